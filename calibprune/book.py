@@ -1,0 +1,127 @@
+"""From parameters to the rendered book: notebooks are executed, judged, and bound with the pages.
+
+papermill's own metadata says 'completed' after a timeout, and the book's builder renders a failed or never-executed
+notebook without a warning. So neither is asked: `check` looks at the cells themselves.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from calibprune.errors import NotebookError, ParameterError
+from calibprune.notebooks import check, execute
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout: it holds book/, notebooks/, params/, _config.yml and _toc.yml."""
+
+LOG_TAIL = 20
+"""Lines of the builder's log that are shown when it fails."""
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def build(params: Path, *, root: Path = ROOT, overrides: dict | None = None, timeout: int = 3600) -> Path:
+    """Executes and checks the notebooks that the table of contents names, builds the HTML, prints its first page.
+
+    The results should be in the store already, so that the notebooks only read them. Notebooks whose source,
+    parameters and results are unchanged are not executed again. The HTML is built aside and put at
+    `root`/_build/html only when it is whole.
+
+    Args:
+        params: YAML file with a flat mapping of study parameters.
+        root: holds book/, notebooks/, _config.yml and _toc.yml; it is the notebooks' working folder as well.
+        overrides: parameters that replace those of the file.
+        timeout: seconds that one notebook cell may take.
+
+    Returns:
+        `root`/_build/html/index.html.
+
+    Raises:
+        ParameterError: `params` is no such file, `root` holds no book, or a notebook lacks a parameter.
+        NotebookError: a notebook or the book's builder failed.
+    """
+    root = Path(root).resolve()
+    parameters = read_parameters(Path(params)) | (overrides or {})
+    names = [page for page in pages(root / "_toc.yml") if page.startswith("executed/")]
+    executed = [root / "book" / f"{name}.ipynb" for name in names]
+    inputs = results_fingerprint(root / str(parameters.get("store", "results")))
+    for path in executed:
+        print(f"notebook {path.name}", end=" ", file=sys.stderr, flush=True)
+        ran = execute(root / "notebooks" / path.name, path, parameters, timeout, inputs=inputs, cwd=root)
+        print("executed" if ran else "unchanged", file=sys.stderr)
+    for path in executed:
+        check(path)
+    first = _render(root)
+    print(first)
+    return first
+
+
+def read_parameters(path: Path) -> dict:
+    """The mapping in a YAML file of parameters. Raises ParameterError if there is none."""
+    try:
+        parameters = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror
+        raise ParameterError(f"parameter file {path} cannot be read ({reason}): give a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"parameter file {path} is not YAML ({reason}): correct it") from error
+    if not isinstance(parameters, dict):
+        raise ParameterError(f"parameter file {path} holds no 'name: value' lines: see params/smoke.yaml")
+    return parameters
+
+
+def pages(toc: Path) -> list[str]:
+    """Every page that a table of contents names, in reading order and without suffix; the root comes first.
+
+    Raises ParameterError if the file is not there.
+    """
+    if not toc.is_file():
+        raise ParameterError(f"no table of contents at {toc}: build the book in a checkout of the repository")
+    contents = yaml.safe_load(toc.read_text(encoding="utf-8"))
+
+    def below(entry: dict) -> list[str]:
+        own = [entry[key] for key in ("root", "file") if key in entry]
+        inner = [child for key in ("parts", "chapters", "sections") for child in entry.get(key, [])]
+        return own + [page for child in inner for page in below(child)]
+
+    return below(contents)
+
+
+def results_fingerprint(store: Path) -> str:
+    """Name, size and time of change of every file below a store, as text: it changes when any result does."""
+    files = [(path.relative_to(store), path.stat()) for path in sorted(store.rglob("*")) if path.is_file()]
+    return "\n".join(f"{name} {about.st_size} {about.st_mtime_ns}" for name, about in files)
+
+
+def _render(root: Path) -> Path:
+    """Runs the book's builder with warnings as errors; returns the first page."""
+    program = Path(sys.executable).with_name("jupyter-book")
+    if not program.is_file():
+        raise ParameterError(f"the book's builder is missing at {program}: install the book's requirements")
+    target = root / "_build"
+    target.mkdir(exist_ok=True)
+    log = target / "book.log"
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=target) as aside:
+        command = [program, "build", root / "book", "--config", root / "_config.yml"]
+        command += ["--toc", root / "_toc.yml", "--path-output", aside, "--all", "-W", "--keep-going", "-n"]
+        with log.open("w", encoding="utf-8") as stream:
+            ended = subprocess.run(command, check=False, cwd=root, stdout=stream, stderr=subprocess.STDOUT)
+        if ended.returncode:
+            lines = COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace")).splitlines()
+            print(*lines[-LOG_TAIL:], sep="\n", file=sys.stderr)
+            fault = _first_fault(lines, ended.returncode)
+            raise NotebookError(f"the book was not built: {fault}; the whole log is {log}")
+        shutil.rmtree(target / "html", ignore_errors=True)
+        (Path(aside) / "_build" / "html").rename(target / "html")
+    return target / "html" / "index.html"
+
+
+def _first_fault(lines: list[str], status: int) -> str:
+    faults = [line.strip() for line in lines if re.search("WARNING|ERROR|[Ee]rror:", line)]
+    return faults[0] if faults else f"exit status {status}"

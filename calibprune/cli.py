@@ -1,0 +1,142 @@
+"""The command line: `calibprune study | cells | prune | corpora | fetch | book`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .errors import CalibpruneError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split(":")[0] + " of calibprune.")
+
+Params = Annotated[Path, typer.Argument(help="a YAML file of parameters, for example params/embedded.yaml")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
+Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16, float32")]
+
+
+@app.command()
+def study(params: Params) -> None:
+    """Compute what a study lacks, and say where its records are. Interrupted, it goes on where it was."""
+    from .study import Study
+
+    chosen = Study.from_yaml(params)
+    frame = chosen.run()
+    print(f"{len(frame)} records of {len(chosen.cells())} cells in {chosen.store.root / 'cells'}")
+
+
+@app.command()
+def cells(params: Params) -> None:
+    """List the cells of a study, with what is done."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from .study import Study
+
+    chosen = Study.from_yaml(params)
+    table = Table("cell", "id", "done", "seconds", "date")
+    listed = chosen.cells()
+    for cell in listed:
+        known = chosen.store.provenance(cell) if chosen.store.has(cell) else {}
+        seconds = f"{known['seconds_prune'] + known['seconds_measure']:.0f}" if known else ""
+        table.add_row(cell.title, cell.id, "yes" if known else "no", seconds, known.get("date", ""))
+    Console().print(table)
+    print(f"{sum(map(chosen.store.has, listed))} of {len(listed)} cells done")
+
+
+@app.command()
+def prune(
+    model: Annotated[str, typer.Argument(help="gemma3-270m, smollm2-135m, a local folder, or a hub id")],
+    output: Annotated[Path, typer.Option(help="a new folder for the checkpoint")],
+    method: Annotated[str, typer.Option(help="magnitude, wanda or sparsegpt")] = "wanda",
+    sparsity: Annotated[str, typer.Option(help="a fraction in [0, 1), or a pattern such as 2:4")] = "0.5",
+    calibration: Annotated[str, typer.Option(help="a language or a mixture, for example de or ar+en; needed unless the method is magnitude")] = "",
+    source: Annotated[str, typer.Option(help="chromium, udhr, mc4, or file:PATH")] = "chromium",
+    samples: Annotated[int, typer.Option(help="number of calibration windows")] = 32,
+    length: Annotated[int, typer.Option(help="tokens in a window")] = 512,
+    seed: Annotated[int, typer.Option(help="which draw of windows")] = 0,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Prune a model and write it as an ordinary Hugging Face checkpoint with a model card."""
+    from . import checkpoint, layerwise, models
+    from .errors import ParameterError
+    from .methods import method as method_named
+    from .packaged import PACKAGED
+    from .parameters import mixture
+    from .progress import StudyProgress
+    from .sparsity import Sparsity
+    from .windows import windows
+
+    pattern = Sparsity.of(sparsity)
+    needs_text = method_named(method).accumulate is not None
+    if needs_text and not calibration:
+        raise ParameterError(f"method {method} calibrates on text: give its language, for example --calibration de")
+    languages = list(mixture(calibration)) if needs_text else []
+    checkpoint.check_output(output)
+    loaded, tokenizer = models.load(model, device, dtype)
+    tokens = windows(tokenizer, source, languages, samples, length, seed) if needs_text else None
+    with StudyProgress(loaded.config.num_hidden_layers) as bar:
+        bar.begin(f"{model} {method} {pattern} {calibration}".rstrip())
+        result = layerwise.prune(loaded, tokens, method, pattern, progress=lambda done, total: bar.step())
+    settings = {"method": method, "sparsity": str(pattern), "dtype": str(loaded.dtype).removeprefix("torch.")}
+    if needs_text:
+        settings |= {"calibration": calibration, "source": source, "samples": samples, "length": length, "seed": seed}
+    licence = PACKAGED[model].licence if model in PACKAGED else ""
+    checkpoint.save(output, loaded, tokenizer, checkpoint.model_card(model, result, settings, licence))
+    print(f"{output}: {model} pruned with {method} to {pattern} in {result.seconds:.0f} s")
+
+
+@app.command()
+def corpora(
+    sources: Annotated[list[str] | None, typer.Argument(help="sources to count; by default those that need no hub")] = None,
+    tokenizer: Annotated[str, typer.Option(help="count tokens with this model's tokenizer")] = "gemma3-270m",
+) -> None:
+    """What text there is, in numbers."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from .corpora import summary
+    from .models import load_tokenizer
+    from .windows import count_tokens
+
+    encoder = load_tokenizer(tokenizer)
+    table = Table("source", "language", "split", *(f"{name:>10}" for name in ("texts", "characters", "tokens")))
+    for source in sources or ["chromium", "udhr"]:
+        for row in summary(source).itertuples():
+            tokens = count_tokens(encoder, source, row.language, row.split)
+            table.add_row(source, row.language, row.split, f"{row.texts:>10,}", f"{row.characters:>10,}", f"{tokens:>10,}")
+    Console().print(table)
+
+
+@app.command()
+def fetch() -> None:
+    """Bring what is not in a Python package into the user cache: the Declaration's text; and convert the default model."""
+    from .corpora import fetch_udhr
+    from .models import locate
+
+    print(fetch_udhr())
+    print(locate("gemma3-270m"))
+
+
+@app.command()
+def book(params: Params) -> None:
+    """Compute a study, execute the notebooks with its parameters and build the book."""
+    from .book import build
+    from .study import Study
+
+    Study.from_yaml(params).run()
+    print(build(params))
+
+
+def main() -> None:
+    """Run the command line; what a user can cause ends with one line on standard error and status 1."""
+    try:
+        app()
+    except CalibpruneError as error:
+        sys.exit(f"calibprune: {error}")
+    except KeyboardInterrupt:
+        print("calibprune: interrupted; the same command goes on where it was", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        sys.exit(f"calibprune: {error.filename or 'a file'}: {error.strerror or error}; check the path, its rights and the space left")

@@ -1,0 +1,33 @@
+"""What every source of text offers, and the hashes that name text."""
+
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from typing import NamedTuple
+
+SPLITS = ("calibration", "validation")
+
+
+class Source(NamedTuple):
+    """One source of text.
+
+    `documents(language, split)` yields the texts in a fixed order. `fingerprint(languages)` names the
+    text by a hash that changes when the text does. `languages` are those the source has.
+    """
+
+    languages: tuple[str, ...]
+    documents: Callable[[str, str], Iterable[str]]
+    fingerprint: Callable[[tuple[str, ...]], str]
+
+
+def digest(*parts: str) -> str:
+    """Hexadecimal SHA-256 of the parts; ("ab", "c") and ("a", "bc") differ."""
+    state = sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        state.update(len(data).to_bytes(8, "big") + data)
+    return state.hexdigest()
+
+
+def one_in_five(name: str) -> bool:
+    """True for about a fifth of all names, always the same ones: those whose text is for validation."""
+    return int(digest("split", name)[:8], 16) % 5 == 0

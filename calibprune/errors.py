@@ -1,0 +1,30 @@
+"""Every failure a user can cause is one of these classes, and its text is one line: what, where, what to do."""
+
+
+class CalibpruneError(Exception):
+    """Base class; the command line prints the text of one and exits with status 1, without a traceback."""
+
+
+class ParameterError(CalibpruneError):
+    """A study parameter, a method option or a name outside what is allowed."""
+
+
+class ModelError(CalibpruneError):
+    """A model that cannot be found, read, verified or pruned."""
+
+
+class CorpusError(CalibpruneError):
+    """Text that cannot be found, read, or does not suffice for the windows asked for."""
+
+
+class StoreError(CalibpruneError):
+    """Records or artifacts that cannot be written or read."""
+
+
+class NotebookError(CalibpruneError):
+    """A notebook that failed, timed out or was not executed to its last cell."""
+
+
+def one_of(what: str, value, allowed) -> str:
+    """The line for an unknown name: what it is, which value was given, and which are known."""
+    return f"unknown {what} {value!r}: choose one of {', '.join(map(str, allowed))}"

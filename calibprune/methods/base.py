@@ -1,0 +1,22 @@
+"""What a pruning method is."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from ..sparsity import Sparsity
+
+
+class Method(NamedTuple):
+    """A pruning method as three functions on tensors.
+
+    Attributes:
+        solve: `(weight [out, in], prepared, sparsity) -> mask` bool [out, in], True = pruned; changes the weights in place, in their own dtype.
+        accumulate: `(total or None, x [..., in]) -> total`, adds a batch of a linear's inputs to its statistic; None for a method that needs no data.
+        prepare: `(total, samples) -> prepared`, once for all linears that read the same tensor; `samples` is the number of sequences.
+    """
+
+    solve: Callable[[Tensor, Any, Sparsity], Tensor]
+    accumulate: Callable[[Tensor | None, Tensor], Tensor] | None = None
+    prepare: Callable[[Tensor, int], Any] = lambda total, samples: total

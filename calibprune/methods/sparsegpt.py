@@ -1,0 +1,63 @@
+"""SparseGPT (Frantar & Alistarh 2023): prune column by column and let the remaining weights pay for each error."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import ModelError
+from ..kernels.gram import add_gram, symmetric
+from ..kernels.selection import lowest_in_groups, lowest_of_all
+from ..kernels.sweep import inverse_factor, sweep
+from ..sparsity import Sparsity
+from .base import Method
+
+DAMPING = 0.01
+
+
+class Prepared(NamedTuple):
+    """U with UᵀU = (H + damping)⁻¹, float32 [in, in], and the inputs that were never anything but zero, bool [in]."""
+
+    factor: Tensor
+    dead: Tensor
+
+
+def prepare(gram: Tensor, samples: int) -> Prepared:
+    """The inverse factor of the damped Hessian from the sum of xxᵀ over tokens, float32 [in, in], of `samples` sequences.
+
+    H = 2/n·XXᵀ with n the number of sequences, as published. The scale cancels in the mask and in the update, but for dead inputs:
+    their diagonal is set to 1, and the damping is 1% of the mean diagonal taken after that.
+
+    Raises:
+        ModelError: activations that are not finite, or a Hessian that is not positive definite in float64.
+    """
+    hessian = symmetric(gram).mul_(2 / samples)
+    diagonal = hessian.diagonal()
+    dead = diagonal == 0
+    diagonal[dead] = 1
+    diagonal += DAMPING * diagonal.mean()
+    if not bool(diagonal.isfinite().all()):
+        raise ModelError("the activations hold infinite or undefined values: use dtype bfloat16 or float32, and check the checkpoint")
+    try:
+        return Prepared(inverse_factor(hessian), dead)
+    except torch.linalg.LinAlgError:
+        raise ModelError("the Hessian is not positive definite: calibrate on more tokens") from None
+
+
+def solve(weight: Tensor, prepared: Prepared, sparsity: Sparsity) -> Tensor:
+    """Prune and update the weights in place; returns the mask, bool [out, in].
+
+    Unstructured: one threshold over each block of 128 columns and all rows. n:m: the n lowest scores of every m columns of a row.
+    """
+    work = weight.float()  # a copy, except in float32
+    work = work.clone() if work is weight else work
+    work[:, prepared.dead] = 0
+    if sparsity.m:
+        mask = sweep(work, prepared.factor, lambda score: lowest_in_groups(score, sparsity.n, sparsity.m), every=sparsity.m)
+    else:
+        mask = sweep(work, prepared.factor, lambda score: lowest_of_all(score, sparsity.fraction))
+    weight.copy_(work)
+    return mask
+
+
+METHOD = Method(solve, add_gram, prepare)

@@ -1,0 +1,45 @@
+"""How far a study is, and the time left: a live bar on a terminal, a line a cell in a log."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class StudyProgress:
+    """Counts steps (layers pruned, texts measured) over all cells that are to be computed."""
+
+    def __init__(self, steps: int, show: bool = True) -> None:
+        self._steps = max(steps, 1)
+        self._done = 0
+        self._started = time.monotonic()
+        self._console = Console(stderr=True, quiet=not show)
+        self._live = self._console.is_terminal and show
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+            console=self._console, disable=not self._live,
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=self._steps)
+
+    def __enter__(self) -> "StudyProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def begin(self, title: str) -> None:
+        self._bar.update(self._task, description=title)
+        if not self._live:
+            self._console.print(f"{title} … {self._left()}", highlight=False)
+
+    def step(self) -> None:
+        self._done += 1
+        self._bar.advance(self._task)
+
+    def _left(self) -> str:
+        if not self._done:
+            return ""
+        seconds = (time.monotonic() - self._started) / self._done * (self._steps - self._done)
+        return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"

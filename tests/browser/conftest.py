@@ -1,0 +1,98 @@
+"""The built book and a headless Chromium that can reach nothing but the disk."""
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from calibprune import book
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def book_html(tmp_path_factory) -> Path:
+    """The folder of built pages: CALIBPRUNE_BOOK if set, else a book built here with the smoke parameters."""
+    if built := os.environ.get("CALIBPRUNE_BOOK"):
+        folder = Path(built).resolve()
+        assert (folder / "index.html").is_file(), f"CALIBPRUNE_BOOK={built} holds no book: run `make book`"
+        return folder
+    root = tmp_path_factory.mktemp("book")
+    derived = shutil.ignore_patterns("executed", "__pycache__")
+    for name in ("book", "notebooks", "params"):
+        shutil.copytree(book.ROOT / name, root / name, ignore=derived)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(book.ROOT / name, root)
+    smoke = book.ROOT / "params" / "smoke.yaml"
+    store = book.ROOT / str(yaml.safe_load(smoke.read_text())["store"])
+    return book.build(smoke, root=root, overrides={"store": str(store)}).parent
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium from CHROMIUM or from the PATH. Without one tests are skipped, but fail where CI is set."""
+    from playwright.sync_api import sync_playwright
+
+    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        reason = "no Chromium: install the Debian package `chromium`, or set CHROMIUM to a browser's path"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        # A sandbox needs user namespaces, which root in a container does not have.
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []
+        started = playwright.chromium.launch(executable_path=executable, args=options)
+        yield started
+        started.close()
+
+
+class Visit:
+    """Opens pages of the book and keeps everything that went wrong on the way.
+
+    `external`: addresses asked for that are not files of the book; all are refused. `broken`: files that did not
+    load, and errors of the page or on its console.
+    """
+
+    def __init__(self, context, folder: Path):
+        self.folder, self.external, self.broken = folder, [], []
+        self.page = context.new_page()
+        self.page.route("**/*", self._route)
+        self.page.on("requestfailed", lambda request: self.broken.append(f"failed: {request.url}"))
+        self.page.on("console", lambda message: self._console(message))
+        self.page.on("pageerror", lambda error: self.broken.append(f"page: {error}"))
+
+    def _route(self, route):
+        if route.request.url.startswith((self.folder.as_uri(), "data:", "blob:")):
+            route.continue_()
+        else:
+            self.external.append(route.request.url)
+            route.abort()
+
+    def _console(self, message):
+        if message.type == "error":
+            self.broken.append(f"console: {message.text}")
+
+    def open(self, name: str, query: str = "", then: str | None = None):
+        """Opens `name`.html, which may lead to `then`.html; returns the page once its formulas are set."""
+        self.page.goto(f"{(self.folder / name).as_uri()}.html{query}", wait_until="load")
+        if then:
+            self.page.wait_for_url(f"**/{then}.html")
+        self.page.wait_for_load_state("networkidle")
+        if self.page.locator("main .math").count():
+            self.page.wait_for_function("() => window.MathJax?.startup?.promise?.then(() => true)")
+        return self.page
+
+
+@pytest.fixture(scope="session")
+def visiting(browser, book_html):
+    """Opens a `Visit` in a window of a given size, without a network."""
+
+    @contextmanager
+    def visit(width: int = 1280, height: int = 900):
+        context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
+        yield Visit(context, book_html)
+        context.close()
+
+    return visit

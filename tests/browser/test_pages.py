@@ -1,0 +1,123 @@
+"""The rendered book, as a reader without a network sees it."""
+
+import pytest
+import yaml
+
+from calibprune import book
+
+PAGES = book.pages(book.ROOT / "_toc.yml")
+RESULTS = "executed/04_1_pruning_results"
+TITLE = yaml.safe_load((book.ROOT / "_config.yml").read_text(encoding="utf-8"))["title"]
+
+BEYOND_REACH = """all => all.filter(e => {
+    const wide = box => box.getBoundingClientRect().right > window.innerWidth + 1;
+    if (!e.getClientRects().length || !wide(e)) return false;
+    for (let box = e; box && box.tagName !== 'MAIN'; box = box.parentElement)
+        if (['auto', 'scroll'].includes(getComputedStyle(box).overflowX) && !wide(box)) return false;
+    return true;
+}).map(e => e.outerHTML.slice(0, 200))"""
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def desktop(request, visiting):
+    """One page of the book, opened at 1280 pixels."""
+    with visiting() as visit:
+        visit.open(request.param)
+        yield visit
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def phone(request, visiting):
+    """One page of the book, opened at 390 pixels, the width of a common phone."""
+    with visiting(width=390, height=844) as visit:
+        visit.open(request.param)
+        yield visit
+
+
+@pytest.fixture(scope="module")
+def results(visiting):
+    """The page of Section 4.1, opened at 1280 pixels."""
+    with visiting() as visit:
+        yield visit.open(RESULTS)
+
+
+def test_page_loads_from_disk_alone(desktop):
+    assert desktop.external == []
+    assert desktop.broken == []
+
+
+def test_page_has_a_title_and_a_heading(desktop):
+    assert TITLE in desktop.page.title()
+    assert desktop.page.locator("main h1").first.inner_text().strip("# \n")
+    assert desktop.page.locator("html").get_attribute("lang") == "en"
+
+
+def test_page_names_no_resource_of_another_host(desktop):
+    resources = desktop.page.eval_on_selector_all(
+        "script[src], link[rel=stylesheet], link[rel=preload], img[src]",
+        "all => all.map(e => e.src || e.href)",
+    )
+    assert resources
+    assert [url for url in resources if not url.startswith(("file:", "data:"))] == []
+    assert "THEBE_JS_URL" not in desktop.page.content()
+
+
+def test_every_picture_is_shown_and_described(desktop):
+    pictures = desktop.page.eval_on_selector_all(
+        "main img", "all => all.map(e => ({alt: e.alt, width: e.naturalWidth, src: e.src.slice(0, 80)}))"
+    )
+    for picture in pictures:
+        assert picture["width"] > 0, picture
+        # The builder describes a picture by its file name where the author says nothing.
+        assert picture["alt"].strip() and not picture["alt"].endswith((".png", ".svg", ".jpg")), picture
+
+
+def test_formulas_are_set(desktop):
+    written = desktop.page.locator("main .math").count()
+    assert desktop.page.locator("main .math mjx-container").count() >= written
+    assert desktop.page.locator("main :is(mjx-merror, [data-mjx-error])").count() == 0
+
+
+def test_phone_never_scrolls_sideways(phone):
+    assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_phone_reaches_all_that_is_wider_than_itself(phone):
+    wide = "main :is(h1, h2, h3, p, table, pre, img, mjx-container, .prev-next-area a)"
+    assert phone.page.eval_on_selector_all(wide, BEYOND_REACH) == []
+
+
+def test_results_page_has_its_tables(results):
+    tables = results.locator("table.study-table").all()
+    captions = [text.lower() for text in results.locator("table.study-table caption").all_inner_texts()]
+    assert len(captions) == len(tables) > 0
+    for metric in ("perplexity", "signal-to-noise", "pruning error"):
+        assert any(metric in caption for caption in captions), f"no table of {metric}: {captions}"
+    for table in tables:
+        assert any(text.strip() for text in table.locator("tbody td").all_inner_texts())
+
+
+def test_results_page_has_its_figures(results):
+    alternatives = results.eval_on_selector_all("main img", "all => all.map(e => e.alt)")
+    assert alternatives
+    # A description says what the figure shows, which takes more than a label.
+    assert [text for text in alternatives if len(text.split()) < 5] == []
+
+
+def test_first_page_leads_into_the_book(visiting, book_html):
+    with visiting() as visit:
+        page = visit.open("index", then=PAGES[0])
+        addresses = "all => all.map(e => e.href.split('#')[0])"
+        links = page.eval_on_selector_all(".bd-sidebar-primary nav a", addresses)
+        missing = [name for name in PAGES[1:] if (book_html / f"{name}.html").as_uri() not in links]
+        assert missing == []
+        page.locator("a.right-next").click()
+        page.wait_for_url(f"**/{PAGES[1]}.html")
+        assert visit.external == visit.broken == []
+
+
+def test_search_finds_a_word(visiting):
+    with visiting() as visit:
+        page = visit.open("search", query="?q=calibration")
+        page.locator("#search-results ul.search li").first.wait_for()
+        assert visit.external == visit.broken == []

