@@ -14,7 +14,8 @@ from pathlib import Path
 import yaml
 
 from calibprune.errors import NotebookError, ParameterError
-from calibprune.notebooks import check, execute
+from calibprune.gate import check
+from calibprune.notebooks import execute
 
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout: it holds book/, notebooks/, params/, _config.yml and _toc.yml."""
@@ -26,7 +27,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def build(params: Path, *, root: Path = ROOT, overrides: dict | None = None, timeout: int = 3600) -> Path:
-    """Executes and checks the notebooks that the table of contents names, builds the HTML, prints its first page.
+    """Executes and checks the notebooks that the table of contents names, and builds the HTML.
 
     The results should be in the store already, so that the notebooks only read them. Notebooks whose source,
     parameters and results are unchanged are not executed again. The HTML is built aside and put at
@@ -51,14 +52,13 @@ def build(params: Path, *, root: Path = ROOT, overrides: dict | None = None, tim
     executed = [root / "book" / f"{name}.ipynb" for name in names]
     inputs = results_fingerprint(root / str(parameters.get("store", "results")))
     for path in executed:
-        print(f"notebook {path.name}", end=" ", file=sys.stderr, flush=True)
+        print(f"notebook {path.name}", file=sys.stderr)
         ran = execute(root / "notebooks" / path.name, path, parameters, timeout, inputs=inputs, cwd=root)
-        print("executed" if ran else "unchanged", file=sys.stderr)
+        print(f"notebook {path.name} {'executed' if ran else 'unchanged'}", file=sys.stderr)
     for path in executed:
         check(path)
-    first = _render(root)
-    print(first)
-    return first
+    print("building the book", file=sys.stderr)
+    return _render(root)
 
 
 def read_parameters(path: Path) -> dict:

@@ -4,45 +4,20 @@ A claim is `held`, `not held` or `undecided`. Claims about the diagonal compare 
 evaluation languages that are among them; mixtures and magnitude pruning take no part.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from calibprune.diagonal import gains, squares
-from calibprune.grid import METHODS, METRICS, sources
+from calibprune.diagonal import ALPHA, Claim, gains, interval, squares
+from calibprune.grid import METRICS, measured, sources
+from calibprune.off_diagonal import russian_for_chinese
 from calibprune.statistics import diagonal_p_value, least_p_value, mean_interval, share_interval
 
-ALPHA = 0.05
 TARGET_IS_BEST = "calibrating in the target language is best"
 TARGET_IS_BETTER = "calibrating in the target language beats the average other language"
 NO_SINGLE_BEST = "no single calibration language is best for every evaluation language"
-RUSSIAN_FOR_CHINESE = "evaluated on Chinese, Russian calibration beats Chinese"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One claim on one model, method, sparsity, metric and evaluation text.
-
-    `statistic` with its unit in `what`, 95% interval `low` to `high`, `p` of the test (NaN where there is none),
-    `n` evaluation languages.
-    """
-
-    claim: str
-    source: str
-    metric: str
-    model: str
-    method: str
-    sparsity: str
-    what: str
-    statistic: float
-    low: float
-    high: float
-    p: float
-    n: int
-    verdict: str
-    note: str = ""
 
 
 def target_is_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]:
@@ -154,86 +129,15 @@ def no_single_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]
     return claims
 
 
-def russian_for_chinese(frame: pd.DataFrame, source: str) -> list[Claim]:
-    """The exception the paper names (Wanda, perplexity, Llama-3 8B), on the models at hand.
-
-    The statistic is the percent by which Russian calibration lowers perplexity on Chinese, its interval the normal one
-    of a log ratio; undecided where it covers zero, is not known, or the languages were not run.
-    """
-    claims = []
-    for names, means, variances in squares(frame, "perplexity", source):
-        if names["method"] != "wanda" or not {"ru", "zh"} <= set(means.index) or "zh" not in means.columns:
-            continue
-        russian, chinese = means.loc["ru", "zh"], means.loc["zh", "zh"]
-        ratio = np.log(chinese / russian)
-        noise = np.sqrt(variances.loc["ru", "zh"] / russian**2 + variances.loc["zh", "zh"] / chinese**2)
-        low, high = ratio - norm.isf(ALPHA / 2) * noise, ratio + norm.isf(ALPHA / 2) * noise
-        claims.append(
-            Claim(
-                RUSSIAN_FOR_CHINESE,
-                **names,
-                what="percent lower",
-                **dict(zip(("statistic", "low", "high"), 100 * -np.expm1(-np.array([ratio, low, high])), strict=True)),
-                p=np.nan,
-                n=1,
-                verdict="held" if low > 0 else "not held" if high < 0 else "undecided",
-            )
-        )
-    return claims
-
-
-def exceptions(frame: pd.DataFrame, metric: str, source: str) -> pd.DataFrame:
-    """The columns whose best calibration is not the evaluation language, one row each, the widest margin first.
-
-    `margin` is what the target language gives away: percent (perplexity, pruning error) or dB (SNR).
-    """
-    lines = []
-    for names, means, _ in squares(frame, metric, source):
-        table = gains(means, metric)
-        for language, winner in table.idxmax().items():
-            if table.loc[winner, language] > table.loc[language, language]:
-                gap = table.loc[winner, language] - table.loc[language, language]
-                lines.append(
-                    names
-                    | {
-                        "method": METHODS.get(names["method"], names["method"]),
-                        "evaluation": language,
-                        "best": winner,
-                        "value": means.loc[winner, language],
-                        "in the target": means.loc[language, language],
-                        "margin": 100 * np.expm1(gap) if METRICS[metric].lower_is_better else gap,
-                        "unit": "%" if METRICS[metric].lower_is_better else "dB",
-                    }
-                )
-    columns = [
-        "source",
-        "metric",
-        "model",
-        "method",
-        "sparsity",
-        "evaluation",
-        "best",
-        "value",
-        "in the target",
-        "margin",
-        "unit",
-    ]
-    return pd.DataFrame(lines, columns=columns).sort_values("margin", ascending=False, ignore_index=True)
-
-
+@np.errstate(invalid="ignore")  # where nothing was pruned gains are infinite and their differences undecided
 def section_4_1(frame: pd.DataFrame) -> pd.DataFrame:
     """Every claim of the section on every evaluation text and metric of the frame: one row a Claim."""
     claims = []
     for source in sources(frame):
-        pruned = frame[(frame["source"] == source) & (frame["method"] != "dense")]
-        for metric in (name for name in METRICS if (pruned["metric"] == name).any()):
+        metrics = measured(frame[frame["source"] == source], pruned=True)
+        for metric in metrics:
             for test in (target_is_best, target_is_better, no_single_best):
                 claims += test(frame, metric, source)
-        if (pruned["metric"] == "perplexity").any():
+        if "perplexity" in metrics:
             claims += russian_for_chinese(frame, source)
     return pd.DataFrame([asdict(claim) for claim in claims], columns=[field.name for field in fields(Claim)])
-
-
-def interval(bounds) -> dict[str, float]:
-    """The two ends under the names a Claim has for them."""
-    return dict(zip(("low", "high"), map(float, bounds), strict=True))

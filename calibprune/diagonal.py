@@ -1,9 +1,37 @@
 """The square of single calibration languages by evaluation languages, on which the diagonal is read."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from calibprune.grid import METRICS, blocks, setting, square, summarize
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim on one model, method, sparsity, metric and evaluation text.
+
+    `statistic` with its unit in `what`, 95% interval `low` to `high`, `p` of the test (NaN where there is none),
+    `n` evaluation languages.
+    """
+
+    claim: str
+    source: str
+    metric: str
+    model: str
+    method: str
+    sparsity: str
+    what: str
+    statistic: float
+    low: float
+    high: float
+    p: float
+    n: int
+    verdict: str
+    note: str = ""
 
 
 def squares(frame: pd.DataFrame, metric: str, source: str):
@@ -31,6 +59,12 @@ def squares(frame: pd.DataFrame, metric: str, source: str):
         yield names, means, square(rows.assign(variance=variance), "variance")[means.columns]
 
 
+@np.errstate(divide="ignore")  # no error at all is an infinite gain
 def gains(means: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Means on a scale where more is better and differences compare: minus the logarithm, or dB as they are."""
     return -np.log(means) if METRICS[metric].lower_is_better else means
+
+
+def interval(bounds) -> dict[str, float]:
+    """The two ends under the names a Claim has for them."""
+    return dict(zip(("low", "high"), map(float, bounds), strict=True))

@@ -15,10 +15,10 @@ STYLE = """<style>
 .study-table-scroll .study-table {border-collapse: collapse; margin: 0; width: auto; font-size: .85em}
 .study-table-scroll .study-table {font-variant-numeric: tabular-nums}
 .study-table-scroll caption {caption-side: top; text-align: left; white-space: normal}
-.study-table-scroll caption > span {display: inline-block; position: sticky; left: 0; max-width: min(48rem, 85vw)}
+.study-table-scroll caption > span {display: inline-block; position: sticky; left: 0}
+.study-table-scroll caption > span {min-width: min(28rem, 80vw); max-width: min(48rem, 85vw)}
 .study-table-scroll .study-table :is(th, td) {padding: .15em .4em; border: 1px solid #8884; white-space: nowrap}
-.study-table-scroll .study-table th {background: #f3f4f5; color: #14181e; text-align: left; font-weight: 600}
-.study-table-scroll .study-table th[scope=row] {position: sticky; left: 0}
+.study-table-scroll .study-table th {text-align: left; font-weight: 600}
 .study-table-scroll .study-table thead th {text-align: center; vertical-align: bottom}
 .study-table-scroll .study-table td {text-align: right}
 .study-table-scroll .study-table td.text {text-align: left; white-space: normal; min-width: 5em}

@@ -3,6 +3,7 @@
 import base64
 import io
 from html import escape
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -34,11 +35,12 @@ def fidelity_heatmap(frame: pd.DataFrame, metric: str, source: str) -> Figure:
     across, down = summary["language"].nunique(), max(rows["calibration"].nunique() for _, rows in panels)
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
-    figure = Figure(figsize=(columns * (1.1 + 0.58 * across), lines * (1.0 + 0.4 * down)), layout="constrained")
+    width = max(4.5 / columns, 2.8, 1.1 + 0.58 * across)
+    figure = Figure(figsize=(columns * width, lines * (1.2 + 0.4 * down)), layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for axis, (block, rows) in zip(axes, panels, strict=False):
         draw_panel(axis, rows, style)
-        axis.set_title(block_title(block), fontsize=10)
+        axis.set_title(fill(block_title(block), int(11 * width)), fontsize=10)
     for axis in axes[len(panels) :]:
         axis.remove()
     unit = f"10$^{{{style[0]}}}$" if style[0] else shape.unit
@@ -134,7 +136,7 @@ def layer_curves(frame: pd.DataFrame, metric: str, source: str) -> Figure:
             layers = curve["layer"].astype(int)
             axis.plot(layers, curve["mean"], color=colour, linestyle=line, linewidth=2, label=label)
             axis.fill_between(layers, curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0)
-        axis.set_title(block_title(block), fontsize=10)
+        axis.set_title(fill(f"{block_title(block)}, on {source}", 48), fontsize=10)
         axis.set_xlabel("layer", fontsize=8)
         axis.set_ylabel(f"{shape.label}{f' ({shape.unit})' if shape.unit else ''}", fontsize=8)
         axis.xaxis.get_major_locator().set_params(integer=True)

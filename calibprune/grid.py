@@ -37,6 +37,12 @@ def sources(frame: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(frame["source"]))
 
 
+def measured(frame: pd.DataFrame, pruned: bool = False) -> list[str]:
+    """Metrics of the frame, or of its pruned models alone, in the order of the paper's Table 1."""
+    rows = frame[frame["method"] != "dense"] if pruned else frame
+    return [metric for metric in METRICS if (rows["metric"] == metric).any()]
+
+
 def languages_of(names) -> list[str]:
     """Distinct language codes in the paper's order; codes it does not have come after, sorted."""
     order = {code: place for place, code in enumerate(LANGUAGES)}

@@ -233,19 +233,18 @@ def prune(
     return result
 
 
-def side_by_side(models: list[nn.Module], tokens: Tensor) -> Iterator[tuple[int, list[Tensor]]]:
-    """Walk several models of one architecture through the same tokens at once.
+@torch.no_grad()
+def layer_outputs(model: nn.Module, tokens: Tensor) -> Iterator[Tensor]:
+    """The output of each decoder layer in turn, and after them the final normed states, [batch, length, width] each.
 
-    Yields (layer index, outputs of that layer for each model), and at the end (number of layers, the final normed states).
-    `tokens` is one batch [batch, length]; outputs are [batch, length, width].
+    `tokens` is one batch [batch, length]. Two of these walked in step compare two models without either's states being kept.
     """
-    walks = [capture(model, tokens) for model in models]
-    depth = len(decoder(models[0]).layers)
-    for i in range(depth):
-        for model, walk in zip(models, walks, strict=True):
-            walk.hidden[0] = walk.run(decoder(model).layers[i], i, 0)
-        yield i, [walk.hidden[0] for walk in walks]
-    yield depth, [decoder(model).norm(walk.hidden[0]) for model, walk in zip(models, walks, strict=True)]
+    inputs = capture(model, tokens)
+    base = decoder(model)
+    for i, layer in enumerate(base.layers):
+        inputs.hidden[0] = inputs.run(layer, i, 0)
+        yield inputs.hidden[0]
+    yield base.norm(inputs.hidden[0])
 
 
 def check_windows(model: nn.Module, tokens: Tensor | None) -> None:

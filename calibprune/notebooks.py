@@ -1,10 +1,9 @@
-"""One notebook: executed by papermill, and judged by what is in its cells."""
+"""One notebook: executed by papermill with the parameters of a study."""
 
 import ast
 import hashlib
 import json
 import os
-import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,21 +11,18 @@ from pathlib import Path
 import nbformat
 import papermill
 from nbclient.exceptions import CellTimeoutError
-from papermill.execute import ERROR_MARKER_TAG
 
 from calibprune.errors import NotebookError, ParameterError, one_of
-
-INJECTED_TAG = "injected-parameters"
-"""papermill's tag of the cell that it adds; the source notebook does not have that cell."""
+from calibprune.gate import fault, last_line, numbered, read
 
 
 def execute(
     notebook: Path, output: Path, parameters: dict, timeout: int, *, inputs: str = "", cwd: Path | None = None
 ) -> bool:
-    """Executes a notebook with other parameters and writes the executed copy, which then passes `check`.
+    """Executes a notebook with other parameters and writes the executed copy, which then passes the gate.
 
     The copy carries a hash of the notebook, the parameters, `inputs` and this package's source. If the copy that
-    is at `output` has the same hash and passes `check`, nothing is executed. A failure leaves `output` as it was.
+    is at `output` has the same hash and passes the gate, nothing is executed. A failure leaves `output` as it was.
 
     Args:
         notebook: source, with one cell tagged `parameters`.
@@ -44,7 +40,7 @@ def execute(
         NotebookError: the notebook cannot be read or written, failed, timed out or did not reach its last cell.
     """
     notebook, output = Path(notebook), Path(output)
-    _read(notebook)
+    read(notebook)
     _refuse_unknown(notebook, parameters)
     fingerprint = _fingerprint(notebook, parameters, inputs)
     if _is_current(output, fingerprint):
@@ -61,29 +57,9 @@ def execute(
     return True
 
 
-def check(executed: Path) -> None:
-    """Raises NotebookError unless every code cell of a notebook was executed and none failed.
-
-    What papermill writes into the metadata is not asked: it says 'completed' of a cell that ran out of time.
-    """
-    executed = Path(executed)
-    if fault := _fault(_read(executed)):
-        raise NotebookError(f"notebook {executed.name}, {fault}: correct the notebook and execute it again")
-
-
-def _read(path: Path) -> nbformat.NotebookNode:
-    try:
-        return nbformat.read(path, as_version=4)
-    except OSError as error:
-        raise NotebookError(f"notebook {path} cannot be read ({error.strerror}): check its path") from error
-    except Exception as error:  # nbformat raises many classes for text that is not a notebook
-        reason = _last_line(str(error))
-        raise NotebookError(f"notebook {path} is not a notebook ({reason}): restore the file") from error
-
-
 def _refuse_unknown(notebook: Path, parameters: dict) -> None:
     try:
-        known = _assigned(_read(notebook))
+        known = _assigned(read(notebook))
     except SyntaxError as error:
         what = f"notebook {notebook.name}: its 'parameters' cell is not Python"
         raise NotebookError(f"{what} ({error}): correct it") from error
@@ -115,10 +91,10 @@ def _is_current(output: Path, fingerprint: str) -> bool:
     if not output.is_file():
         return False
     try:
-        found = _read(output)
+        found = read(output)
     except NotebookError:
         return False
-    return found.metadata.get("calibprune", {}).get("fingerprint") == fingerprint and _fault(found) is None
+    return found.metadata.get("calibprune", {}).get("fingerprint") == fingerprint and fault(found) is None
 
 
 def _run(notebook: Path, partial: Path, parameters: dict, timeout: int, cwd: Path | None) -> None:
@@ -140,20 +116,20 @@ def _run(notebook: Path, partial: Path, parameters: dict, timeout: int, cwd: Pat
         reason = f"took longer than {timeout} s: allow it more time"
         raise NotebookError(_failure(notebook, partial, reason)) from error
     except papermill.PapermillExecutionError as error:
-        reason = _last_line(f"{error.ename}: {error.evalue}")
+        reason = last_line(f"{error.ename}: {error.evalue}")
         raise NotebookError(_failure(notebook, partial, reason)) from error
     except OSError:
         raise
     except Exception as error:  # no kernel, a kernel that died, a parameter that cannot be written as Python
-        reason = f"{type(error).__name__}: {_last_line(str(error))}"
+        reason = f"{type(error).__name__}: {last_line(str(error))}"
         raise NotebookError(_failure(notebook, partial, reason)) from error
-    if fault := _fault(_read(partial)):
-        raise NotebookError(f"notebook {notebook.name}, {fault}: correct the notebook")
+    if why := fault(read(partial)):
+        raise NotebookError(f"notebook {notebook.name}, {why}: correct the notebook")
 
 
 def _failure(notebook: Path, partial: Path, reason: str) -> str:
     # A kernel that dies leaves a cell without an error, so the place is that of the last cell that was begun.
-    cells = _numbered(_read(partial)) if partial.is_file() else []
+    cells = numbered(read(partial)) if partial.is_file() else []
     begun = [number for number, cell in cells if cell.metadata.get("papermill", {}).get("start_time")]
     where = f"cell {begun[-1]}" if begun else "before its first cell"
     return f"notebook {notebook.name}, {where}: {reason}"
@@ -161,42 +137,12 @@ def _failure(notebook: Path, partial: Path, reason: str) -> str:
 
 def _stamp(path: Path, fingerprint: str) -> None:
     """Replaces papermill's metadata (paths and times) by the hash of what the copy was made from."""
-    found = _read(path)
+    found = read(path)
     found.metadata.pop("papermill", None)
     for cell in found.cells:
         cell.metadata.pop("papermill", None)
     found.metadata["calibprune"] = {"fingerprint": fingerprint}
     nbformat.write(found, path)
-
-
-def _numbered(notebook: nbformat.NotebookNode) -> list[tuple[int, nbformat.NotebookNode]]:
-    """The cells with their numbers in the source notebook, from 1; what papermill adds repeats the number before it."""
-    number, cells = 0, []
-    for cell in notebook.cells:
-        number += not {INJECTED_TAG, ERROR_MARKER_TAG} & set(cell.metadata.get("tags", []))
-        cells.append((number, cell))
-    return cells
-
-
-def _fault(notebook: nbformat.NotebookNode) -> str | None:
-    """The first cell that failed or was not executed, as 'cell N: why'; None if there is none."""
-    for number, cell in _numbered(notebook):
-        if cell.cell_type != "code":
-            continue
-        for output in cell.outputs:
-            if output.output_type == "error":
-                return f"cell {number}: {_last_line(f'{output.ename}: {output.evalue}')}"
-        if cell.source.strip() and cell.execution_count is None:
-            return f"cell {number}: was not executed"
-    for number, cell in _numbered(notebook):
-        if ERROR_MARKER_TAG in cell.metadata.get("tags", []):
-            return f"cell {number}: papermill's mark of a failure stands here"
-    return None
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"
 
 
 @contextmanager

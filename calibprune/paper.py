@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from calibprune.grid import METRICS, setting, summarize
+from calibprune.grid import METRICS, measured, setting, summarize
 
 LLAMA3_8B = ("llama3-8b", "meta-llama/Meta-Llama-3-8B-Instruct", "meta-llama/Llama-3-8B-Instruct")
 
@@ -51,7 +51,8 @@ def beside_paper(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     """
     settings = frame.loc[frame["method"] != "dense", ["model", "sparsity", "pattern"]].drop_duplicates()
     lines = []
-    for number in paper_numbers().to_dict("records"):
+    numbers = paper_numbers()
+    for number in numbers[numbers["metric"].isin(measured(frame))].to_dict("records"):
         summary = summarize(frame, number["metric"], source)
         for model, sparsity, pattern in settings.itertuples(index=False):
             cell = summary[

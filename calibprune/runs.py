@@ -1,10 +1,13 @@
 """What was run, from the provenance of the cells themselves."""
 
+import re
+
 import pandas as pd
 
 from calibprune.grid import METHODS, calibration_rank, setting
 
 CELL = ["model", "method", "sparsity", "pattern", "calibration", "seed"]
+CHECKSUM = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
 MEASURED = ["seconds_prune", "seconds_measure", "peak_memory_gb"]
 
 
@@ -34,7 +37,7 @@ def what_was_run(provenance: pd.DataFrame) -> pd.DataFrame:
         ("to", dates[-1] if dates else ""),
     ]
     for name in provenance.columns.difference([*CELL, *MEASURED, "calibration_tokens", "date", "id"], sort=False):
-        lines.append((name.replace("_", " "), distinct(provenance[name])))
+        lines += described(name.replace("_", " "), provenance[name])
     return pd.DataFrame([line for line in lines if line[1]], columns=["what", "value"])
 
 
@@ -64,13 +67,22 @@ def distinct(values) -> str:
     return ", ".join(dict.fromkeys(text(value) for value in values if text(value)))
 
 
+def described(name: str, values) -> list[tuple[str, str]]:
+    """One line for a column, or one for each key of a column of mappings such as versions and checksums."""
+    values = list(values)
+    keys = dict.fromkeys(key for value in values if isinstance(value, dict) for key in value)
+    if not keys:
+        return [(name, distinct(values))]
+    return [(f"{name}, {key}", distinct(value.get(key) for value in values if isinstance(value, dict))) for key in keys]
+
+
 def text(value) -> str:
-    """A value as one would write it: mappings as `name value`, missing ones as nothing."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {text(part)}" for name, part in sorted(value.items()))
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(text, value))
-    return "" if value is None or pd.isna(value) else str(value)
+    """A value as one would write it: missing ones as nothing, long checksums by their first twelve digits."""
+    if isinstance(value, (list, tuple, dict)):
+        return str(value)
+    if value is None or pd.isna(value):
+        return ""
+    return CHECKSUM.sub(r"\1…", str(value))
 
 
 def duration(seconds: float) -> str:

@@ -10,15 +10,18 @@ import pandas as pd
 import torch
 
 from . import provenance
-from .cells import Cell, cells_of
+from .cells import Cell, Evaluation, cells_of
 from .families import decoder, device_of, linears
 from .layerwise import check_windows, prune
-from .metrics.fidelity import fidelity, measure_perplexity
+from .metrics.fidelity import Trace, fidelity, measure_perplexity
 from .models import load
 from .parameters import Parameters
 from .progress import StudyProgress
 from .store import COLUMNS, Store
 from .windows import windows
+
+
+TRACE_BYTES = 2**30  # how much memory the dense model's layer outputs may take while its pruned copies are measured
 
 
 class Study:
@@ -134,6 +137,7 @@ class _Bench:
 
     def _forget(self) -> None:
         self._dense = self._copy = self._tokenizer = None
+        self._traces: dict[tuple, Trace] = {}
         self._name = ""
         gc.collect()
 
@@ -149,7 +153,18 @@ class _Bench:
         prune(self._copy, tokens, cell.method, cell.sparsity, progress=lambda done, total: bar.step() if done == total else None)
         return self._copy
 
-    def _measure(self, cell: Cell, model: torch.nn.Module, language: str, evaluation, bar: StudyProgress) -> list[dict]:
+    def _reference(self, cell: Cell, language: str, evaluation: Evaluation, tokens: torch.Tensor) -> torch.nn.Module | Trace:
+        """The dense side of a comparison: its layer outputs kept from the first pruned model on, where they fit in memory."""
+        config = self._dense.config
+        numbers = sum(e.samples * e.length for e in cell.evaluations) * len(cell.languages) * config.num_hidden_layers * config.hidden_size
+        if numbers * self._dense.dtype.itemsize > TRACE_BYTES:
+            return self._dense
+        key = (language, evaluation)
+        if key not in self._traces:
+            self._traces[key] = Trace.of(self._dense, tokens)
+        return self._traces[key]
+
+    def _measure(self, cell: Cell, model: torch.nn.Module, language: str, evaluation: Evaluation, bar: StudyProgress) -> list[dict]:
         tokens = windows(self._tokenizer, evaluation.source, [language], evaluation.samples, evaluation.length, seed=0, split="validation")
         check_windows(model, tokens)
         text = {"source": evaluation.source, "task": "", "language": language, "component": "", "stderr": float("nan")}
@@ -157,7 +172,7 @@ class _Bench:
             measured = measure_perplexity(model, tokens)
             found = {"perplexity": [(None, measured.value, measured.stderr)]}
         else:
-            measured = fidelity(self._dense, model, tokens)
+            measured = fidelity(self._reference(cell, language, evaluation, tokens), model, tokens)
             found = {
                 "perplexity": [(None, measured.perplexity, measured.stderr)],
                 "snr_db": _layers(measured.snr_db, measured.model_snr_db),

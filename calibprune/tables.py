@@ -109,6 +109,7 @@ def metric_label(metric: str, style: tuple[int, int]) -> str:
 def caption(frame: pd.DataFrame, metrics, source: str, styles, title: str = "") -> str:
     """What was measured, on how much text, over how many draws, and how to read the table; all from the records."""
     rows = frame[frame["metric"].isin(metrics) & (frame["source"] == source) & frame["layer"].isna()]
+    counted = rows[rows["metric"] == metrics[0]]  # perplexity predicts one token less of each window
     pruned = rows[rows["method"] != "dense"]
     calibrated = rows[rows["calibration"] != ""]
     settings = dict.fromkeys(
@@ -118,7 +119,7 @@ def caption(frame: pd.DataFrame, metrics, source: str, styles, title: str = "") 
     models = escape(listed(dict.fromkeys(rows["model"])))
     sentences = [
         *(f"{metric_label(name, styles[name])}: {DIRECTION[METRICS[name].lower_is_better]}." for name in metrics),
-        f"Measured on “{escape(source)}”, {in_caption(rows['n'])} tokens per language.",
+        f"Measured on “{escape(source)}”, {in_caption(counted['n'])} tokens per language.",
         f"{models}, pruned to {escape(listed(settings))}." if settings else f"{models}, not pruned.",
     ]
     if seeds:

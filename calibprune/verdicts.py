@@ -11,7 +11,10 @@ VERDICTS = ("held", "not held", "undecided")
 
 
 def readable(claims: pd.DataFrame) -> pd.DataFrame:
-    """The frame of `claims.section_4_1` in words; columns that are the same in every row (model, sparsity) go."""
+    """The frame of `claims.section_4_1` in words; columns that say nothing go.
+
+    Those are model and sparsity where they do not vary, and columns without a value.
+    """
     table = pd.DataFrame(
         {
             "claim": claims["claim"],
@@ -29,7 +32,8 @@ def readable(claims: pd.DataFrame) -> pd.DataFrame:
         }
     )
     constant = [name for name in ("model", "sparsity") if table[name].nunique() <= 1]
-    return table.drop(columns=constant)
+    empty = [name for name in table.columns.difference(constant) if table[name].isin(["", "–"]).all()]
+    return table.drop(columns=constant + empty)
 
 
 def result(row) -> str:

@@ -1,5 +1,6 @@
 """The claims: verdicts on frames whose truth is known, and the statistics beneath them."""
 
+import warnings
 from math import comb, factorial
 
 import numpy as np
@@ -7,15 +8,9 @@ import pytest
 from frames import SEVEN, tidy, with_value
 
 from calibprune import claims
-from calibprune.claims import (
-    exceptions,
-    no_single_best,
-    russian_for_chinese,
-    section_4_1,
-    target_is_best,
-    target_is_better,
-)
+from calibprune.claims import no_single_best, section_4_1, target_is_best, target_is_better
 from calibprune.grid import METRICS, summarize
+from calibprune.off_diagonal import exceptions, russian_for_chinese
 from calibprune.statistics import diagonal_p_value, least_p_value, mean_interval, share_interval
 from calibprune.verdicts import readable, verdict_sentence
 
@@ -195,3 +190,16 @@ def test_intervals():
     low, high = mean_interval(np.arange(7.0))
     assert low < 3 < high and (low, high) == mean_interval(np.arange(7.0))
     assert high - 3 == pytest.approx(1.96 * 2 / np.sqrt(7), rel=0.1)
+
+
+def test_a_study_of_perplexity_alone_and_one_that_prunes_nothing():
+    alone = tidy()[lambda frame: frame.metric == "perplexity"]
+    assert set(section_4_1(alone).metric) == {"perplexity"}
+    nothing = tidy(sparsity=((0.0, "unstructured"),))
+    for metric, found in (("perplexity", 30.0), ("snr_db", np.inf), ("pruning_error", 0.0)):
+        for method in ("wanda", "sparsegpt"):
+            nothing = with_value(nothing, found, metric=metric, method=method)
+    with warnings.catch_warnings(action="error"):
+        table = section_4_1(nothing)
+        assert all(exceptions(nothing, metric, "udhr").empty for metric in METRICS)
+    assert "held" not in set(table.verdict[table.claim == claims.NO_SINGLE_BEST])

@@ -6,7 +6,7 @@ from byte_tokenizer import TOKENIZER, byte_tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from calibprune.errors import CorpusError, ParameterError
-from calibprune.windows import count_windows, windows
+from calibprune.windows import count_tokens, count_windows, windows
 
 
 @pytest.fixture
@@ -34,6 +34,11 @@ def test_count_is_what_can_be_drawn():
     with pytest.raises(CorpusError, match=f"has {count} validation windows"):
         windows(TOKENIZER, "chromium", ["zh"], count + 1, 200, seed=2, split="validation")
     assert count_windows(TOKENIZER, "chromium", "zh", 10**7) == 0
+
+
+def test_count_of_tokens(long_texts):
+    assert count_tokens(TOKENIZER, long_texts, "de") == 8 * 300
+    assert count_tokens(TOKENIZER, long_texts, "de", "validation") == 2 * 300
 
 
 @pytest.mark.parametrize(

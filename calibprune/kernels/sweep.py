@@ -9,30 +9,6 @@ BLOCK = 128
 PANEL = 16
 
 
-def inverse_factor(hessian: Tensor) -> Tensor:
-    """The upper triangular U with UᵀU = H⁻¹, without forming H⁻¹.
-
-    With J the reversal of the index order and JHJ = LLᵀ, U = J L⁻¹ J: one Cholesky factorisation and one triangular inverse, about half
-    the operations of the three steps (factor, invert, factor) of the published code.
-
-    Args:
-        hessian: symmetric positive definite, float32 or float64 [n, n].
-
-    Returns:
-        [n, n], dtype of the input.
-
-    Raises:
-        torch.linalg.LinAlgError: the matrix is not positive definite, in float64 either.
-    """
-    reversed_ = hessian.flip(0, 1)
-    factor, info = torch.linalg.cholesky_ex(reversed_)
-    if int(info):
-        factor = torch.linalg.cholesky(reversed_.double())
-    identity = torch.eye(len(hessian), dtype=factor.dtype, device=hessian.device)
-    inverse = torch.linalg.solve_triangular(factor, identity, upper=False)
-    return inverse.flip(0, 1).to(hessian.dtype).contiguous()
-
-
 def sweep(weight: Tensor, factor: Tensor, select: Callable[[Tensor], Tensor], every: int | None = None) -> Tensor:
     """Prune `weight` in place, column by column, and return the mask.
 
@@ -42,7 +18,7 @@ def sweep(weight: Tensor, factor: Tensor, select: Callable[[Tensor], Tensor], ev
 
     Args:
         weight: float32 [out, in]; holds the pruned weights afterwards.
-        factor: float32 [in, in], upper triangular, from `inverse_factor`.
+        factor: float32 [in, in], upper triangular, from `kernels.factor.inverse_factor`.
         select: takes scores w²/U_jj² float32 [out, every] of consecutive columns, already updated by everything to their left,
             and returns the bool mask of the same shape, True = pruned.
         every: how many columns are selected together: the m of an n:m pattern, or None for a whole block. Blocks are 128 columns wide, or
@@ -59,6 +35,7 @@ def sweep(weight: Tensor, factor: Tensor, select: Callable[[Tensor], Tensor], ev
     every = every or block
     panel_width = min(PANEL, every)  # a group is selected when everything to its left has reached it
     error = torch.empty(block, rows, device=weight.device)
+    scaled = torch.empty_like(error)  # the mask over U_ii: an error is one product
     for start in range(0, columns, block):
         stop = min(start + block, columns)
         for panel in range(start, stop, panel_width):
@@ -68,13 +45,14 @@ def sweep(weight: Tensor, factor: Tensor, select: Callable[[Tensor], Tensor], ev
                     chosen = slice(i, min(i + every, stop))
                     score = (work[chosen] / diagonal[chosen, None]).square_()
                     mask[chosen] = select(score.T.contiguous()).T
-                e = torch.mul(work[i], mask[i], out=error[i - start]).div_(diagonal[i])
-                work[i].masked_fill_(mask[i], 0)
+                    torch.div(mask[chosen], diagonal[chosen, None], out=scaled[i - start : chosen.stop - start])
+                e = torch.mul(work[i], scaled[i - start], out=error[i - start])
                 if i + 1 < panel_end:
                     work[i + 1 : panel_end].addr_(factor[i, i + 1 : panel_end], e, alpha=-1)
             if panel_end < stop:
                 done = error[panel - start : panel_end - start]
                 work[panel_end:stop].addmm_(factor[panel:panel_end, panel_end:stop].T, done, alpha=-1)
+        work[start:stop].masked_fill_(mask[start:stop], 0)
         if stop < columns:
             work[stop:].addmm_(factor[start:stop, stop:].T, error[: stop - start], alpha=-1)
     weight.copy_(work.T)

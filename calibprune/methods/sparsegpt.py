@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from ..kernels.factor import inverse_factor
 from ..kernels.gram import add_gram, symmetric
 from ..kernels.selection import lowest_in_groups, lowest_of_all
-from ..kernels.sweep import inverse_factor, sweep
+from ..kernels.sweep import sweep
 from ..sparsity import Sparsity
 from .base import Method
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from ..errors import ParameterError
 from ..families import decoder, device_of
 from ..kernels.cross_entropy import token_losses
-from ..layerwise import batches, check_windows, side_by_side
+from ..layerwise import batches, check_windows, layer_outputs
 
 
 @dataclass
@@ -82,34 +83,55 @@ def measure_perplexity(model: nn.Module, tokens: Tensor) -> Perplexity:
     return Perplexity.of(torch.cat(losses))
 
 
+@dataclass
+class Trace:
+    """A dense model's layer outputs on some windows, for comparing several pruned models with it.
+
+    Attributes:
+        outputs: for each batch of windows, for each layer, [batch, length, width] in the model's dtype.
+    """
+
+    outputs: list[list[Tensor]]
+
+    @classmethod
+    def of(cls, model: nn.Module, tokens: Tensor) -> "Trace":
+        """Walk the model through windows [samples, length]. Takes tokens × layers × width numbers of memory."""
+        _check(model, tokens)
+        return cls([list(layer_outputs(model, batch))[:-1] for batch in batches(tokens.to(device_of(model)))])
+
+
 @torch.no_grad()
-def fidelity(dense: nn.Module, pruned: nn.Module, tokens: Tensor) -> Fidelity:
+def fidelity(dense: nn.Module | Trace, pruned: nn.Module, tokens: Tensor) -> Fidelity:
     """Walk the dense and the pruned model side by side through the same windows, once.
 
     With h the dense and h̃ the pruned output of a layer for one token, N tokens and d features, three sums a layer suffice: Σ‖h‖, Σ‖h‖² and
     Σ‖h − h̃‖². Eq. 1 is Σ‖h − h̃‖² / (N·d·μ²) with μ = Σ‖h‖/N; in Eq. 2 N, d and μ cancel: 10·log10(Σ‖h‖² / Σ‖h − h̃‖²).
 
     Args:
-        dense, pruned: models of one architecture.
+        dense: the model before pruning, or its `Trace` on the same windows.
+        pruned: a model of the same architecture.
         tokens: LongTensor [samples, length].
 
     Raises:
-        ParameterError: windows that the models cannot read, or models of different depth.
+        ParameterError: windows that the models cannot read, or a dense side of another depth or of other windows.
     """
-    _check(dense, tokens)
-    depth = len(decoder(dense).layers)
-    if depth != len(decoder(pruned).layers):
-        raise ParameterError(f"fidelity: the dense model has {depth} layers, the pruned one {len(decoder(pruned).layers)}; compare a model with its own pruned copy")
+    _check(pruned, tokens)
+    depth = len(decoder(pruned).layers)
     sums = torch.zeros(depth, 3, dtype=torch.float64)
     losses = []
-    for batch in batches(tokens.to(device_of(dense))):
-        for layer, (h, pruned_h) in side_by_side([dense, pruned], batch):
-            if layer < depth:
-                sums[layer] += _sums(h, pruned_h)
-            else:
-                losses.append(_window_losses(pruned, pruned_h, batch))
+    for number, batch in enumerate(batches(tokens.to(device_of(pruned)))):
+        reference = iter(dense.outputs[number]) if isinstance(dense, Trace) else islice(layer_outputs(dense, batch), len(decoder(dense).layers))
+        outputs = layer_outputs(pruned, batch)
+        for layer in range(depth):
+            h = next(reference, None)
+            if h is None or h.shape[:2] != batch.shape:
+                raise ParameterError("fidelity: the dense side has other windows or another depth; compare a model with its own pruned copy")
+            sums[layer] += _sums(h, next(outputs))
+        if next(reference, None) is not None:
+            raise ParameterError("fidelity: the dense side is deeper than the pruned one; compare a model with its own pruned copy")
+        losses.append(_window_losses(pruned, next(outputs), batch))
     lengths, signal, noise = sums.T.tolist()
-    width = dense.config.hidden_size
+    width = pruned.config.hidden_size
     measured = Perplexity.of(torch.cat(losses))
     return Fidelity(
         measured.value,
