@@ -20,7 +20,7 @@ bench: setup
 	@$(BIN)/python benchmarks/cpu.py
 
 lint: setup
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
 
 setup:
 	@$(LOCK) $(MAKE) --no-print-directory $(READY)

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import typer.exceptions
 
 from .errors import CalibpruneError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split(":")[0] + " of calibprune.")
+INTERRUPTED = 130
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__.split(":")[0] + " of calibprune.")
 
 Params = Annotated[Path, typer.Argument(help="a YAML file of parameters, for example params/embedded.yaml")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
@@ -75,6 +78,8 @@ def prune(
     languages = list(mixture(calibration)) if needs_text else []
     checkpoint.check_output(output)
     loaded, tokenizer = models.load(model, device, dtype)
+    if needs_text:
+        layerwise.check_length(loaded, length)
     tokens = windows(tokenizer, source, languages, samples, length, seed) if needs_text else None
     with StudyProgress(loaded.config.num_hidden_layers) as bar:
         bar.begin(f"{model} {method} {pattern} {calibration}".rstrip())
@@ -130,13 +135,21 @@ def book(params: Params) -> None:
 
 
 def main() -> None:
-    """Run the command line; what a user can cause ends with one line on standard error and status 1."""
+    """Run the command line; what a user can cause ends with one line on standard error and status 1 (2 for a wrong option)."""
     try:
-        app()
+        status = app(args=sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+        if status == INTERRUPTED:
+            _say("interrupted; the same command goes on where it was")
+        sys.exit(status)
+    except typer.exceptions.TyperException as error:
+        _say(f"{error.format_message().rstrip('.')}; see calibprune --help")
+        sys.exit(error.exit_code)
     except CalibpruneError as error:
-        sys.exit(f"calibprune: {error}")
-    except KeyboardInterrupt:
-        print("calibprune: interrupted; the same command goes on where it was", file=sys.stderr)
-        sys.exit(130)
+        _say(str(error))
     except OSError as error:
-        sys.exit(f"calibprune: {error.filename or 'a file'}: {error.strerror or error}; check the path, its rights and the space left")
+        _say(f"{error.filename or 'a file'}: {error.strerror or error}; check the path, its rights and the space left")
+    sys.exit(1)
+
+
+def _say(line: str) -> None:
+    print(f"calibprune: {line}", file=sys.stderr)

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from calibprune.display import Html, listed, number, number_style
 from calibprune.errors import ParameterError
-from calibprune.grid import BLOCK, METHODS, METRICS, blocks, in_order, setting, square, summarize
-from calibprune.shading import COLOURS, colours
+from calibprune.report.display import Html, listed, number, number_style
+from calibprune.report.grid import BLOCK, METHODS, METRICS, blocks, in_order, setting, square, summarize
+from calibprune.report.shading import COLOURS, colours
 
 UNSHADED = ("#e6e6e6", "#000000")
 GROUPS = {

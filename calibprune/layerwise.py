@@ -12,16 +12,17 @@ from torch import Tensor, nn
 
 from .errors import ModelError, ParameterError
 from .families import context_length, decoder, device_of, linears
+from .kernels.attention import short_windows
 from .methods import Method
 from .methods import method as method_named
 from .sparsity import Sparsity
 
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 2048
 
 
-def batches(tokens: Tensor) -> tuple[Tensor, ...]:
-    """Split windows [samples, length] into batches of about 4,096 tokens: enough work for each product, little memory."""
-    return tokens.split(max(1, BATCH_TOKENS // tokens.shape[1]))
+def batches(tokens: Tensor, batch_tokens: int = BATCH_TOKENS) -> tuple[Tensor, ...]:
+    """Split windows [samples, length] into batches of about 2,048 tokens: enough work for each product, and what lies between stays in the cache."""
+    return tokens.split(max(1, batch_tokens // tokens.shape[1]))
 
 
 @dataclass
@@ -29,23 +30,26 @@ class Inputs:
     """What enters the decoder's first layer, and what each layer gets beside its hidden states.
 
     Attributes:
+        model: whose layers are called.
         hidden: one [batch, length, width] tensor a batch of windows, in the model's dtype.
         arguments: for each batch size the keyword arguments of each layer. Windows have no padding, so these (masks, rotary embeddings, positions)
             are the same for every batch of one shape.
     """
 
+    model: nn.Module
     hidden: list[Tensor]
     arguments: dict[int, list[dict[str, Any]]]
 
     def run(self, layer: nn.Module, index: int, batch: int) -> Tensor:
         """The output of `layer`, standing at `index`, for one batch."""
         hidden = self.hidden[batch]
-        output = layer(hidden, **self.arguments[len(hidden)][index])
+        with short_windows(self.model, hidden.shape[1]):
+            output = layer(hidden, **self.arguments[len(hidden)][index])
         return output[0] if isinstance(output, tuple) else output
 
 
 @torch.no_grad()
-def capture(model: nn.Module, tokens: Tensor) -> Inputs:
+def capture(model: nn.Module, tokens: Tensor, batch_tokens: int = BATCH_TOKENS) -> Inputs:
     """Run the decoder on every batch with its layers passed over, and keep what each layer was called with.
 
     Each layer keeps its own keyword arguments: layers of one decoder may take different masks and rotary embeddings, as Gemma 3's do.
@@ -77,15 +81,16 @@ def capture(model: nn.Module, tokens: Tensor) -> Inputs:
         return forward
 
     with contextlib.ExitStack() as restored:
+        restored.enter_context(short_windows(model, tokens.shape[1]))
         for layer in base.layers:
             layer.forward = pass_over(layer)
             restored.callback(delattr, layer, "forward")
-        for batch in batches(tokens.to(device_of(model))):
+        for batch in batches(tokens.to(device_of(model)), batch_tokens):
             calls.clear()
             base(input_ids=batch, use_cache=False)
             hidden.append(calls[0][0])
             arguments.setdefault(len(batch), [kwargs for _, kwargs in calls])
-    return Inputs(hidden, arguments)
+    return Inputs(model, hidden, arguments)
 
 
 class _LastStatisticIn(Exception):
@@ -251,8 +256,13 @@ def check_windows(model: nn.Module, tokens: Tensor | None) -> None:
     """Raises ParameterError where `tokens` are not windows that the model can read."""
     if tokens is None or tokens.ndim != 2 or not tokens.numel():
         raise ParameterError("calibration tokens: give windows as a LongTensor [samples, length], for example from calibprune.windows")
-    if tokens.shape[1] > (limit := context_length(model)):
-        raise ParameterError(f"window length {tokens.shape[1]}: {type(model).__name__} reads at most {limit} tokens; choose a shorter length")
+    check_length(model, tokens.shape[1])
+
+
+def check_length(model: nn.Module, length: int) -> None:
+    """Raises ParameterError where windows of this length are longer than what the model was made for."""
+    if length > (limit := context_length(model)):
+        raise ParameterError(f"window length {length}: {type(model).__name__} reads at most {limit} tokens; choose a shorter length")
 
 
 def _method(chosen: str | Method) -> Method:

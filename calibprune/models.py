@@ -1,11 +1,13 @@
 """Model names to weights: packaged checkpoints, local folders and hub ids."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
@@ -162,7 +164,7 @@ def _convert(packaged: Packaged, target: Path) -> None:
     from rich.console import Console
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    console = Console(stderr=True)
+    console = Console(file=sys.stderr)
     console.print(f"{packaged.title}: {packaged.licence}")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{packaged.name}.") as scratch:
         with console.status(f"converting {packaged.name} to safetensors, once (about a minute)"):
@@ -224,6 +226,8 @@ def _as_model_error(name: str, advice: str) -> Iterator[None]:
     except Exception as error:  # transformers, safetensors and tokenizers each have their own classes for a damaged checkpoint
         if isinstance(error, OSError) and error.errno:
             raise
+        if "No space left" in str(error):  # safetensors has its own class for the system's errors
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise ModelError(f"model {name!r} cannot be loaded ({type(error).__name__}: {_one_line(error)}); {advice}") from error
 
 
@@ -242,14 +246,15 @@ def _one_line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' own progress bars and notices."""
+    """Without the progress bars and notices of transformers, which do not all heed its own settings."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+            yield
     finally:
         logging.set_verbosity(level)
         if bars:

@@ -21,7 +21,7 @@ def _as_list(value: Any) -> Any:
 
 def _known(what: str, names) -> BeforeValidator:
     def check(value: Any) -> Any:
-        if value not in names:
+        if value not in list(names):  # a list compares with what cannot be hashed
             raise ValueError(one_of(what, value, names))
         return value
 
@@ -166,7 +166,7 @@ class Parameters(BaseModel):
 
 
 def _first_line(error: ValidationError) -> str:
-    problem = error.errors()[0]
+    problem = max(error.errors(), key=lambda found: len(found["loc"]))  # of a union's errors, that of the branch that fitted furthest
     name = ".".join(str(part) for part in problem["loc"] if isinstance(part, int) is False and not str(part).startswith(("constrained", "dict[", "int")))
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, Parameters.model_fields, n=1)

@@ -8,11 +8,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 
 class StudyProgress:
-    """Counts steps (layers pruned, texts measured) over all cells that are to be computed."""
+    """Counts work done (in any unit) over all that is to be computed."""
 
-    def __init__(self, steps: int, show: bool = True) -> None:
-        self._steps = max(steps, 1)
-        self._done = 0
+    def __init__(self, work: float, show: bool = True) -> None:
+        self._work = max(work, 1)
+        self._done = 0.0
         self._started = time.monotonic()
         self._console = Console(stderr=True, quiet=not show)
         self._live = self._console.is_terminal and show
@@ -20,7 +20,7 @@ class StudyProgress:
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
             console=self._console, disable=not self._live,
         )  # fmt: skip
-        self._task = self._bar.add_task("", total=self._steps)
+        self._task = self._bar.add_task("", total=self._work)
 
     def __enter__(self) -> "StudyProgress":
         self._bar.start()
@@ -34,12 +34,12 @@ class StudyProgress:
         if not self._live:
             self._console.print(f"{title} … {self._left()}", highlight=False)
 
-    def step(self) -> None:
-        self._done += 1
-        self._bar.advance(self._task)
+    def step(self, work: float = 1) -> None:
+        self._done += work
+        self._bar.advance(self._task, work)
 
     def _left(self) -> str:
         if not self._done:
             return ""
-        seconds = (time.monotonic() - self._started) / self._done * (self._steps - self._done)
+        seconds = (time.monotonic() - self._started) / self._done * (self._work - self._done)
         return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"

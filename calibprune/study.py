@@ -12,7 +12,7 @@ import torch
 from . import provenance
 from .cells import Cell, Evaluation, cells_of
 from .families import decoder, device_of, linears
-from .layerwise import check_windows, prune
+from .layerwise import check_length, prune
 from .metrics.fidelity import Trace, fidelity, measure_perplexity
 from .models import load
 from .parameters import Parameters
@@ -20,7 +20,7 @@ from .progress import StudyProgress
 from .store import COLUMNS, Store
 from .windows import windows
 
-
+PRUNING = 2.0  # a token pruned on takes about twice the time of a token measured; only the progress bar depends on it
 TRACE_BYTES = 2**30  # how much memory the dense model's layer outputs may take while its pruned copies are measured
 
 
@@ -59,7 +59,7 @@ class Study:
         cells = self.cells()
         missing = [cell for cell in cells if not self.store.has(cell)]
         if missing:
-            with StudyProgress(sum(map(_steps, missing)), show=progress) as bar, _Bench(self.parameters.device) as bench:
+            with StudyProgress(sum(map(_work, missing)), show=progress) as bar, _Bench(self.parameters.device) as bench:
                 while missing:
                     missing = self._compute_some(missing, bench, bar)
         return pd.concat([self.store.records(cell) for cell in cells], ignore_index=True)
@@ -147,10 +147,11 @@ class _Bench:
                 linear.weight.data.copy_(dense.weight)
         tokens = None
         if cell.calibration:
+            check_length(self._copy, cell.calibration_length)
             tokens = windows(
                 self._tokenizer, cell.calibration_source, list(cell.calibration), cell.calibration_samples, cell.calibration_length, cell.seed
             )
-        prune(self._copy, tokens, cell.method, cell.sparsity, progress=lambda done, total: bar.step() if done == total else None)
+        prune(self._copy, tokens, cell.method, cell.sparsity, progress=lambda done, total: bar.step(PRUNING * cell.calibration_tokens / total))
         return self._copy
 
     def _reference(self, cell: Cell, language: str, evaluation: Evaluation, tokens: torch.Tensor) -> torch.nn.Module | Trace:
@@ -165,8 +166,8 @@ class _Bench:
         return self._traces[key]
 
     def _measure(self, cell: Cell, model: torch.nn.Module, language: str, evaluation: Evaluation, bar: StudyProgress) -> list[dict]:
+        check_length(model, evaluation.length)
         tokens = windows(self._tokenizer, evaluation.source, [language], evaluation.samples, evaluation.length, seed=0, split="validation")
-        check_windows(model, tokens)
         text = {"source": evaluation.source, "task": "", "language": language, "component": "", "stderr": float("nan")}
         if cell.dense:
             measured = measure_perplexity(model, tokens)
@@ -178,7 +179,7 @@ class _Bench:
                 "snr_db": _layers(measured.snr_db, measured.model_snr_db),
                 "pruning_error": _layers(measured.pruning_error, measured.model_pruning_error),
             }
-        bar.step()
+        bar.step(tokens.numel())
         return [
             {**text, "metric": metric, "layer": layer, "value": value, "stderr": stderr, "n": measured.n if metric == "perplexity" else tokens.numel()}
             for metric in cell.metrics
@@ -202,5 +203,6 @@ def _identity(cell: Cell) -> dict:
     }
 
 
-def _steps(cell: Cell) -> int:
-    return len(cell.languages) * len(cell.evaluations) + (not cell.dense)
+def _work(cell: Cell) -> float:
+    """How much there is to compute, in tokens measured."""
+    return PRUNING * cell.calibration_tokens + len(cell.languages) * sum(e.samples * e.length for e in cell.evaluations)

@@ -5,10 +5,10 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from calibprune.display import Html, deviation, in_caption, language_header, listed, number, number_style, wrap
-from calibprune.grid import BLOCK, METHODS, METRICS, ROW, in_order, languages_of, setting, summarize
-from calibprune.paper import paper_value
-from calibprune.shading import colours
+from calibprune.report.display import Html, deviation, in_caption, language_header, listed, number, number_style, wrap
+from calibprune.report.grid import BLOCK, METHODS, METRICS, ROW, in_order, languages_of, setting, summarize
+from calibprune.report.paper import paper_value
+from calibprune.report.shading import colours
 
 STAR = '<span role="img" aria-label="best calibration language of this column">★</span>'
 MISSING = '<td><span role="img" aria-label="not measured">–</span></td>'

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from frames import SEVEN, tidy, with_value
 
-from calibprune import claims
-from calibprune.claims import no_single_best, section_4_1, target_is_best, target_is_better
-from calibprune.grid import METRICS, summarize
-from calibprune.off_diagonal import exceptions, russian_for_chinese
-from calibprune.statistics import diagonal_p_value, least_p_value, mean_interval, share_interval
-from calibprune.verdicts import readable, verdict_sentence
+from calibprune.report import claims
+from calibprune.report.claims import no_single_best, section_4_1, target_is_best, target_is_better
+from calibprune.report.grid import METRICS, summarize
+from calibprune.report.off_diagonal import exceptions, russian_for_chinese
+from calibprune.report.statistics import diagonal_p_value, least_p_value, mean_interval, share_interval
+from calibprune.report.verdicts import readable, verdict_sentence
 
 
 def one(found, method="wanda"):

@@ -10,8 +10,8 @@ from frames import LAYERS, SEVEN, tidy, with_value
 
 from calibprune.errors import ParameterError
 from calibprune.figures import alt_text, fidelity_heatmap, layer_alt_text, layer_curves, layer_means, show
-from calibprune.grid import METRICS, summarize
-from calibprune.shading import colours
+from calibprune.report.grid import METRICS, summarize
+from calibprune.report.shading import colours
 
 
 def panel_texts(axis) -> dict[tuple[int, int], str]:

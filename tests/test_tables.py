@@ -8,12 +8,12 @@ import pytest
 from bs4 import BeautifulSoup
 from frames import SEVEN, provenance, tidy, with_value
 
-from calibprune import runs
-from calibprune.display import deviation, in_caption, listed, number, number_style, text_table
 from calibprune.errors import ParameterError
-from calibprune.grid import METRICS, calibration_rank, setting, sources, summarize
-from calibprune.paper import beside_paper, paper_numbers
-from calibprune.shading import colours, contrast
+from calibprune.report import runs
+from calibprune.report.display import deviation, in_caption, listed, number, number_style, text_table
+from calibprune.report.grid import METRICS, calibration_rank, setting, sources, summarize
+from calibprune.report.paper import beside_paper, paper_numbers
+from calibprune.report.shading import colours, contrast
 from calibprune.tables import fidelity_table
 
 

@@ -2,7 +2,10 @@
 
 import torch
 from scipy.linalg import lapack
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
+
+_BLAS = ThreadpoolController()
 
 
 def inverse_factor(hessian: Tensor) -> Tensor:
@@ -36,9 +39,8 @@ def _inverse_of_cholesky(matrix: Tensor) -> Tensor | None:
         identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
         return None if int(failed) else torch.linalg.solve_triangular(factor, identity, upper=False)
     # LAPACK counts columns first, so the lower triangle of the row-ordered matrix is its upper one; its triangular inverse does a
-    # third of the operations of torch's solve against the identity.
+    # third of the operations of torch's solve against the identity. Its threads would wait for torch's on the same cores, so it gets one.
     cholesky, inverse = (lapack.spotrf, lapack.strtri) if matrix.dtype == torch.float32 else (lapack.dpotrf, lapack.dtrtri)
-    factor, failed = cholesky(matrix.numpy().T, lower=0, clean=1)
-    if failed:
-        return None
-    return torch.from_numpy(inverse(factor, lower=0, overwrite_c=1)[0].T)
+    with _BLAS.limit(limits=1, user_api="blas"):
+        factor, failed = cholesky(matrix.numpy().T, lower=0, clean=1)
+        return None if failed else torch.from_numpy(inverse(factor, lower=0, overwrite_c=1)[0].T)

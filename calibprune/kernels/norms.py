@@ -1,6 +1,5 @@
 """Sums of squares of the columns of an activation matrix (Wanda's statistic)."""
 
-import torch
 from torch import Tensor
 
 
@@ -14,5 +13,5 @@ def add_column_squares(total: Tensor | None, x: Tensor) -> Tensor:
     Returns:
         float32 [in]; the input `total`, updated in place, once it exists.
     """
-    squares = x.reshape(-1, x.shape[-1]).float().square_().sum(dim=0)
+    squares = x.reshape(-1, x.shape[-1]).float().square().sum(dim=0)
     return squares if total is None else total.add_(squares)

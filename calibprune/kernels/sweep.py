@@ -33,7 +33,7 @@ def sweep(weight: Tensor, factor: Tensor, select: Callable[[Tensor], Tensor], ev
     diagonal = factor.diagonal()
     block = max(BLOCK // every * every, every) if every else BLOCK
     every = every or block
-    panel_width = min(PANEL, every)  # a group is selected when everything to its left has reached it
+    panel_width = max(w for w in range(1, PANEL + 1) if every % w == 0)  # a group is selected when everything to its left has reached it
     error = torch.empty(block, rows, device=weight.device)
     scaled = torch.empty_like(error)  # the mask over U_ii: an error is one product
     for start in range(0, columns, block):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import ParameterError
 from ..families import decoder, device_of
+from ..kernels.attention import short_windows
 from ..kernels.cross_entropy import token_losses
 from ..layerwise import batches, check_windows, layer_outputs
 
@@ -78,7 +79,8 @@ def measure_perplexity(model: nn.Module, tokens: Tensor) -> Perplexity:
     _check(model, tokens)
     losses = []
     for batch in batches(tokens.to(device_of(model))):
-        states = decoder(model)(input_ids=batch, use_cache=False).last_hidden_state
+        with short_windows(model, tokens.shape[1]):
+            states = decoder(model)(input_ids=batch, use_cache=False).last_hidden_state
         losses.append(_window_losses(model, states, batch))
     return Perplexity.of(torch.cat(losses))
 
@@ -120,7 +122,7 @@ def fidelity(dense: nn.Module | Trace, pruned: nn.Module, tokens: Tensor) -> Fid
     sums = torch.zeros(depth, 3, dtype=torch.float64)
     losses = []
     for number, batch in enumerate(batches(tokens.to(device_of(pruned)))):
-        reference = iter(dense.outputs[number]) if isinstance(dense, Trace) else islice(layer_outputs(dense, batch), len(decoder(dense).layers))
+        reference = iter([*dense.outputs, []][number]) if isinstance(dense, Trace) else islice(layer_outputs(dense, batch), len(decoder(dense).layers))
         outputs = layer_outputs(pruned, batch)
         for layer in range(depth):
             h = next(reference, None)

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from calibprune.diagonal import ALPHA, Claim, gains, squares
-from calibprune.grid import METHODS, METRICS
+from calibprune.report.diagonal import ALPHA, Claim, gains, squares
+from calibprune.report.grid import METHODS, METRICS
 
 RUSSIAN_FOR_CHINESE = "evaluated on Chinese, Russian calibration beats Chinese"
 

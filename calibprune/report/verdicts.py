@@ -4,8 +4,8 @@ import math
 
 import pandas as pd
 
-from calibprune.display import listed
-from calibprune.grid import METHODS, METRICS
+from calibprune.report.display import listed
+from calibprune.report.grid import METHODS, METRICS
 
 VERDICTS = ("held", "not held", "undecided")
 

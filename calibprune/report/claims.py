@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from calibprune.diagonal import ALPHA, Claim, gains, interval, squares
-from calibprune.grid import METRICS, measured, sources
-from calibprune.off_diagonal import russian_for_chinese
-from calibprune.statistics import diagonal_p_value, least_p_value, mean_interval, share_interval
+from calibprune.report.diagonal import ALPHA, Claim, gains, interval, squares
+from calibprune.report.grid import METRICS, measured, sources
+from calibprune.report.off_diagonal import russian_for_chinese
+from calibprune.report.statistics import diagonal_p_value, least_p_value, mean_interval, share_interval
 
 TARGET_IS_BEST = "calibrating in the target language is best"
 TARGET_IS_BETTER = "calibrating in the target language beats the average other language"

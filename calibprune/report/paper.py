@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from calibprune.grid import METRICS, measured, setting, summarize
+from calibprune.report.grid import METRICS, measured, setting, summarize
 
 LLAMA3_8B = ("llama3-8b", "meta-llama/Meta-Llama-3-8B-Instruct", "meta-llama/Llama-3-8B-Instruct")
 

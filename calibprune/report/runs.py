@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from calibprune.grid import METHODS, calibration_rank, setting
+from calibprune.report.grid import METHODS, calibration_rank, setting
 
 CELL = ["model", "method", "sparsity", "pattern", "calibration", "seed"]
 CHECKSUM = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from calibprune.grid import METRICS, blocks, setting, square, summarize
+from calibprune.report.grid import METRICS, blocks, setting, square, summarize
 
 ALPHA = 0.05
 

@@ -1,0 +1,82 @@
+"""Ratios of this package's times to those of the plain way, Gemma 3 270M, both sides in one run: `python benchmarks/cpu.py`.
+
+One line a ratio, medians of --repeats runs a side, the sides taking turns.
+"""
+
+import argparse
+import copy
+import statistics
+import time
+from collections.abc import Callable
+
+import textbook
+import torch
+
+import calibprune as cp
+from calibprune.kernels.cross_entropy import token_losses
+from calibprune.layerwise import batches
+
+
+def turns(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Median seconds of the two sides."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeats):
+        for side, run in zip(seconds, (ours, theirs), strict=True):
+            started = time.perf_counter()
+            run()
+            side.append(time.perf_counter() - started)
+    return statistics.median(seconds[0]), statistics.median(seconds[1])
+
+
+def line(what: str, ours: float, theirs: float, target: float) -> None:
+    print(f"{what}: {ours / theirs:.2f} of the plain way ({ours:.2f} s against {theirs:.2f} s; target at most {target})", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--samples", type=int, default=32, help="calibration windows of 512 tokens")
+    parser.add_argument("--methods", nargs="*", default=["wanda", "sparsegpt"])
+    chosen = parser.parse_args()
+    dense, tokenizer = cp.load("gemma3-270m")
+    tokens = cp.windows(tokenizer, "chromium", ["de"], chosen.samples, 512)
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {dense.dtype}, {chosen.repeats} repeats")
+
+    work = copy.deepcopy(dense)
+    fresh = {name: value.clone() for name, value in dense.model.layers.state_dict().items()}
+
+    def on_fresh_weights(run: Callable[[], object]) -> Callable[[], object]:
+        def start_over() -> None:
+            work.model.layers.load_state_dict(fresh)
+            run()
+
+        return start_over
+
+    for method in chosen.methods:
+        ours = on_fresh_weights(lambda method=method: cp.prune(work, tokens, method, 0.5))
+        theirs = on_fresh_weights(lambda method=method: textbook.prune(work, tokens, method, 0.5))
+        line(f"pruning with {method}, {tokens.numel()} tokens", *turns(ours, theirs, chosen.repeats), 0.5)
+
+    validation = cp.windows(tokenizer, "chromium", ["de"], 8, 512, split="validation")
+
+    @torch.no_grad()
+    def plain() -> None:
+        for batch in validation.split(4):
+            full = dense(batch, labels=batch, output_hidden_states=True)
+            small = work(batch, labels=batch, output_hidden_states=True)
+            for h, pruned in zip(full.hidden_states[1:], small.hidden_states[1:], strict=True):
+                h, pruned = h.float(), pruned.float()
+                h.norm(dim=-1).sum(), h.square().sum(), (h - pruned).square().sum()
+
+    line(f"perplexity, SNR and error, {validation.numel()} tokens", *turns(lambda: cp.fidelity(dense, work, validation), plain, chosen.repeats), 0.4)
+
+    with torch.no_grad():
+        batch = batches(validation)[0][:4]
+        states = dense.model(input_ids=batch).last_hidden_state[:, :-1].flatten(0, 1)
+        targets = batch[:, 1:].flatten()
+        whole = lambda: torch.nn.functional.cross_entropy(dense.lm_head(states).float(), targets)  # noqa: E731
+        line(f"cross-entropy, {len(targets)} positions", *turns(lambda: token_losses(dense, states, targets), whole, chosen.repeats), 1.0)
+
+
+if __name__ == "__main__":
+    main()

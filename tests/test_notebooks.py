@@ -1,0 +1,58 @@
+"""Every notebook, executed by papermill as a reader would: with a parameter file, and with single parameters replaced."""
+
+from pathlib import Path
+
+import papermill
+import pytest
+import yaml
+
+from calibprune.gate import check
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SMOKE = yaml.safe_load((ROOT / "params" / "smoke.yaml").read_text())
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory) -> str:
+    """One store for all runs, so that a cell is computed once."""
+    return str(tmp_path_factory.mktemp("notebooks") / "results")
+
+
+def text_of(path: Path) -> str:
+    """Everything that an executed notebook shows."""
+    cells = papermill.iorw.load_notebook_node(str(path)).cells
+    outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+    return "\n".join(str(output.get("data", output.get("text", ""))) for output in outputs)
+
+
+def run(notebook: Path, folder: Path, **parameters) -> str:
+    output = folder / notebook.name
+    papermill.execute_notebook(notebook, output, {**SMOKE, **parameters}, kernel_name="python3", progress_bar=False, cwd=ROOT)
+    check(output)
+    return text_of(output)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_with_smoke_parameters(notebook, store, tmp_path):
+    shown = run(notebook, tmp_path, store=store)
+    assert "gemma3-270m" in shown
+    assert "Wanda" in shown and "SparseGPT" in shown
+
+
+def test_with_another_sparsity(store, tmp_path):
+    shown = run(ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, store=store, sparsity=0.6, methods="wanda", languages=["de"])
+    assert "60%" in shown
+
+
+def test_with_other_languages_and_a_mixture(store, tmp_path):
+    shown = run(
+        ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, store=store, languages=["en", "zh"], methods=["wanda"],
+        calibration_mixtures=["en+zh"], evaluation_source="chromium", evaluation_samples=1,
+    )  # fmt: skip
+    assert "en+zh" in shown.lower() or "EN+ZH" in shown
+
+
+def test_an_unknown_value_stops_the_notebook_with_one_line(store, tmp_path):
+    with pytest.raises(papermill.PapermillExecutionError, match="unknown language 'xx'"):
+        run(ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, store=store, languages=["de", "xx"])

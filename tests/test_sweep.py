@@ -1,0 +1,176 @@
+"""The OBS sweep, the factor it reads and the sums they come from, against plain float64."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import damped, factor_in_three_steps, obs_states, obs_sweep
+from scipy.linalg import lapack
+
+from calibprune.kernels.factor import inverse_factor
+from calibprune.kernels.gram import add_gram, symmetric
+from calibprune.kernels.norms import add_column_squares
+from calibprune.kernels.selection import lowest_in_groups
+from calibprune.kernels.sweep import sweep
+
+
+def inputs(tokens: int, columns: int, seed: int = 0) -> torch.Tensor:
+    """Correlated activations with columns of different size, as in a model."""
+    random = torch.Generator().manual_seed(seed)
+    mixing = torch.randn(columns, columns, generator=random) / columns**0.5 + torch.eye(columns)
+    return torch.randn(tokens, columns, generator=random) @ mixing * (0.1 + 2 * torch.rand(columns, generator=random))
+
+
+def some_hessian(columns: int, seed: int = 0, tokens: int | None = None) -> torch.Tensor:
+    """Damped, float64; of full rank by its tokens where none are given."""
+    x = inputs(tokens or 2 * columns + 8, columns, seed).double()
+    return damped(x.T @ x)[0]
+
+
+def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((found.double() - expected.double()).norm() / expected.double().norm())
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    rows=st.integers(1, 9),
+    columns=st.integers(1, 270),
+    share=st.floats(0, 1),
+    every=st.sampled_from([None, 2, 4, 5, 8, 16, 20, 24, 32, 100, 130]),
+    seed=st.integers(0, 2**31),
+)
+def test_with_forced_masks_it_is_obs_column_by_column(rows, columns, share, every, seed):
+    random = torch.Generator().manual_seed(seed)
+    weight, forced = torch.randn(rows, columns, generator=random), torch.rand(rows, columns, generator=random) < share
+    total = some_hessian(columns, seed)
+    reached = 0
+
+    def select(score: torch.Tensor) -> torch.Tensor:
+        nonlocal reached
+        reached += score.shape[1]
+        return forced[:, reached - score.shape[1] : reached]
+
+    swept = weight.clone()
+    mask = sweep(swept, inverse_factor(total.float()), select, every)
+    assert reached == columns
+    assert torch.equal(mask, forced)
+    assert (swept[forced] == 0).all()
+    expected = obs_sweep(weight, total, forced)
+    torch.testing.assert_close(swept.double(), expected, rtol=2e-3, atol=2e-3 * float(expected.abs().max().clamp(min=1e-3)))
+
+
+@pytest.mark.parametrize("every", [None, 4, 16, 20, 24, 31, 48, 130])
+def test_scores_are_of_weights_that_everything_to_the_left_has_reached(every):
+    """A group must not be chosen before the last column on its left has been paid for."""
+    columns, rows = 270, 7
+    total = some_hessian(columns, seed=3)
+    diagonal = factor_in_three_steps(total).diagonal()
+    weight = torch.randn(rows, columns, generator=torch.Generator().manual_seed(4))
+    asked: list[torch.Tensor] = []
+
+    def select(score: torch.Tensor) -> torch.Tensor:
+        asked.append(score.clone())
+        return score <= score.median(dim=1, keepdim=True).values
+
+    mask = sweep(weight.clone(), inverse_factor(total.float()), select, every)
+    assert sum(score.shape[1] for score in asked) == columns
+    starts = {sum(score.shape[1] for score in asked[:i]): score for i, score in enumerate(asked)}
+    for column, updated in enumerate(obs_states(weight, total, mask)):
+        if column in starts:
+            chosen = slice(column, column + starts[column].shape[1])
+            expected = (updated[:, chosen] / diagonal[chosen]) ** 2
+            torch.testing.assert_close(starts[column].double(), expected, rtol=5e-3, atol=1e-3 * float(expected.max()))
+
+
+def test_the_last_block_may_be_ragged_and_a_group_never_crosses_a_block():
+    seen = []
+
+    def select(score: torch.Tensor) -> torch.Tensor:
+        seen.append(score.shape[1])
+        return lowest_in_groups(score, 2, 6) if score.shape[1] % 6 == 0 else torch.zeros_like(score, dtype=torch.bool)
+
+    sweep(torch.randn(3, 300), inverse_factor(some_hessian(300).float()), select)
+    assert seen == [128, 128, 44]
+    seen.clear()
+    mask = sweep(torch.randn(3, 300), inverse_factor(some_hessian(300).float()), select, every=6)
+    assert seen == [6] * 50
+    assert (mask.view(3, 50, 6).sum(dim=2) == 2).all()
+
+
+def test_nothing_pruned_changes_nothing():
+    weight = torch.randn(5, 200)
+    swept = weight.clone()
+    mask = sweep(swept, inverse_factor(some_hessian(200).float()), lambda score: torch.zeros_like(score, dtype=torch.bool))
+    assert not mask.any()
+    assert torch.equal(swept, weight)
+
+
+@settings(deadline=None, max_examples=30)
+@given(columns=st.integers(1, 200), seed=st.integers(0, 2**31))
+def test_the_factor_is_that_of_the_inverse(columns, seed):
+    total = some_hessian(columns, seed)
+    factor = inverse_factor(total.float())
+    assert factor.dtype == torch.float32
+    assert torch.equal(factor, factor.triu())
+    assert (factor.diagonal() > 0).all()
+    assert relative(factor.T @ factor, torch.linalg.inv(total)) < 1e-3
+    assert relative(factor, factor_in_three_steps(total)) < 1e-3
+
+
+def test_the_factor_of_fewer_tokens_than_columns():
+    total = some_hessian(150, tokens=40)
+    assert relative(inverse_factor(total.float()), factor_in_three_steps(total)) < 5e-3
+
+
+def test_a_matrix_that_float32_cannot_factor_is_done_in_float64():
+    vector = torch.randint(-4000, 4000, (200,), generator=torch.Generator().manual_seed(0)).double()
+    total = torch.outer(vector, vector) + torch.eye(200)  # whole numbers below 2²⁴: exact in float32
+    assert lapack.spotrf(total.float().flip(0, 1).numpy().T)[1] > 0, "the example is too easy: float32 factors it"
+    factor = inverse_factor(total.float())
+    assert factor.dtype == torch.float32
+    assert relative(factor, factor_in_three_steps(total)) < 1e-4
+
+
+def test_a_matrix_that_is_not_positive_definite_is_refused():
+    with pytest.raises(torch.linalg.LinAlgError, match="not positive definite"):
+        inverse_factor(torch.diag(torch.tensor([1.0, -1.0, 1.0])))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    tokens=st.integers(1, 70),
+    columns=st.integers(1, 60),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16, torch.float16]),
+    seed=st.integers(0, 2**31),
+)
+def test_sums_over_batches_of_any_dtype_are_those_of_the_whole_in_float64(tokens, columns, dtype, seed):
+    x = inputs(tokens, columns, seed).to(dtype)
+    expected = x.double().T @ x.double()
+    gram = squares = None
+    for batch in x.split([tokens // 3, tokens - tokens // 3]):
+        gram, squares = add_gram(gram, batch[None]), add_column_squares(squares, batch[None])
+    assert gram.dtype == squares.dtype == torch.float32
+    for found in (symmetric(gram), symmetric(add_gram(None, x))):
+        assert torch.equal(found, found.T)
+        torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4 * float(expected.diagonal().max()))
+    torch.testing.assert_close(squares.double(), expected.diagonal(), rtol=1e-4, atol=1e-6)
+
+
+def test_sums_leave_activations_alone_whatever_their_layout():
+    x = inputs(30, 20).view(2, 15, 20)
+    for seen in (x, x.transpose(0, 1), x[:, ::2], x.to(torch.bfloat16)):
+        before = seen.clone()
+        expected = seen.reshape(-1, 20).double().T @ seen.reshape(-1, 20).double()
+        gram = add_gram(add_gram(None, seen), seen)
+        squares = add_column_squares(add_column_squares(None, seen), seen)
+        assert torch.equal(seen, before)
+        torch.testing.assert_close(symmetric(gram).double(), 2 * expected, rtol=1e-4, atol=1e-3)
+        torch.testing.assert_close(squares.double(), 2 * expected.diagonal(), rtol=1e-4, atol=1e-3)
+
+
+def test_sums_do_not_depend_on_the_order_of_sequences():
+    sequences = [inputs(9, 16, seed) for seed in range(6)]
+    forward = backward = None
+    for first, last in zip(sequences, reversed(sequences), strict=True):
+        forward, backward = add_gram(forward, first), add_gram(backward, last)
+    torch.testing.assert_close(symmetric(forward), symmetric(backward), rtol=1e-5, atol=1e-4)
