@@ -100,7 +100,8 @@ def cells_of(parameters: Parameters) -> list[Cell]:
     """
     p = parameters
     evaluations = tuple(
-        Evaluation(source, p.of_evaluation("evaluation_samples", source), p.of_evaluation("evaluation_length", source)) for source in p.evaluation_source
+        Evaluation(source, p.of_evaluation("evaluation_samples", source), p.of_evaluation("evaluation_length", source))
+        for source in p.evaluation_source
     )
     dtype = str(resolve_dtype(p.dtype, resolve_device(p.device))).removeprefix("torch.")
     texts = [mixture(code) for code in [*p.languages, *p.calibration_mixtures]]

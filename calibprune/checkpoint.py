@@ -38,7 +38,9 @@ def save(folder: Path, model, tokenizer, card: str) -> None:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
     except Exception as error:  # safetensors wraps the system's errors in its own class
-        raise ModelError(f"{folder}: the checkpoint cannot be written ({' '.join(str(error).split())[:120]}); free some space, or choose another --output") from None
+        raise ModelError(
+            f"{folder}: the checkpoint cannot be written ({' '.join(str(error).split())[:120]}); free some space, or choose another --output"
+        ) from None
 
 
 def model_card(model: str, result: PruneResult, settings: dict, licence: str = "") -> str:
@@ -48,7 +50,9 @@ def model_card(model: str, result: PruneResult, settings: dict, licence: str = "
         settings: method, sparsity, calibration, source, samples, length, seed, as given on the command line.
         licence: the terms of the original weights, where they are known.
     """
-    metadata = yaml.safe_dump({"base_model": model, "library_name": "transformers", "tags": ["pruned", settings["method"], "calibprune"]}, sort_keys=False)
+    metadata = yaml.safe_dump(
+        {"base_model": model, "library_name": "transformers", "tags": ["pruned", settings["method"], "calibprune"]}, sort_keys=False
+    )
     zeros = sum(int(mask.sum()) for mask in result.masks.values()) / sum(mask.numel() for mask in result.masks.values())
     rows = "\n".join(f"| {name} | {value} |" for name, value in settings.items() if value not in (None, ""))
     versions = ", ".join(f"{name} {version}" for name, version in provenance.versions().items())

@@ -135,9 +135,7 @@ def collect(layer: nn.Module, index: int, inputs: Inputs, accumulate: Callable[[
 
     for batch in range(len(inputs.hidden)):
         take = later_batch if batch else first_batch
-        hooks = [
-            linear.register_forward_pre_hook(lambda _, args, name=name, take=take: take(name, args[0])) for name, linear in components.items()
-        ]
+        hooks = [linear.register_forward_pre_hook(lambda _, args, name=name, take=take: take(name, args[0])) for name, linear in components.items()]
         try:
             inputs.run(layer, index, batch)
             raise ModelError(f"layer {index}: {type(layer).__name__} holds linears that it does not call; it cannot be pruned from its inputs")

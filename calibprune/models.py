@@ -170,7 +170,9 @@ def _convert(packaged: Packaged, target: Path) -> None:
         with console.status(f"converting {packaged.name} to safetensors, once (about a minute)"):
             gguf = packaged.assemble(Path(scratch) / f"{packaged.name}.gguf")
             if (found := file_sha256(gguf)) != packaged.sha256:
-                raise ModelError(f"{packaged.name}: checksum {found[:12]}… instead of {packaged.sha256[:12]}…; reinstall the package {packaged.distribution}")
+                raise ModelError(
+                    f"{packaged.name}: checksum {found[:12]}… instead of {packaged.sha256[:12]}…; reinstall the package {packaged.distribution}"
+                )
             source = {"gguf_file": gguf.name}
             output = Path(scratch) / "checkpoint"
             with _quiet(), _as_model_error(packaged.name, f"reinstall the package {packaged.distribution}"):
@@ -184,10 +186,10 @@ def _convert(packaged: Packaged, target: Path) -> None:
 def _checked_folder(folder: Path) -> Path:
     """Refuse what cannot be pruned before anything is loaded: pickled weights, unknown architectures."""
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads((folder / "config.json").read_text()) | {}  # a TypeError for what is not a mapping
     except FileNotFoundError:
         raise ModelError(f"{folder}: no config.json; give the folder of a Hugging Face checkpoint") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"{folder}/config.json cannot be read ({_one_line(error)}); fetch the checkpoint again") from None
     check_family(config.get("model_type"), str(folder))
     if not any(folder.glob("*.safetensors")):
@@ -236,7 +238,9 @@ def _as_cache_error(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ModelError(f"{folder}: cannot be written ({error.strerror or error}); free some space, or set CALIBPRUNE_CACHE to a writable folder") from None
+        raise ModelError(
+            f"{folder}: cannot be written ({error.strerror or error}); free some space, or set CALIBPRUNE_CACHE to a writable folder"
+        ) from None
 
 
 def _one_line(error: Exception) -> str:

@@ -167,7 +167,9 @@ class Parameters(BaseModel):
 
 def _first_line(error: ValidationError) -> str:
     problem = max(error.errors(), key=lambda found: len(found["loc"]))  # of a union's errors, that of the branch that fitted furthest
-    name = ".".join(str(part) for part in problem["loc"] if isinstance(part, int) is False and not str(part).startswith(("constrained", "dict[", "int")))
+    name = ".".join(
+        str(part) for part in problem["loc"] if isinstance(part, int) is False and not str(part).startswith(("constrained", "dict[", "int"))
+    )
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, Parameters.model_fields, n=1)
         return f"unknown parameter {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known are {', '.join(Parameters.model_fields)}")

@@ -16,10 +16,8 @@ class StudyProgress:
         self._started = time.monotonic()
         self._console = Console(stderr=True, quiet=not show)
         self._live = self._console.is_terminal and show
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-            console=self._console, disable=not self._live,
-        )  # fmt: skip
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=self._console, disable=not self._live)
         self._task = self._bar.add_task("", total=self._work)
 
     def __enter__(self) -> "StudyProgress":

@@ -51,6 +51,7 @@ class Store:
                 content = {"id": cell.id, "configuration": cell.configuration(), **provenance, "records_sha256": file_sha256(scratch / RECORDS)}
                 (scratch / CELL).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
                 scratch.chmod(0o755)  # mkdtemp's folders are their owner's alone
+                shutil.rmtree(target, ignore_errors=True)  # what is left of a cell that somebody damaged
                 os.replace(scratch, target)
             except BaseException:
                 shutil.rmtree(scratch, ignore_errors=True)

@@ -82,7 +82,13 @@ class Study:
         rows = []
         for cell in filter(self.store.has, self.cells()):
             known = self.store.provenance(cell)
-            rows.append({**_identity(cell), **{name: value for name, value in known.items() if name not in ("configuration", "records_sha256")}, "dtype": cell.dtype})
+            rows.append(
+                {
+                    **_identity(cell),
+                    **{name: value for name, value in known.items() if name not in ("configuration", "records_sha256")},
+                    "dtype": cell.dtype,
+                }
+            )
         return pd.DataFrame(rows)
 
 
@@ -106,7 +112,8 @@ class _Bench:
         model = self._dense if cell.dense else self._pruned(cell, bar)
         pruned_at = time.perf_counter()
         records = pd.DataFrame(
-            [row for language in cell.languages for evaluation in cell.evaluations for row in self._measure(cell, model, language, evaluation, bar)]
+            [row for language in cell.languages for evaluation in cell.evaluations for row in self._measure(cell, model, language, evaluation, bar)],
+            columns=list(COLUMNS),  # a dense model has no records where its perplexity is not asked for
         )
         for name, value in _identity(cell).items():
             if name in COLUMNS:
@@ -181,7 +188,14 @@ class _Bench:
             }
         bar.step(tokens.numel())
         return [
-            {**text, "metric": metric, "layer": layer, "value": value, "stderr": stderr, "n": measured.n if metric == "perplexity" else tokens.numel()}
+            {
+                **text,
+                "metric": metric,
+                "layer": layer,
+                "value": value,
+                "stderr": stderr,
+                "n": measured.n if metric == "perplexity" else tokens.numel(),
+            }
             for metric in cell.metrics
             for layer, value, stderr in found.get(metric, ())
         ]

@@ -36,23 +36,16 @@ def small_package(tiny_checkpoint, tmp_path, monkeypatch):
         path.write_bytes(content)
         return path
 
-    class Model:
-        @staticmethod
-        def from_pretrained(root, **options):
-            assert options["gguf_file"] == "small.gguf"
-            assert options["quantization_config"].dequantize
-            return hf.LlamaForCausalLM.from_pretrained(tiny_checkpoint)
-
-    class Tokenizer:
-        @staticmethod
-        def from_pretrained(root, **options):
-            return byte_tokenizer()
+    def converted(root, **options):
+        assert options["gguf_file"] == "small.gguf"
+        assert options["quantization_config"].dequantize
+        return hf.LlamaForCausalLM.from_pretrained(tiny_checkpoint)
 
     monkeypatch.setenv("CALIBPRUNE_CACHE", str(tmp_path / "cache"))
     checksum = models.hashlib.sha256(content).hexdigest()
     monkeypatch.setitem(PACKAGED, "small", Packaged("small", "Small", "free for all", "small-gguf", checksum, assemble))
-    monkeypatch.setattr(hf, "AutoModelForCausalLM", Model)
-    monkeypatch.setattr(hf, "AutoTokenizer", Tokenizer)
+    monkeypatch.setattr(hf.AutoModelForCausalLM, "from_pretrained", converted)
+    monkeypatch.setattr(hf.AutoTokenizer, "from_pretrained", lambda root, **_: byte_tokenizer())
     return conversions
 
 
@@ -179,7 +172,9 @@ def test_no_network_for_a_hub_id(monkeypatch):
 
 def test_a_hub_id_is_downloaded_without_code_or_pickle(tiny_checkpoint, monkeypatch):
     asked = {}
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, allow_patterns: asked.update({name: allow_patterns}) or str(tiny_checkpoint))
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda name, allow_patterns: asked.update({name: allow_patterns}) or str(tiny_checkpoint)
+    )
     model, _ = load("org/name")
     assert model.config.model_type == "llama"
     assert set(asked) == {"org/name"}

@@ -22,14 +22,14 @@ CONFIGS = {
 def tiny(family: str, seed: int = 0, dtype: torch.dtype = torch.float32, **changes):
     """A random model in evaluation mode; norms' weights are random as well, so that none of them can be left out unnoticed."""
     torch.manual_seed(seed)
-    model = hf.AutoModelForCausalLM.from_config(CONFIGS[family](**changes))
+    model = hf.AutoModelForCausalLM.from_config(CONFIGS[family](**changes), dtype=dtype)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "norm" in name:
                 parameter.add_(0.2 * torch.randn_like(parameter))
             elif name.endswith("bias"):
                 parameter.normal_(std=0.2)
-    return model.to(dtype).eval().requires_grad_(False)
+    return model.eval().requires_grad_(False)
 
 
 def some_tokens(samples: int = 5, length: int = 24, seed: int = 1, vocabulary: int = 256) -> torch.Tensor:

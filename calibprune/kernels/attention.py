@@ -12,9 +12,7 @@ NAME = "calibprune_short"
 LONGEST = 1024  # beyond, the scores leave the cache and take more memory than they save time
 
 
-def attend(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float, **_
-) -> tuple[Tensor, None]:
+def attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float, **_) -> tuple[Tensor, None]:
     """softmax(QKᵀ·scaling + mask)V with the query heads of one key-value head stacked into one product.
 
     Scores and weights are in the dtype of the query, as in transformers' eager attention; the softmax itself is computed in float32.

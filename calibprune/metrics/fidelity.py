@@ -122,7 +122,9 @@ def fidelity(dense: nn.Module | Trace, pruned: nn.Module, tokens: Tensor) -> Fid
     sums = torch.zeros(depth, 3, dtype=torch.float64)
     losses = []
     for number, batch in enumerate(batches(tokens.to(device_of(pruned)))):
-        reference = iter([*dense.outputs, []][number]) if isinstance(dense, Trace) else islice(layer_outputs(dense, batch), len(decoder(dense).layers))
+        reference = (
+            iter([*dense.outputs, []][number]) if isinstance(dense, Trace) else islice(layer_outputs(dense, batch), len(decoder(dense).layers))
+        )
         outputs = layer_outputs(pruned, batch)
         for layer in range(depth):
             h = next(reference, None)
