@@ -45,10 +45,11 @@ def load(name: str, device: str = "auto", dtype: str | torch.dtype = "auto"):
     source = {"gguf_file": folder.name} if folder.suffix == ".gguf" else {"use_safetensors": True}
     root = folder.parent if folder.suffix == ".gguf" else folder
     with _quiet(), _as_model_error(name, "is the checkpoint complete? fetch it again"):
-        model = AutoModelForCausalLM.from_pretrained(
-            root, dtype=resolve_dtype(dtype, where), trust_remote_code=False, local_files_only=True, **source, **_dequantized(source)
-        )
-        tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True, **source_of_tokenizer(source))
+        settings = {"dtype": resolve_dtype(dtype, where), "trust_remote_code": False, "local_files_only": True, "output_loading_info": True}
+        model, loaded = AutoModelForCausalLM.from_pretrained(root, **settings, **source, **_dequantized(source))
+        if missing := sorted(loaded["missing_keys"]):  # transformers would make them up
+            raise ModelError(f"{name}: the checkpoint lacks {len(missing)} weights, {missing[0]} among them; fetch it again")
+        tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True, **_of_tokenizer(source))
     check_family(model.config.model_type, name)
     return model.to(where).eval().requires_grad_(False), tokenizer
 
@@ -133,7 +134,7 @@ def _dequantized(source: dict) -> dict:
     return {"quantization_config": GgufConfig(dequantize=True)} if "gguf_file" in source else {}
 
 
-def source_of_tokenizer(source: dict) -> dict:
+def _of_tokenizer(source: dict) -> dict:
     return {key: value for key, value in source.items() if key == "gguf_file"}
 
 

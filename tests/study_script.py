@@ -45,6 +45,9 @@ chosen = study.Study.from_yaml(parameters)
 chosen.cells()
 if wait:
     (Path(wait) / str(os.getpid())).touch()
+    deadline = time.monotonic() + 300
     while len(list(Path(wait).iterdir())) < 2:
+        if time.monotonic() > deadline:
+            sys.exit("the other process never started")
         time.sleep(0.01)
 chosen.run(progress=False)

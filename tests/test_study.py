@@ -22,6 +22,7 @@ from calibprune.store import COLUMNS
 from calibprune.study import Study
 
 SCRIPT = Path(__file__).with_name("study_script.py")
+PATIENCE = 400  # seconds; importing torch takes five, and minutes on a machine whose cores belong to others
 
 
 @pytest.fixture
@@ -50,8 +51,20 @@ def stamps(study: Study) -> dict[str, int]:
     return {cell.id: (study.store.folder(cell) / "records.parquet").stat().st_mtime_ns for cell in study.cells()}
 
 
-def start(params: Path, *arguments: str) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, SCRIPT, params, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def start(params):
+    """Starts `study_script.py` in processes of their own; none outlives the test."""
+    started = []
+
+    def call(*arguments: str) -> subprocess.Popen:
+        started.append(subprocess.Popen([sys.executable, SCRIPT, params, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield call
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
 
 
 def scratch(settings) -> list[Path]:
@@ -190,9 +203,9 @@ def test_provenance_has_a_row_a_cell(settings):
 
 
 @pytest.mark.parametrize("stop", ["compute:2", "write:4"])
-def test_a_killed_study_resumes_to_identical_records(settings, params, stop):
-    process = start(params, stop)
-    out, errors = process.communicate(timeout=120)
+def test_a_killed_study_resumes_to_identical_records(settings, params, start, stop):
+    process = start(stop)
+    out, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == -signal.SIGKILL, errors
     study = Study.from_yaml(params)
     done = [cell for cell in study.cells() if study.store.has(cell)]
@@ -206,10 +219,10 @@ def test_a_killed_study_resumes_to_identical_records(settings, params, stop):
 
 
 @pytest.mark.parametrize("stop", ["none", "compute:2"])
-def test_two_processes_compute_each_cell_once_and_the_death_of_one_does_no_harm(settings, params, tmp_path, stop):
+def test_two_processes_compute_each_cell_once_and_the_death_of_one_does_no_harm(settings, params, start, tmp_path, stop):
     (tmp_path / "wait").mkdir()
-    one, two = start(params, "none", str(tmp_path / "wait")), start(params, stop, str(tmp_path / "wait"))
-    (first, errors), (second, more) = one.communicate(timeout=120), two.communicate(timeout=120)
+    one, two = start("none", str(tmp_path / "wait")), start(stop, str(tmp_path / "wait"))
+    (first, errors), (second, more) = one.communicate(timeout=PATIENCE), two.communicate(timeout=PATIENCE)
     assert one.returncode == 0, errors
     assert two.returncode == (0 if stop == "none" else -signal.SIGKILL), more
     study = Study.from_yaml(params)

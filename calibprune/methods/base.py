@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from ..errors import ModelError
 from ..sparsity import Sparsity
 
 
@@ -20,3 +21,9 @@ class Method(NamedTuple):
     solve: Callable[[Tensor, Any, Sparsity], Tensor]
     accumulate: Callable[[Tensor | None, Tensor], Tensor] | None = None
     prepare: Callable[[Tensor, int], Any] = lambda total, samples: total
+
+
+def check_finite(statistic: Tensor) -> None:
+    """Raises ModelError where a statistic of activations holds an infinite or undefined value."""
+    if not bool(statistic.isfinite().all()):
+        raise ModelError("the activations hold infinite or undefined values: use dtype bfloat16 or float32, and check the checkpoint")

@@ -11,7 +11,7 @@ from ..kernels.gram import add_gram, symmetric
 from ..kernels.selection import lowest_in_groups, lowest_of_all
 from ..kernels.sweep import sweep
 from ..sparsity import Sparsity
-from .base import Method
+from .base import Method, check_finite
 
 DAMPING = 0.01
 
@@ -37,8 +37,7 @@ def prepare(gram: Tensor, samples: int) -> Prepared:
     dead = diagonal == 0
     diagonal[dead] = 1
     diagonal += DAMPING * diagonal.mean()
-    if not bool(diagonal.isfinite().all()):
-        raise ModelError("the activations hold infinite or undefined values: use dtype bfloat16 or float32, and check the checkpoint")
+    check_finite(diagonal)
     try:
         return Prepared(inverse_factor(hessian), dead)
     except torch.linalg.LinAlgError:

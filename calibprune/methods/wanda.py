@@ -5,7 +5,7 @@ from torch import Tensor
 from ..kernels.norms import add_column_squares
 from ..kernels.selection import lowest_in_groups, lowest_per_row
 from ..sparsity import Sparsity
-from .base import Method
+from .base import Method, check_finite
 
 
 def score(weight: Tensor, squares: Tensor) -> Tensor:
@@ -30,4 +30,10 @@ def solve(weight: Tensor, squares: Tensor, sparsity: Sparsity) -> Tensor:
     return mask
 
 
-METHOD = Method(solve, add_column_squares)
+def prepare(squares: Tensor, samples: int) -> Tensor:
+    """The sums of squares as they are. Raises ModelError for activations that are not finite."""
+    check_finite(squares)
+    return squares
+
+
+METHOD = Method(solve, add_column_squares, prepare)
