@@ -13,7 +13,7 @@ class StudyProgress:
     def __init__(self, work: float, show: bool = True) -> None:
         self._work = max(work, 1)
         self._done = 0.0
-        self._started = time.monotonic()
+        self._started = 0.0
         self._console = Console(stderr=True, quiet=not show)
         self._live = self._console.is_terminal and show
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(), TimeRemainingColumn())
@@ -28,6 +28,8 @@ class StudyProgress:
         self._bar.stop()
 
     def begin(self, title: str) -> None:
+        """Say what is computed next. The clock starts with the first call."""
+        self._started = self._started or time.monotonic()
         self._bar.update(self._task, description=title)
         if not self._live:
             self._console.print(f"{title} … {self._left()}", highlight=False)

@@ -73,6 +73,7 @@ class Study:
                 if not mine:
                     held.append(cell)
                 elif not self.store.has(cell):
+                    bench.fetch(cell)
                     bar.begin(cell.title)
                     self.store.write(cell, *bench.compute(cell, bar))
         return held
@@ -106,8 +107,7 @@ class _Bench:
         self._forget()
 
     def compute(self, cell: Cell, bar: StudyProgress) -> tuple[pd.DataFrame, dict]:
-        """Prune the cell's model, if it is not the dense one, and measure it: (records, provenance)."""
-        self._fetch(cell)
+        """Prune the cell's model, which was fetched, if it is not the dense one, and measure it: (records, provenance)."""
         started = time.perf_counter()
         model = self._dense if cell.dense else self._pruned(cell, bar)
         pruned_at = time.perf_counter()
@@ -130,7 +130,8 @@ class _Bench:
         }
         return records, origin
 
-    def _fetch(self, cell: Cell) -> None:
+    def fetch(self, cell: Cell) -> None:
+        """Load the cell's model, if it is not the one at hand."""
         if self._name != cell.model:
             self._forget()
             self._dense, self._tokenizer = load(cell.model, self._device, cell.dtype)
