@@ -15,6 +15,7 @@ import yaml
 
 from calibprune.errors import NotebookError, ParameterError
 from calibprune.gate import check
+from calibprune.locks import held
 from calibprune.notebooks import execute
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,7 +27,7 @@ LOG_TAIL = 20
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def build(params: Path, *, root: Path = ROOT, overrides: dict | None = None, timeout: int = 3600) -> Path:
+def build(params: Path, *, root: Path = ROOT, overrides: dict | None = None, timeout: int = 3600, inputs: str = "") -> Path:
     """Executes and checks the notebooks that the table of contents names, and builds the HTML.
 
     The results should be in the store already, so that the notebooks only read them. Notebooks whose source,
@@ -38,6 +39,7 @@ def build(params: Path, *, root: Path = ROOT, overrides: dict | None = None, tim
         root: holds book/, notebooks/, _config.yml and _toc.yml; it is the notebooks' working folder as well.
         overrides: parameters that replace those of the file.
         timeout: seconds that one notebook cell may take.
+        inputs: what the notebooks read, as `Study.fingerprint` names it; by default whatever is in the store.
 
     Returns:
         `root`/_build/html/index.html.
@@ -48,9 +50,16 @@ def build(params: Path, *, root: Path = ROOT, overrides: dict | None = None, tim
     """
     root = Path(root).resolve()
     parameters = read_parameters(Path(params)) | (overrides or {})
+    target = root / "_build"
+    target.mkdir(exist_ok=True)
+    with held(target / ".lock"):  # of two that build at once the second finds its work done
+        return _build(root, parameters, timeout, inputs)
+
+
+def _build(root: Path, parameters: dict, timeout: int, inputs: str) -> Path:
     names = [page for page in pages(root / "_toc.yml") if page.startswith("executed/")]
     executed = [root / "book" / f"{name}.ipynb" for name in names]
-    inputs = results_fingerprint(root / str(parameters.get("store", "results")))
+    inputs = inputs or results_fingerprint(root / str(parameters.get("store", "results")))
     for path in executed:
         print(f"notebook {path.name}", file=sys.stderr)
         ran = execute(root / "notebooks" / path.name, path, parameters, timeout, inputs=inputs, cwd=root)
@@ -105,7 +114,8 @@ def _render(root: Path) -> Path:
     if not program.is_file():
         raise ParameterError(f"the book's builder is missing at {program}: install the book's requirements")
     target = root / "_build"
-    target.mkdir(exist_ok=True)
+    for left in target.glob(".building-*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
     log = target / "book.log"
     with tempfile.TemporaryDirectory(prefix=".building-", dir=target) as aside:
         command = [program, "build", root / "book", "--config", root / "_config.yml"]

@@ -130,8 +130,9 @@ def book(params: Params) -> None:
     from .book import build
     from .study import Study
 
-    Study.from_yaml(params).run()
-    print(build(params))
+    chosen = Study.from_yaml(params)
+    chosen.run()
+    print(build(params, inputs=chosen.fingerprint()))
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ import torch
 
 from .errors import ModelError
 from .families import check_family
+from .locks import held
 from .packaged import PACKAGED, Packaged
 from .paths import cache_dir
 
@@ -145,8 +145,7 @@ def _converted(packaged: Packaged) -> Path:
         return target
     with _as_cache_error(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with (target.parent / f"{packaged.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # two processes starting at once convert once
+        with held(target.parent / f"{packaged.name}.lock"):  # two processes starting at once convert once
             if not _intact(target):
                 _convert(packaged, target)
     return target

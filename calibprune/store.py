@@ -1,7 +1,6 @@
 """Records and provenance on disk: one folder a cell, which exists whole or not at all."""
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ import pandas as pd
 
 from .cells import Cell
 from .errors import StoreError
+from .locks import held
 from .models import file_sha256
 
 COLUMNS = {
@@ -89,15 +89,11 @@ class Store:
         locks = self.root / "claims"
         with self._writable():
             locks.mkdir(parents=True, exist_ok=True)
-            lock = (locks / cell.id).open("w")
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                yield False
-                return
-            self._forget_scratch(cell)
-            yield True
+            (locks / cell.id).touch()
+        with held(locks / cell.id, wait) as mine:
+            if mine:
+                self._forget_scratch(cell)
+            yield mine
 
     def _forget_scratch(self, cell: Cell) -> None:
         for scratch in (self.root / "cells").glob(f".{cell.id}.*"):  # of a process that was killed while writing

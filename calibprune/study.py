@@ -78,6 +78,14 @@ class Study:
                     self.store.write(cell, *bench.compute(cell, bar))
         return held
 
+    def fingerprint(self) -> str:
+        """The ids of the cells and the checksums of their records, as text: it changes when a result of this study does.
+
+        Raises:
+            StoreError: a cell is missing or damaged.
+        """
+        return "\n".join(f"{cell.id} {self.store.provenance(cell)['records_sha256']}" for cell in self.cells())
+
     def provenance(self) -> pd.DataFrame:
         """One row for each computed cell: what it is, how long it took, on what, when, with which versions."""
         rows = []
