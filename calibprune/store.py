@@ -5,10 +5,14 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
 from .cells import Cell
 from .errors import StoreError
@@ -25,7 +29,7 @@ CELL = "cell.json"
 
 
 class Store:
-    """The folder that keeps a study's results: `<store>/cells/<id>/` with `records.parquet` and `cell.json`."""
+    """The folder that keeps a study's results: `<store>/cells/<id>/` with `records.parquet`, `cell.json` and larger arrays as safetensors."""
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root).expanduser()
@@ -36,8 +40,13 @@ class Store:
     def has(self, cell: Cell) -> bool:
         return (self.folder(cell) / CELL).is_file()
 
-    def write(self, cell: Cell, records: pd.DataFrame, provenance: dict) -> None:
-        """Keep a cell's records (columns `COLUMNS`) and where they come from; both or nothing.
+    def write(
+        self, cell: Cell, records: pd.DataFrame, provenance: dict, artifacts: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({})
+    ) -> None:
+        """Keep a cell's records (columns `COLUMNS`), where they come from, and its artifacts; all or nothing.
+
+        Args:
+            artifacts: arrays too large for records, for example {"masks": {"layers.0.mlp.down_proj": uint8 tensor}}: a file a name.
 
         Raises:
             StoreError: the store cannot be written.
@@ -48,7 +57,15 @@ class Store:
             scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{cell.id}."))
             try:
                 records[list(COLUMNS)].astype(COLUMNS).to_parquet(scratch / RECORDS, index=False)
-                content = {"id": cell.id, "configuration": cell.configuration(), **provenance, "records_sha256": file_sha256(scratch / RECORDS)}
+                for name, tensors in artifacts.items():
+                    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, self._artifact(scratch, name))
+                content = {
+                    "id": cell.id,
+                    "configuration": cell.configuration(),
+                    **provenance,
+                    "records_sha256": file_sha256(scratch / RECORDS),
+                    "artifacts_sha256": {name: file_sha256(self._artifact(scratch, name)) for name in artifacts},
+                }
                 (scratch / CELL).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
                 scratch.chmod(0o755)  # mkdtemp's folders are their owner's alone
                 shutil.rmtree(target, ignore_errors=True)  # what is left of a cell that somebody damaged
@@ -71,6 +88,27 @@ class Store:
             pass
         raise self._damaged(path)
 
+    @contextlib.contextmanager
+    def artifact(self, cell: Cell, name: str) -> Iterator[safe_open]:
+        """One of a cell's artifacts, verified and opened: `keys()` and `get_tensor(key)`, a tensor in memory at a time.
+
+        Raises:
+            StoreError: the cell has no such artifact, or it is damaged.
+        """
+        path = self._artifact(self.folder(cell), name)
+        known = self.provenance(cell).get("artifacts_sha256", {})
+        if name not in known:
+            raise StoreError(f"{self.folder(cell)}: {cell.title} was computed without {name!r}; it has {', '.join(known) or 'no artifacts'}")
+        try:
+            whole = file_sha256(path) == known[name]
+            opened = safe_open(path, "pt") if whole else None
+        except (OSError, SafetensorError):
+            opened = None
+        if opened is None:
+            raise self._damaged(path)
+        with opened as tensors:
+            yield tensors
+
     def provenance(self, cell: Cell) -> dict:
         """What `cell.json` holds: id, configuration, versions, commit, device, seconds, peak memory, date.
 
@@ -83,6 +121,11 @@ class Store:
         except (OSError, ValueError):
             raise self._damaged(path) from None
 
+    def checksums(self, cell: Cell) -> str:
+        """Of a cell's records and artifacts, as text; raises StoreError as `provenance`."""
+        known = self.provenance(cell)
+        return json.dumps([known["records_sha256"], known.get("artifacts_sha256", {})])
+
     @contextlib.contextmanager
     def claim(self, cell: Cell, wait: bool) -> Iterator[bool]:
         """Whether this process may compute the cell; the claim ends with the block, or with the process however it ends."""
@@ -94,6 +137,9 @@ class Store:
             if mine:
                 self._forget_scratch(cell)
             yield mine
+
+    def _artifact(self, folder: Path, name: str) -> Path:
+        return folder / f"{name}.safetensors"
 
     def _forget_scratch(self, cell: Cell) -> None:
         for scratch in (self.root / "cells").glob(f".{cell.id}.*"):  # of a process that was killed while writing

@@ -84,7 +84,7 @@ class Study:
         Raises:
             StoreError: a cell is missing or damaged.
         """
-        return "\n".join(f"{cell.id} {self.store.provenance(cell)['records_sha256']}" for cell in self.cells())
+        return "\n".join(f"{cell.id} {self.store.checksums(cell)}" for cell in self.cells())
 
     def provenance(self) -> pd.DataFrame:
         """One row for each computed cell: what it is, how long it took, on what, when, with which versions."""
@@ -94,7 +94,7 @@ class Study:
             rows.append(
                 {
                     **_identity(cell),
-                    **{name: value for name, value in known.items() if name not in ("configuration", "records_sha256")},
+                    **{name: value for name, value in known.items() if name not in ("configuration", "records_sha256", "artifacts_sha256")},
                     "dtype": cell.dtype,
                 }
             )

@@ -7,6 +7,7 @@ import threading
 
 import pandas as pd
 import pytest
+import torch
 
 from calibprune.cells import Cell, Evaluation
 from calibprune.errors import StoreError
@@ -55,6 +56,26 @@ def test_what_is_written_is_read(store):
     assert known["id"] == cell().id
     assert known["configuration"] == json.loads(json.dumps(cell().configuration()))
     assert everything(store) == {"cells", f"cells/{cell().id}", f"cells/{cell().id}/records.parquet", f"cells/{cell().id}/cell.json"}
+
+
+def test_artifacts_are_read_as_they_were_written(store):
+    masks = {"layers.0.mlp.down_proj": torch.arange(12, dtype=torch.uint8).view(3, 4).T, "layers.1.mlp.down_proj": torch.zeros(2, dtype=torch.uint8)}
+    store.write(cell(), records(), {}, {"masks": masks})
+    with store.artifact(cell(), "masks") as opened:
+        assert set(opened.keys()) == set(masks)
+        assert all(torch.equal(opened.get_tensor(key), tensor) for key, tensor in masks.items())
+
+
+def test_a_missing_or_damaged_artifact_is_said(store):
+    store.write(cell(), records(), {}, {"masks": {"a": torch.zeros(8)}})
+    with pytest.raises(StoreError) as caught, store.artifact(cell(), "neurons"):
+        pass
+    assert_one_line(caught, "neurons", "masks")
+    path = store.folder(cell()) / "masks.safetensors"
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(StoreError) as caught, store.artifact(cell(), "masks"):
+        pass
+    assert_one_line(caught, "masks.safetensors", "damaged")
 
 
 def test_another_configuration_is_another_cell(store):
