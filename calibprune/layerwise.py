@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .errors import ModelError, ParameterError
 from .families import context_length, decoder, device_of, linears
 from .kernels.attention import short_windows
+from .kernels.rms_norm import fast_norms
 from .methods import Method
 from .methods import method as method_named
 from .sparsity import Sparsity
@@ -43,7 +44,7 @@ class Inputs:
     def run(self, layer: nn.Module, index: int, batch: int) -> Tensor:
         """The output of `layer`, standing at `index`, for one batch."""
         hidden = self.hidden[batch]
-        with short_windows(self.model, hidden.shape[1]):
+        with short_windows(self.model, hidden.shape[1]), fast_norms(layer):
             output = layer(hidden, **self.arguments[len(hidden)][index])
         return output[0] if isinstance(output, tuple) else output
 

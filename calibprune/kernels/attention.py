@@ -10,12 +10,14 @@ from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
 NAME = "calibprune_short"
 LONGEST = 1024  # beyond, the scores leave the cache and take more memory than they save time
+ROWS = 128  # queries a product; keys that come after the last of them are left out
 
 
 def attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float, **_) -> tuple[Tensor, None]:
-    """softmax(QKᵀ·scaling + mask)V with the query heads of one key-value head stacked into one product.
+    """softmax(QKᵀ·scaling + mask)V with the query heads of one key-value head stacked into one product, and only up to the diagonal.
 
-    Scores and weights are in the dtype of the query, as in transformers' eager attention; the softmax itself is computed in float32.
+    Scores and weights are in the dtype of the query, as in transformers' eager attention; the softmax itself is computed in float32. No
+    query sees a key after itself, so 128 queries at a time are multiplied with the keys up to the last of them.
 
     Args:
         query: [batch, heads, length, width].
@@ -27,11 +29,16 @@ def attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attenti
     """
     batch, heads, length, width = query.shape
     kv_heads = key.shape[1]
-    stacked = query.reshape(batch * kv_heads, heads // kv_heads * length, width)
+    group = heads // kv_heads
+    queries = query.reshape(batch * kv_heads, group, length, width)
     keys, values = key.reshape(-1, length, width), value.reshape(-1, length, width)
-    mask = attention_mask[0, 0].repeat(heads // kv_heads, 1)
-    scores = torch.baddbmm(mask, stacked, keys.transpose(1, 2), alpha=scaling)
-    output = torch.bmm(torch.softmax(scores, dim=-1), values)
+    mask = attention_mask[0, 0]
+    output = torch.empty_like(queries)
+    for start in range(0, length, ROWS):
+        stop = min(start + ROWS, length)
+        stacked = queries[:, :, start:stop].reshape(len(queries), -1, width)
+        scores = torch.baddbmm(mask[start:stop, :stop].repeat(group, 1), stacked, keys[:, :stop].transpose(1, 2), alpha=scaling)
+        output[:, :, start:stop] = torch.bmm(torch.softmax(scores, dim=-1), values[:, :stop]).view(len(queries), group, -1, width)
     return output.view(batch, heads, length, width).transpose(1, 2), None
 
 

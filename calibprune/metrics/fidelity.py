@@ -11,6 +11,7 @@ from ..errors import ParameterError
 from ..families import decoder, device_of
 from ..kernels.attention import short_windows
 from ..kernels.cross_entropy import token_losses
+from ..kernels.rms_norm import fast_norms
 from ..layerwise import batches, check_windows, layer_outputs
 
 
@@ -79,7 +80,7 @@ def measure_perplexity(model: nn.Module, tokens: Tensor) -> Perplexity:
     _check(model, tokens)
     losses = []
     for batch in batches(tokens.to(device_of(model))):
-        with short_windows(model, tokens.shape[1]):
+        with short_windows(model, tokens.shape[1]), fast_norms(model):
             states = decoder(model)(input_ids=batch, use_cache=False).last_hidden_state
         losses.append(_window_losses(model, states, batch))
     return Perplexity.of(torch.cat(losses))
