@@ -59,6 +59,8 @@ def build(params: Path, *, root: Path = ROOT, overrides: dict | None = None, tim
 def _build(root: Path, parameters: dict, timeout: int, inputs: str) -> Path:
     names = [page for page in pages(root / "_toc.yml") if page.startswith("executed/")]
     executed = [root / "book" / f"{name}.ipynb" for name in names]
+    for left in (root / "book" / "executed").glob(".executing-*"):  # by a process that was killed; the builder would take it for a page
+        shutil.rmtree(left, ignore_errors=True)
     inputs = inputs or results_fingerprint(root / str(parameters.get("store", "results")))
     for path in executed:
         print(f"notebook {path.name}", file=sys.stderr)

@@ -1,7 +1,10 @@
 """No failed, timed-out or never-executed notebook gets into the book."""
 
 import json
+import signal
+import subprocess
 import sys
+import time
 
 import nbformat
 import pytest
@@ -200,6 +203,23 @@ def test_build_treats_a_warning_of_the_builder_as_an_error(small_book):
     assert_one_line(error, "nobody", "book.log")
     assert not (small_book / "_build" / "html").exists()
     assert sorted(path.name for path in (small_book / "_build").iterdir()) == [".lock", "book.log"]
+
+
+def test_of_two_builds_at_once_one_is_killed_and_the_other_ends_well(small_book):
+    write(small_book / "notebooks" / "n.ipynb", "import time\ntime.sleep(3)\nprint(value)")
+    call = [sys.executable, "-c", "import sys; from pathlib import Path; from calibprune.book import build; root = Path(sys.argv[1]); "
+            "build(root / 'params.yaml', root=root)", str(small_book)]  # fmt: skip
+    first = subprocess.Popen(call, stderr=subprocess.PIPE, text=True)
+    assert "n.ipynb" in first.stderr.readline()  # it holds the lock and has begun the notebook
+    second = subprocess.Popen(call, stderr=subprocess.PIPE, text=True)
+    time.sleep(1)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    said = second.communicate(timeout=300)[1]
+    assert second.returncode == 0, said
+    assert "n.ipynb executed" in said
+    assert "5\n" in (small_book / "_build" / "html" / "executed" / "n.html").read_text()
+    assert not list((small_book / "_build").glob(".building-*"))
 
 
 def test_build_without_its_builder_says_so(small_book, monkeypatch):
