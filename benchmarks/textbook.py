@@ -1,14 +1,15 @@
 """Layer-wise pruning as the methods' papers describe it, without any of this package's shortcuts: the other side of the ratios.
 
 One hook and one float32 statistic for every linear, two full passes over each layer, a full sort for every threshold, three steps to the
-inverse factor, and a Python loop over columns. Windows pass one at a time, as in the published code.
+inverse factor, and a Python loop over columns. Windows pass one at a time through the layers as transformers has them, as in the published code.
 """
+
+import contextlib
 
 import torch
 from torch import Tensor, nn
 
 from calibprune.families import decoder, linears
-from calibprune.layerwise import capture
 
 
 class Norms:
@@ -63,20 +64,43 @@ class Hessian:
 STATISTICS = {"wanda": Norms, "sparsegpt": Hessian}
 
 
+class _Stop(Exception):
+    pass
+
+
+def capture(model: nn.Module, tokens: Tensor) -> tuple[list[Tensor], list[dict]]:
+    """What enters the first layer for each window, and the keyword arguments of each layer, which are those of the first window for all."""
+    layers, arguments, inputs = decoder(model).layers, [], []
+    hooks = [layer.register_forward_pre_hook(lambda _, args, kwargs: arguments.append(kwargs), with_kwargs=True) for layer in layers]
+    decoder(model)(input_ids=tokens[:1], use_cache=False)
+    for hook in hooks:
+        hook.remove()
+
+    def stop(_, args: tuple) -> None:
+        inputs.append(args[0])
+        raise _Stop
+
+    hook = layers[0].register_forward_pre_hook(stop)
+    for window in tokens.split(1):
+        with contextlib.suppress(_Stop):
+            decoder(model)(input_ids=window, use_cache=False)
+    hook.remove()
+    return inputs, arguments
+
+
 @torch.no_grad()
 def prune(model: nn.Module, tokens: Tensor, method: str, sparsity: float = 0.5) -> None:
     """Prune every linear of every decoder layer in place."""
-    inputs = capture(model, tokens, batch_tokens=tokens.shape[1])
-    for index, layer in enumerate(decoder(model).layers):
+    hidden, arguments = capture(model, tokens)
+    for layer, kwargs in zip(decoder(model).layers, arguments, strict=True):
         statistics = {name: STATISTICS[method](linear) for name, linear in linears(layer)}
         hooks = [
             linear.register_forward_hook(lambda _, args, __, statistic=statistics[name]: statistic.add(args[0])) for name, linear in linears(layer)
         ]
-        for batch in range(len(inputs.hidden)):
-            inputs.run(layer, index, batch)
+        for states in hidden:
+            layer(states, **kwargs)
         for hook in hooks:
             hook.remove()
         for name, linear in linears(layer):
             statistics[name].solve(linear, sparsity)
-        for batch in range(len(inputs.hidden)):
-            inputs.hidden[batch] = inputs.run(layer, index, batch)
+        hidden = [layer(states, **kwargs) for states in hidden]
