@@ -270,7 +270,7 @@ def _method(chosen: str | Method) -> Method:
 
 def _zero_share(modules) -> float:
     weights = [module.weight for module in modules]
-    return sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights)
+    return 1 - sum(int(torch.count_nonzero(w)) for w in weights) / sum(w.numel() for w in weights)
 
 
 class _Clock:

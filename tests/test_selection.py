@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from calibprune.errors import ParameterError
-from calibprune.kernels.selection import lowest_in_groups, lowest_of_all, lowest_per_row
+from calibprune.kernels.selection import lowest_in_groups, lowest_of_all, lowest_per_row, zero
 from calibprune.sparsity import Sparsity
 
 FINITE = st.floats(0, 2.0**20, width=32)
@@ -105,3 +105,15 @@ def test_groups_must_fit_the_matrix():
     Sparsity.of(0.3).check_width(7, "mlp.down_proj")
     with pytest.raises(ParameterError, match=r"sparsity 2:4: mlp.down_proj has 10 inputs, not a multiple of 4"):
         Sparsity.of("2:4").check_width(10, "mlp.down_proj")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_zeroed_weights_are_plus_zero_and_the_others_keep_their_bits(dtype):
+    weight = torch.randn(6, 10).to(dtype)
+    weight[0, 0], weight[1, 1] = float("nan"), float("-inf")
+    mask = torch.rand(6, 10) < 0.5
+    mask[0, 0] = mask[1, 1] = True
+    expected = torch.where(mask, torch.zeros((), dtype=dtype), weight)
+    zero(weight, mask)
+    assert torch.equal(weight, expected)
+    assert not torch.signbit(weight[mask]).any()

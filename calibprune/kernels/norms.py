@@ -1,6 +1,10 @@
 """Sums of squares of the columns of an activation matrix (Wanda's statistic)."""
 
+import torch
 from torch import Tensor
+
+
+ROWS = 128  # a piece in float32 stays in the cache, while all of x would be written out and read back twice
 
 
 def add_column_squares(total: Tensor | None, x: Tensor) -> Tensor:
@@ -13,5 +17,10 @@ def add_column_squares(total: Tensor | None, x: Tensor) -> Tensor:
     Returns:
         float32 [in]; the input `total`, updated in place, once it exists.
     """
-    squares = x.reshape(-1, x.shape[-1]).float().square().sum(dim=0)
-    return squares if total is None else total.add_(squares)
+    x = x.reshape(-1, x.shape[-1])
+    if total is None:
+        total = torch.zeros(x.shape[1], device=x.device)
+    for piece in x.split(ROWS if x.device.type == "cpu" else len(x)):
+        piece = piece.float()
+        total += torch.mul(piece, piece).sum(dim=0)
+    return total

