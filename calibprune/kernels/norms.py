@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-
 ROWS = 128  # a piece in float32 stays in the cache, while all of x would be written out and read back twice
 
 
