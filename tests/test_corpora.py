@@ -13,7 +13,7 @@ from calibprune.errors import ParameterError
 
 @pytest.mark.parametrize("source", ["wikipedia", "", "file", "mc4:", "chromium:x", "udhr:x"])
 def test_unknown_source_names_the_known_ones(source):
-    with pytest.raises(ParameterError, match="choose one of chromium, udhr, mc4, mc4:FOLDER, file:PATH") as caught:
+    with pytest.raises(ParameterError, match="choose one of chromium, udhr, mc4, mc4:FOLDER, belebele, belebele:FOLDER, file:PATH") as caught:
         corpus(source, "en")
     assert "\n" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Text by language and split: `chromium`, `udhr`, `mc4`, `mc4:FOLDER` and `file:PATH`.
+"""Text by language and split: `chromium`, `udhr`, `mc4`, `mc4:FOLDER`, `belebele`, `belebele:FOLDER` and `file:PATH`.
 
 A source is named by a string. Every source has the splits "calibration" and "validation", which never share a
 text, and in parallel sources never a translation of one either.
@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ..errors import ParameterError, one_of
-from . import chromium, files, mc4, udhr
+from . import belebele, chromium, files, mc4, udhr
 from .base import SPLITS, Source
 from .udhr import fetch_udhr
 
-KNOWN = ("chromium", "udhr", "mc4", "mc4:FOLDER", "file:PATH")
+KNOWN = ("chromium", "udhr", "mc4", "mc4:FOLDER", "belebele", "belebele:FOLDER", "file:PATH")
 
 
 def find_source(source: str) -> Source:
@@ -28,6 +28,8 @@ def find_source(source: str) -> Source:
         return files.source(where)
     if kind == "mc4" and (where or not colon):
         return mc4.source(where)
+    if kind == "belebele" and (where or not colon):
+        return belebele.source(where)
     if source == "chromium":
         return chromium.source()
     if source == "udhr":
