@@ -11,8 +11,9 @@ from .corpora import find_source
 from .errors import CalibpruneError, ParameterError, one_of
 from .languages import LANGUAGES
 from .methods import METHODS
-from .metrics import METRICS
+from .metrics import FIDELITY, METRICS
 from .sparsity import Sparsity
+from .tasks.catalogue import TaskSpec, resolve, select
 
 
 def _as_list(value: Any) -> Any:
@@ -69,6 +70,7 @@ def mixture(value: str) -> tuple[str, ...]:
 Several = BeforeValidator(_as_list)
 Language = Annotated[str, _known("language", LANGUAGES)]
 Source = Annotated[str, BeforeValidator(_source)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Pattern = Annotated[Sparsity, BeforeValidator(_pattern), PlainSerializer(str)]
 
 
@@ -76,7 +78,10 @@ class Parameters(BaseModel):
     """What a study computes. A single value stands for a list of one; a mapping gives a value for each evaluation source.
 
     `sparsity` takes fractions and patterns ("2:4"); `calibration_mixtures` texts such as "ar+en" beside the single languages; `seeds` are
-    draws of calibration windows; `device`, `dtype` and `store` say where it is computed and kept, and do not change what it is.
+    draws of calibration windows, and `mask_seeds` further draws of which only the masks are kept; `sweep_sparsity` are further sparsities, for
+    calibration in `sweep_languages` alone; `parallel_source` and `parallel_samples` are the sentences whose embeddings are compared; `tasks`
+    are names of calibprune.tasks, `task_limit` the first items of each, `data_mirror` a folder to read their data from instead of the hub;
+    `device`, `dtype` and `store` say where it is computed and kept, and do not change what it is.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -84,18 +89,25 @@ class Parameters(BaseModel):
     models: Annotated[list[str], Several] = ["gemma3-270m"]
     methods: Annotated[list[Annotated[str, _known("method", METHODS)]], Several] = ["wanda", "sparsegpt"]
     sparsity: Annotated[list[Pattern], Several] = Field(default=[0.5], validate_default=True)
+    sweep_sparsity: Annotated[list[Pattern], Several] = []
+    sweep_languages: Annotated[list[Language], Several] = []
     languages: Annotated[list[Language], Several] = list(LANGUAGES)
     calibration_mixtures: Annotated[list[str], Several] = []
-    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Several] = [0]
+    seeds: Annotated[list[Seed], Several] = [0]
+    mask_seeds: Annotated[list[Seed], Several] = []
     calibration_source: Source = "chromium"
     calibration_samples: Annotated[int, Field(ge=1)] = 32
     calibration_length: Annotated[int, Field(ge=2)] = 512
     evaluation_source: Annotated[list[Source], Several] = ["chromium"]
     evaluation_samples: Annotated[int, Field(ge=1)] | dict[str, Annotated[int, Field(ge=1)]] = 8
     evaluation_length: Annotated[int, Field(ge=2)] | dict[str, Annotated[int, Field(ge=2)]] = 512
-    metrics: Annotated[list[Annotated[str, _known("metric", METRICS)]], Several] = list(METRICS)
+    metrics: Annotated[list[Annotated[str, _known("metric", METRICS)]], Several] = list(FIDELITY)
+    parallel_source: Source = "chromium"
+    parallel_samples: Annotated[int, Field(ge=1)] = 200
     tasks: Annotated[list[str], Several] = []
     task_limit: Annotated[int, Field(ge=1)] | None = None
+    chat_template: bool = False
+    data_mirror: str | None = None
     device: str = "auto"
     dtype: str = "auto"
     store: str = "results"
@@ -105,6 +117,11 @@ class Parameters(BaseModel):
     def _some_and_distinct(cls, values: list) -> list:
         return _distinct(values)
 
+    @field_validator("mask_seeds", "sweep_sparsity", "sweep_languages", "tasks")
+    @classmethod
+    def _perhaps_none_but_distinct(cls, values: list) -> list:
+        return _distinct(values) if values else values
+
     @field_validator("calibration_mixtures")
     @classmethod
     def _mixtures(cls, values: list[str]) -> list[str]:
@@ -113,13 +130,6 @@ class Parameters(BaseModel):
                 mixture(value)
             except ParameterError as error:
                 raise ValueError(str(error)) from None
-        return values
-
-    @field_validator("tasks")
-    @classmethod
-    def _no_tasks_yet(cls, values: list[str]) -> list[str]:
-        if values:
-            raise ValueError(f"unknown task {values[0]!r}: the studies of this version measure perplexity and fidelity only; leave the list empty")
         return values
 
     def of_evaluation(self, name: str, source: str) -> int:
@@ -135,6 +145,14 @@ class Parameters(BaseModel):
             raise ParameterError(f"{name}: no value for the evaluation source {source!r}; the mapping has {', '.join(value)}")
         return value[source]
 
+    def task_specs(self) -> list[TaskSpec]:
+        """The tasks in the study's languages, with their data checked where these are local.
+
+        Raises:
+            ParameterError: an unknown task, one for a language that the study does not have, or data that are not there or wrong.
+        """
+        return resolve(self.tasks, self.languages, self.data_mirror) if self.tasks else []
+
     @classmethod
     def of(cls, values: dict[str, Any], where: str = "parameters") -> "Parameters":
         """Validated parameters.
@@ -149,6 +167,10 @@ class Parameters(BaseModel):
         for source in checked.evaluation_source:
             checked.of_evaluation("evaluation_samples", source)
             checked.of_evaluation("evaluation_length", source)
+        try:
+            select(checked.tasks, checked.languages, checked.data_mirror is not None)
+        except ParameterError as error:
+            raise ParameterError(f"{where}: tasks: {error}") from None
         return checked
 
     @classmethod

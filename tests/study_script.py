@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from calibprune import study
+from calibprune import bench, study
 
 torch.set_num_threads(1)
 parameters, stop, wait = [*sys.argv[1:], *["none", ""][len(sys.argv) - 2 :]]
@@ -39,7 +39,7 @@ def killing(call, name):
     return wrapped
 
 
-study._Bench.compute = killing(study._Bench.compute, "compute")
+bench.Bench.compute = killing(bench.Bench.compute, "compute")
 pd.DataFrame.to_parquet = killing(pd.DataFrame.to_parquet, "write")
 chosen = study.Study.from_yaml(parameters)
 chosen.cells()

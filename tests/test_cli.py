@@ -221,15 +221,15 @@ def test_ctrl_c_says_that_it_goes_on_where_it_was(params, tmp_path):
     asleep = tmp_path / "asleep"  # the signal comes while the second cell is computed, wherever that is on this machine
     code = f"""
 import pathlib, sys, time
-from calibprune import cli, study
-compute, calls = study._Bench.compute, []
+from calibprune import bench, cli
+compute, calls = bench.Bench.compute, []
 def slowed(*arguments):
     calls.append(arguments)
     if len(calls) == 2:
         pathlib.Path({str(asleep)!r}).touch()
         time.sleep(120)
     return compute(*arguments)
-study._Bench.compute = slowed
+bench.Bench.compute = slowed
 cli.main()
 """
     process = subprocess.Popen([sys.executable, "-c", code, "study", params], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

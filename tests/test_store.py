@@ -18,7 +18,7 @@ from calibprune.store import COLUMNS, Store
 def cell(seed: int = 0) -> Cell:
     return Cell(
         "tiny", "wanda", Sparsity(0.5), ("de",), seed, "chromium", 4, 16, ("de", "sw"), (Evaluation("chromium", 2, 16),),
-        ("perplexity",), "float32", {"model": "files-sha256:0"},
+        ("perplexity",), None, (), None, False, "float32", "languages", {"model": "files-sha256:0"},
     )  # fmt: skip
 
 

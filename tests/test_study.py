@@ -15,7 +15,7 @@ import torch
 import yaml
 
 import calibprune
-from calibprune import study as study_module
+from calibprune import bench as bench_module
 from calibprune.errors import CalibpruneError, CorpusError, ParameterError, StoreError
 from calibprune.metrics.fidelity import fidelity
 from calibprune.store import COLUMNS
@@ -125,7 +125,7 @@ def test_the_records_are_what_the_public_functions_give(settings, tiny_texts):
 
 def test_the_dense_side_may_be_too_large_to_keep(settings, monkeypatch):
     kept = run(settings)
-    monkeypatch.setattr(study_module, "TRACE_BYTES", 0)
+    monkeypatch.setattr(bench_module, "TRACE_BYTES", 0)
     pd.testing.assert_frame_equal(run(settings, store=settings["store"] + "-2"), kept, check_exact=True)
 
 
@@ -145,7 +145,7 @@ def test_the_order_of_cells_does_not_change_numbers(settings):
 def test_a_second_run_computes_nothing(settings, monkeypatch):
     study = Study(**settings)
     first, before = study.run(progress=False), stamps(study)
-    monkeypatch.setattr(study_module, "load", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(bench_module, "load", lambda *_: pytest.fail("a model was loaded"))
     again = Study(**settings)
     pd.testing.assert_frame_equal(again.run(progress=False), first, check_exact=True)
     assert stamps(again) == before

@@ -1,3 +1,7 @@
 """What is measured on a pruned model."""
 
-METRICS = ("perplexity", "snr_db", "pruning_error")
+FIDELITY = ("perplexity", "snr_db", "pruning_error")
+INSIDE = ("subspace", "masks", "neurons")
+"""What looks inside a model that one calibration language pruned (Section 5 of the paper)."""
+
+METRICS = (*FIDELITY, *INSIDE)

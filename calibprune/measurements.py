@@ -1,0 +1,103 @@
+"""What is measured on one model, as rows of the tidy frame and as arrays too large for it."""
+
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from .metrics.fidelity import Trace, fidelity, measure_perplexity
+from .tasks.catalogue import TaskSpec
+
+
+@dataclass
+class Found:
+    """What was measured so far: `rows` of the tidy frame, without what names the cell, and `artifacts`, name -> key -> tensor."""
+
+    rows: list[dict] = field(default_factory=list)
+    artifacts: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+    def add(self, metric: str, value: float, n: int, *, language: str, source: str = "", task: str = "", layer: int | None = None,
+            component: str = "", stderr: float = math.nan) -> None:  # fmt: skip
+        self.rows.append(
+            {
+                "metric": metric, "source": source, "task": task, "language": language, "layer": layer, "component": component, "value": value,
+                "stderr": stderr, "n": n,
+            }
+        )  # fmt: skip
+
+    def add_tensors(self, artifact: str, tensors: dict[str, Tensor]) -> None:
+        self.artifacts.setdefault(artifact, {}).update(tensors)
+
+
+def measure_text(
+    model: nn.Module,
+    reference: nn.Module | Trace | None,
+    tokens: Tensor,
+    metrics: tuple[str, ...],
+    text: tuple[str, str],
+    neurons: bool,
+    found: Found,
+) -> None:
+    """One pass over windows [samples, length]: perplexity, fidelity to `reference` unless the model is the dense one, and its neurons.
+
+    Args:
+        text: evaluation source and language.
+        neurons: also count how often each neuron is active (artifact "neurons", see `metrics.neurons`).
+    """
+    source, language = text
+    if neurons:
+        from .metrics.neurons import counting
+    with counting(model) if neurons else nullcontext() as activations:
+        measured = measure_perplexity(model, tokens) if reference is None else fidelity(reference, model, tokens)
+    if neurons:
+        found.add_tensors(
+            "neurons",
+            {f"{language}.probability": activations.probabilities.contiguous(), f"{language}.mean_abs": activations.mean_abs.contiguous()},
+        )
+    where = {"source": source, "language": language}
+    if "perplexity" in metrics:
+        found.add("perplexity", measured.value if reference is None else measured.perplexity, measured.n, stderr=measured.stderr, **where)
+    if reference is None:
+        return
+    for metric, values, mean in (
+        ("snr_db", measured.snr_db, measured.model_snr_db),
+        ("pruning_error", measured.pruning_error, measured.model_pruning_error),
+    ):
+        if metric in metrics:
+            found.add(metric, mean, tokens.numel(), **where)
+            for layer, value in enumerate(values):
+                found.add(metric, value, tokens.numel(), layer=layer, **where)
+
+
+def measure_subspace(source: str, dense: Tensor, pruned: Tensor, languages: tuple[str, ...], found: Found) -> None:
+    """How far language-agnostic and language-specific features moved, per layer and language, for every rank of the subspace.
+
+    Args:
+        dense, pruned: sentence embeddings [languages, layers, sentences, width] of the same parallel text.
+    """
+    from .metrics.subspace import feature_changes
+
+    for layer in range(dense.shape[1]):
+        for rank in range(1, len(languages)):
+            changes = feature_changes(dense[:, layer], pruned[:, layer], rank)
+            for metric, values in zip(("delta_agnostic", "delta_specific"), changes, strict=False):
+                for language, value in zip(languages, values.tolist(), strict=True):
+                    found.add(metric, value, dense.shape[2], source=source, language=language, layer=layer, component=f"rank {rank}")
+
+
+def measure_tasks(
+    model: nn.Module, tokenizer, specs: list[TaskSpec], limit: int | None, chat: bool, found: Found, progress: Callable[[], None]
+) -> None:
+    """Scores of the harness's tasks; those of single items are the artifact "items", keys `family.language.metric`, [items]."""
+    from .tasks.bridge import evaluate  # the harness takes seconds to import
+
+    named = {spec.name: spec for spec in specs}
+    for spec in specs:
+        for result in evaluate(model, tokenizer, [spec.config], limit, chat):
+            task = named[result.task]
+            found.add(result.metric, result.value, result.n, task=task.family, language=task.language, stderr=result.stderr)
+            found.add_tensors("items", {f"{task.family}.{task.language}.{result.metric}": torch.as_tensor(result.items)})
+        progress()
