@@ -1,0 +1,81 @@
+"""Statistics over a handful of languages: signs flipped, rows relabelled, one language left out at a time."""
+
+from itertools import permutations, product
+
+import numpy as np
+from scipy.stats import t
+
+from calibprune.report.diagonal import ALPHA
+from calibprune.report.statistics import DRAWS, EXACT_UP_TO
+
+SIGNS_UP_TO = 12
+ROUNDING = 1e-12
+
+
+def sign_flip_p_value(values: np.ndarray) -> float:
+    """Probability of a mean at least this large if every value had either sign with equal chance (one-sided; Fisher, 1935).
+
+    All signs up to twelve values, else a fixed random sample; NaN without values. The smallest possible value is 2**-n.
+    """
+    values = np.asarray(values, dtype=float)
+    if len(values) == 0 or np.isnan(values).any():
+        return float("nan")
+    if len(values) <= SIGNS_UP_TO:
+        signs = np.array(list(product((1, -1), repeat=len(values))))
+    else:
+        signs = np.random.default_rng(0).choice((1, -1), size=(DRAWS, len(values)))
+        signs[0] = 1
+    return _share_as_large(signs @ values / len(values), float(values.mean()))
+
+
+def target_advantage(gains: np.ndarray) -> np.ndarray:
+    """What each evaluation language gains by calibration in itself, against the mean of the other calibrations: [languages].
+
+    gains: [calibrations, evaluations], the same languages in the same order, more is better. Their mean is free of what one
+    calibration is good for everywhere, and of what one evaluation language is easy for everyone.
+    """
+    n = len(gains)
+    return (n * np.diagonal(gains) - gains.sum(axis=0)) / (n - 1) if n > 1 else np.full(n, np.nan)
+
+
+def relabelling_p_value(gains: np.ndarray) -> float:
+    """Probability of a mean target advantage at least this large if the calibrations' labels meant nothing (one-sided).
+
+    gains: as in `target_advantage`. All orders of the rows up to eight languages, else a fixed random sample. The smallest
+    possible value is 1/n!.
+    """
+    n = len(gains)
+    if n < 2 or np.isnan(gains).any():
+        return float("nan")
+    if n <= EXACT_UP_TO:
+        orders = np.array(list(permutations(range(n))))
+    else:
+        stream = np.random.default_rng(0)
+        orders = np.array([np.arange(n), *(stream.permutation(n) for _ in range(DRAWS))])
+    diagonal = gains[orders, np.arange(n)].mean(axis=1)
+    return _share_as_large(diagonal, float(diagonal[0]))
+
+
+def pair_interval(pairs: np.ndarray, level: float = 1 - ALPHA) -> tuple[float, float, float]:
+    """Mean over pairs of languages with a jackknife interval that leaves out one language at a time: (mean, low, high).
+
+    pairs: symmetric [languages, languages], the diagonal is not read. Pairs that share a language are not independent,
+    languages are (Arvesen, 1969: the jackknife of a U-statistic; Student's t with n - 1 degrees of freedom). The bounds are
+    NaN for fewer than four languages, where a language less leaves a single pair.
+    """
+    n = len(pairs)
+    if n < 2:
+        return float("nan"), float("nan"), float("nan")
+    sums = np.where(np.eye(n, dtype=bool), 0.0, pairs).sum(axis=1)
+    total = sums.sum()
+    mean = float(total / (n * (n - 1)))
+    if n < 4:
+        return mean, float("nan"), float("nan")
+    left_out = (total - 2 * sums) / ((n - 1) * (n - 2))
+    error = np.sqrt((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum())
+    reach = float(t.isf((1 - level) / 2, n - 1) * error)
+    return mean, mean - reach, mean + reach
+
+
+def _share_as_large(statistics: np.ndarray, observed: float) -> float:
+    return float(np.mean(statistics >= observed - ROUNDING * max(1.0, abs(observed))))

@@ -1,0 +1,123 @@
+"""The claims of the paper's Section 5.1, each tested on the records at hand.
+
+Every test looks at logarithms of changes, so that layers whose hidden states differ in size count alike, and takes one value an evaluation
+language: the mean over layers (and over calibrations where the claim is not about them).
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from calibprune.report.diagonal import Claim, interval
+from calibprune.report.findings import claims_frame, decided, more_or_less, number, paired
+from calibprune.report.grid import setting
+from calibprune.report.resampling import relabelling_p_value, target_advantage
+from calibprune.report.statistics import mean_interval
+from calibprune.report.subspaces import BLOCK_ON, at_rank, changes, cube, middle, percent, percent_less, ranks
+
+TARGET = "calibrating in the target language changes language-specific features less"
+TARGET_MORE = "the target language spares language-specific features more than language-agnostic ones"
+FLAT = "the change of language-agnostic features depends less on the calibration language"
+MIDDLE = {
+    "agnostic": "middle layers change more in language-agnostic features",
+    "specific": "middle layers change less in language-specific features",
+}
+MORE = "pruning changes language-agnostic features more than language-specific ones"
+MEASURES = {"change": "magnitude", "relative": "magnitude over that of the dense model"}
+
+
+@np.errstate(divide="ignore", invalid="ignore")  # where nothing was pruned the logarithms are infinite and claims undecided
+def target_is_spared(rows: pd.DataFrame, names: dict) -> list[Claim]:
+    """Target language against the mean of the others, over all layers and in the last one; rows relabelled for the test."""
+    languages, _, specific = cube(rows, "specific")
+    claims = []
+    for where, values in (("mean of all layers", specific), ("last layer", specific[-1:])):
+        gains = -np.log(values).mean(axis=0)
+        advantage = target_advantage(gains)
+        low, high = mean_interval(advantage)
+        p = relabelling_p_value(gains)
+        claims.append(
+            Claim(
+                TARGET,
+                **names,
+                metric=where,
+                what=more_or_less(percent(-advantage.mean())),
+                statistic=percent_less(advantage.mean()),
+                **interval(map(percent_less, (low, high))),
+                p=p,
+                n=len(languages),
+                **decided(low, high, p, 1 / math.factorial(len(languages))),
+            )
+        )
+    return claims
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def target_matters_more_for_specific(rows: pd.DataFrame, names: dict) -> list[Claim]:
+    """The target language's advantage in specific features less that in agnostic ones."""
+    means = {part: target_advantage(-np.log(cube(rows, part)[2]).mean(axis=0)) for part in ("specific", "agnostic")}
+    shown = {part: more_or_less(percent(-values.mean())) for part, values in means.items()}
+    what = f"{shown['specific']} in specific, {shown['agnostic']} in agnostic features"
+    return [Claim(TARGET_MORE, **names, metric="target against the others", **paired(means["specific"] - means["agnostic"], percent, what))]
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def agnostic_is_flat(rows: pd.DataFrame, names: dict) -> list[Claim]:
+    """The standard deviation over calibration languages, relative to the mean: agnostic against specific features."""
+    spreads = {}
+    for part in ("agnostic", "specific"):
+        values = np.log(cube(rows, part)[2])
+        spreads[part] = values.std(axis=1, ddof=1).mean(axis=0) if values.shape[1] > 1 else np.full(values.shape[2], np.nan)
+    shown = {part: number(100 * values.mean()) for part, values in spreads.items()}
+    what = f"spread of {shown['agnostic']}% in agnostic, {shown['specific']}% in specific features"
+    difference = paired(spreads["specific"] - spreads["agnostic"], lambda value: 100 * value, what)
+    return [Claim(FLAT, **names, metric="spread over calibration languages", **difference)]
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def middle_layers(rows: pd.DataFrame, names: dict) -> list[Claim]:
+    """The middle third of the layers against the others, in both parts, as they are and relative to the dense model."""
+    claims = []
+    for part, sign in (("agnostic", 1), ("specific", -1)):
+        for value, label in MEASURES.items():
+            _, layers, values = cube(rows, part, value)
+            inside = middle(layers)
+            if np.isnan(values).any() or inside.all() or not inside.any():
+                continue
+            by_layer = np.log(values).mean(axis=1)  # [layers, languages]
+            gap = by_layer[inside].mean(axis=0) - by_layer[~inside].mean(axis=0)
+            claims.append(Claim(MIDDLE[part], **names, metric=label, **paired(sign * gap, lambda x, sign=sign: percent(sign * x), more_or_less)))
+    return claims
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def agnostic_changes_more(rows: pd.DataFrame, names: dict) -> list[Claim]:
+    """Agnostic over specific change, as they are and relative to the size of that part in the dense model."""
+    claims = []
+    for value, label in MEASURES.items():
+        agnostic, specific = (cube(rows, part, value)[2] for part in ("agnostic", "specific"))
+        if np.isnan(agnostic).any() or np.isnan(specific).any():
+            continue
+        ratio = np.log(agnostic / specific).mean(axis=(0, 1))
+        claims.append(Claim(MORE, **names, metric=label, **paired(ratio, math.exp, lambda x: f"{number(x)} times as much")))
+    return claims
+
+
+TESTS = (target_is_spared, target_matters_more_for_specific, agnostic_is_flat, middle_layers, agnostic_changes_more)
+
+
+def section_5_1(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every claim of the section on every model, method and sparsity, at the highest rank: one row a Claim.
+
+    `frame` is the tidy frame. No rows where features were not separated (one language only). Raises ParameterError as `changes`.
+    """
+    found = changes(frame)
+    if not ranks(found):
+        return claims_frame([])
+    claims = []
+    for test in TESTS:
+        for (model, method, sparsity, pattern, source), rows in at_rank(found).groupby(BLOCK_ON, sort=False):
+            names = {"source": source, "model": model, "method": method, "sparsity": setting(sparsity, pattern)}
+            claims += test(rows, names)
+    return claims_frame(claims)

@@ -1,0 +1,33 @@
+"""How the picture of Section 5.1 changes with the rank of the language subspace."""
+
+import numpy as np
+import pandas as pd
+
+from calibprune.report.resampling import target_advantage
+from calibprune.report.statistics import mean_interval
+from calibprune.report.subspaces import BLOCK_ON, at_rank, cube, percent_less, ranks
+
+
+@np.errstate(divide="ignore", invalid="ignore")  # where nothing was pruned
+def by_rank(found: pd.DataFrame) -> pd.DataFrame:
+    """One row per block, part (agnostic, specific) and rank of `subspaces.changes`; empty where features were not separated.
+
+    `advantage` is the percent by which the part changes less when calibrated in the target language (mean over layers and languages,
+    logarithms averaged), `low` to `high` its bootstrap interval over languages, `share` how much of all change lies in the part: parts at
+    right angles add up by their squares, so that is specific² / (specific² + agnostic²) of the mean norms, averaged over everything.
+    """
+    lines = []
+    for block, rows in found.groupby(BLOCK_ON, sort=False):
+        for rank in ranks(rows):
+            cubes = {part: cube(at_rank(rows, rank), part)[2] for part in ("agnostic", "specific")}
+            squares = {part: values**2 for part, values in cubes.items()}
+            for part, values in cubes.items():
+                advantage = target_advantage(-np.log(values).mean(axis=0))
+                shown = map(percent_less, (advantage.mean(), *mean_interval(advantage)))
+                lines.append(
+                    dict(zip(BLOCK_ON, block, strict=True))
+                    | {"rank": rank, "part": part}
+                    | dict(zip(("advantage", "low", "high"), shown, strict=True))
+                    | {"share": float((squares[part] / sum(squares.values())).mean())}
+                )
+    return pd.DataFrame(lines, columns=[*BLOCK_ON, "rank", "part", "advantage", "low", "high", "share"])
