@@ -199,6 +199,19 @@ def test_share_by_rank_is_that_of_squares_and_the_advantage_is_what_was_planted(
     assert specific["share"].is_monotonic_increasing
 
 
+def test_what_a_random_direction_would_give_is_the_bar_where_the_width_is_known():
+    frame, widths = moved(specific=0.2 / 6, target=0.0), {"gemma3-270m": 640}  # a fifth of the agnostic change at rank 6
+    table = by_rank(changes(frame), widths)
+    assert np.allclose(table[table.part == "specific"]["chance"], np.arange(1, 7) / 640)
+    assert np.allclose(table.groupby("rank")["chance"].sum(), 1)
+    assert "0.938% by chance" in rank_alt(table) and "chance" not in rank_alt(by_rank(changes(frame)))
+    assert len(rank_curves(table).axes[0].lines) == 2 and len(rank_curves(by_rank(changes(frame), {"other": 9})).axes[0].lines) == 1
+    tested = claims.section_5_1(frame, widths).set_index("metric")
+    assert tested.loc["magnitude", "statistic"].tolist()[-1] == pytest.approx(5, rel=0.02)
+    bar = tested.loc[claims.PER_DIMENSION]
+    assert bar["statistic"] == pytest.approx(5 / np.sqrt(634 / 6), rel=0.02) and bar["verdict"] == "not held"
+
+
 def test_the_papers_picture_is_held():
     found = verdicts(moved(bump=0.5, specific=0.05))
     assert list(found) == [claims.TARGET, claims.TARGET_MORE, claims.FLAT, *claims.MIDDLE.values(), claims.MORE]

@@ -5,6 +5,7 @@ language: the mean over layers (and over calibrations where the claim is not abo
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ MIDDLE = {
 }
 MORE = "pruning changes language-agnostic features more than language-specific ones"
 MEASURES = {"change": "magnitude", "relative": "magnitude over that of the dense model"}
+PER_DIMENSION = "magnitude over what a random direction would give"
 
 
 @np.errstate(divide="ignore", invalid="ignore")  # where nothing was pruned the logarithms are infinite and claims undecided
@@ -92,31 +94,39 @@ def middle_layers(rows: pd.DataFrame, names: dict) -> list[Claim]:
 
 
 @np.errstate(divide="ignore", invalid="ignore")
-def agnostic_changes_more(rows: pd.DataFrame, names: dict) -> list[Claim]:
-    """Agnostic over specific change, as they are and relative to the size of that part in the dense model."""
+def agnostic_changes_more(rows: pd.DataFrame, names: dict, width: int | None = None) -> list[Claim]:
+    """Agnostic over specific change: as they are, relative to the size of that part in the dense model, and over what chance gives.
+
+    A change in a random direction has parts of lengths as sqrt(width - rank) to sqrt(rank), so agnostic features change more by their number
+    of dimensions alone; that measure needs `width`, of the hidden states.
+    """
+    rank = int(rows["rank"].max())
+    by_chance = {MEASURES["change"]: 0.0, MEASURES["relative"]: 0.0} | ({PER_DIMENSION: 0.5 * math.log(width / rank - 1)} if width else {})
     claims = []
-    for value, label in MEASURES.items():
+    for label, expected in by_chance.items():
+        value = "relative" if label == MEASURES["relative"] else "change"
         agnostic, specific = (cube(rows, part, value)[2] for part in ("agnostic", "specific"))
         if np.isnan(agnostic).any() or np.isnan(specific).any():
             continue
-        ratio = np.log(agnostic / specific).mean(axis=(0, 1))
+        ratio = np.log(agnostic / specific).mean(axis=(0, 1)) - expected
         claims.append(Claim(MORE, **names, metric=label, **paired(ratio, math.exp, lambda x: f"{number(x)} times as much")))
     return claims
 
 
-TESTS = (target_is_spared, target_matters_more_for_specific, agnostic_is_flat, middle_layers, agnostic_changes_more)
+TESTS = (target_is_spared, target_matters_more_for_specific, agnostic_is_flat, middle_layers)
 
 
-def section_5_1(frame: pd.DataFrame) -> pd.DataFrame:
+def section_5_1(frame: pd.DataFrame, widths: Mapping[str, int] | None = None) -> pd.DataFrame:
     """Every claim of the section on every model, method and sparsity, at the highest rank: one row a Claim.
 
-    `frame` is the tidy frame. No rows where features were not separated (one language only). Raises ParameterError as `changes`.
+    `frame` is the tidy frame, `widths` the width of the hidden states by model, as far as known. No rows where features were not separated
+    (one language only). Raises ParameterError as `changes`.
     """
     found = changes(frame)
     if not ranks(found):
         return claims_frame([])
     claims = []
-    for test in TESTS:
+    for test in (*TESTS, lambda rows, names: agnostic_changes_more(rows, names, (widths or {}).get(names["model"]))):
         for (model, method, sparsity, pattern, source), rows in at_rank(found).groupby(BLOCK_ON, sort=False):
             names = {"source": source, "model": model, "method": method, "sparsity": setting(sparsity, pattern)}
             claims += test(rows, names)

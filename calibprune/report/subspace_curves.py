@@ -70,7 +70,7 @@ def layer_alt(rows: pd.DataFrame) -> str:
 def rank_curves(table: pd.DataFrame) -> Figure:
     """By rank, one line of panels a block: the share of the change that is language-specific, and what the target language spares.
 
-    `table` is that of `subspace_ranks.by_rank`; bars are 95% intervals over languages.
+    `table` is that of `subspace_ranks.by_rank`; bars are 95% intervals over languages, the dotted line is chance where the width is known.
     """
     blocks = list(table.groupby(BLOCK_ON, sort=False))
     figure = Figure(figsize=(9.8, 0.5 + 2.7 * len(blocks)), layout="constrained")
@@ -81,6 +81,9 @@ def rank_curves(table: pd.DataFrame) -> Figure:
             advantage.errorbar(mine["rank"] + shift, mine["advantage"], reach, color=colour, marker=marker, markersize=5, capsize=3, label=part)
         mine = rows[rows["part"] == "specific"]
         share.plot(mine["rank"], 100 * mine["share"], color=LOOKS["specific"][0], marker=LOOKS["specific"][1], markersize=5)
+        if mine["chance"].notna().all():
+            share.plot(mine["rank"], 100 * mine["chance"], color="#555555", linestyle=":", label="of a change in a random direction")
+            share.legend(fontsize=8)
         share.set_ylim(bottom=0)
         share.set_ylabel("language-specific share\nof the squared change (%)", fontsize=8)
         advantage.axhline(0, color="#777777", linewidth=0.8)
@@ -100,9 +103,11 @@ def rank_alt(table: pd.DataFrame) -> str:
         ends = []
         for rank in dict.fromkeys((rows["rank"].min(), rows["rank"].max())):
             mine = rows[rows["rank"] == rank].set_index("part")
+            specific = mine.loc["specific"]
+            chance = "" if pd.isna(specific["chance"]) else f" ({number(100 * specific['chance'])}% by chance)"
             spared = listed(f"{more_or_less(-mine.loc[part, 'advantage'])} in {part} features" for part in LOOKS)
             ends.append(
-                f"at rank {rank} {number(100 * mine.loc['specific', 'share'])}% of the squared change is language-specific, and calibration in "
+                f"at rank {rank} {number(100 * specific['share'])}% of the squared change is language-specific{chance}, and calibration in "
                 f"the evaluation language changes {spared}"
             )
         sentences.append(f"{block_title(block[: len(BLOCK)])}: {'; '.join(ends)}.")
