@@ -18,7 +18,7 @@ from calibprune.report import mask_claims as claims
 from calibprune.report import paper_masks
 from calibprune.report.findings import readable
 from calibprune.report.mask_figures import distances, every_pair, every_pair_alt, figure_2, figure_2_alt, grid, tree, tree_alt
-from calibprune.report.mask_similarity import COMPONENTS, draws_of, hidden_widths, similarities
+from calibprune.report.mask_similarity import COMPONENTS, hidden_widths, keeping, similarities
 from calibprune.report.mask_tables import by_component, every_pair_table, like_with_like, table_16, table_17
 from calibprune.sparsity import Sparsity
 from calibprune.store import COLUMNS, Store
@@ -131,7 +131,7 @@ def test_layers_and_the_papers_components_in_order(store, study):
     found = similarities(store, study[0])
     mine = found[(found["kind"] == "within") & (found["first"] == "de")]
     assert list(zip(mine["layer"], mine["component"], strict=True)) == list(product((0, 1), COMPONENTS.values()))
-    assert draws_of(found) == 3
+    assert set(found["draws"]) == {3}
     assert hidden_widths(store, study[0]) == {"tiny": 12}
 
 
@@ -165,6 +165,7 @@ def test_methods_and_sparsities_are_told_apart(store):
 
 def test_cells_without_masks_take_no_part(store, study):
     assert len(similarities(store, [*study[0], cell("ar", metrics=("perplexity",))])) == len(similarities(store, study[0]))
+    assert keeping([*study[0], cell("ar", metrics=("perplexity",))]) == study[0]
     with pytest.raises(ParameterError, match="add 'masks' to its metrics"):
         similarities(store, [cell("ar", metrics=("perplexity",))])
 

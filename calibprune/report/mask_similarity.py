@@ -72,18 +72,17 @@ def hidden_widths(store: Store, cells: Iterable[Cell]) -> dict[str, int]:
     return found
 
 
-def draws_of(found: pd.DataFrame) -> int:
-    """The most draws of one language in a frame of `similarities`."""
-    return int(found["draws"].max())
+def keeping(cells: Iterable[Cell]) -> list[Cell]:
+    """Those of the cells whose masks `similarities` compares: calibrated in one language, masks kept."""
+    return [cell for cell in cells if len(cell.calibration) == 1 and "masks" in cell.metrics]
 
 
 def _studies(cells: Iterable[Cell]) -> list[dict[str, dict[int, Cell]]]:
     """Cells that keep masks of one calibration language, for each model, method and sparsity: language -> seed -> cell."""
     studies: dict[tuple, dict[str, dict[int, Cell]]] = {}
-    for cell in cells:
-        if len(cell.calibration) == 1 and "masks" in cell.metrics:
-            study = studies.setdefault((cell.model, cell.method, cell.sparsity), {})
-            study.setdefault(cell.calibration[0], {})[cell.seed] = cell
+    for cell in keeping(cells):
+        study = studies.setdefault((cell.model, cell.method, cell.sparsity), {})
+        study.setdefault(cell.calibration[0], {})[cell.seed] = cell
     return list(studies.values())
 
 
