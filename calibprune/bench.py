@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from . import provenance
 from .cells import Cell, Evaluation
 from .families import decoder, device_of, linears
+from .kernels.packed import pack
 from .layerwise import check_length, prune
 from .measurements import Found, measure_subspace, measure_tasks, measure_text
+from .metrics.embeddings import parallel_texts, sentence_embeddings
 from .metrics.fidelity import Trace
 from .models import load
 from .progress import StudyProgress
@@ -44,8 +46,6 @@ class Bench:
         pruned_at = time.perf_counter()
         found = Found()
         if "masks" in cell.metrics:
-            from .kernels.packed import pack
-
             found.artifacts["masks"] = {name: pack(mask) for name, mask in masks.items()}
         del masks
         for language in cell.languages:
@@ -56,8 +56,8 @@ class Bench:
             measure_subspace(cell.parallel[0], self._embeddings(cell), self._embeddings(cell, model), cell.languages, found)
         if cell.tasks:
             specs = resolve(list(cell.tasks), list(cell.languages), self._data_mirror)
-            share = work_of_tasks(cell) / len(specs)
-            measure_tasks(model, self._tokenizer, specs, cell.task_limit, cell.chat_template, found, lambda: bar.step(share))
+            step = lambda share: bar.step(share * work_of_tasks(cell))  # noqa: E731
+            measure_tasks(model, self._tokenizer, specs, cell.task_limit, cell.chat_template, found, step)
         records = pd.DataFrame(found.rows, columns=list(COLUMNS))
         for name, value in identity(cell).items():
             if name in COLUMNS:
@@ -122,8 +122,6 @@ class Bench:
 
     def _embeddings(self, cell: Cell, model: nn.Module | None = None) -> Tensor:
         """Sentence embeddings of the cell's parallel text [languages, layers, sentences, width]; of the dense model, once, without `model`."""
-        from .metrics.embeddings import parallel_texts, sentence_embeddings
-
         source, samples = cell.parallel
         key = (cell.parallel, cell.languages)
         if model is None and key in self._dense_embeddings:

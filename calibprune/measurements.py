@@ -5,10 +5,11 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, nn
 
 from .metrics.fidelity import Trace, fidelity, measure_perplexity
+from .metrics.neurons import counting
+from .metrics.subspace import feature_changes_by_rank, feature_sizes_by_rank
 from .tasks.catalogue import TaskSpec
 
 
@@ -48,14 +49,12 @@ def measure_text(
         neurons: also count how often each neuron is active (artifact "neurons", see `metrics.neurons`).
     """
     source, language = text
-    if neurons:
-        from .metrics.neurons import counting
     with counting(model) if neurons else nullcontext() as activations:
         measured = measure_perplexity(model, tokens) if reference is None else fidelity(reference, model, tokens)
     if neurons:
         found.add_tensors(
             "neurons",
-            {f"{language}.probability": activations.probabilities.contiguous(), f"{language}.mean_abs": activations.mean_abs.contiguous()},
+            {f"{language}.probability": activations.probabilities, f"{language}.mean_abs": activations.mean_abs},
         )
     where = {"source": source, "language": language}
     if "perplexity" in metrics:
@@ -75,29 +74,43 @@ def measure_text(
 def measure_subspace(source: str, dense: Tensor, pruned: Tensor, languages: tuple[str, ...], found: Found) -> None:
     """How far language-agnostic and language-specific features moved, per layer and language, for every rank of the subspace.
 
+    The sizes of the dense model's own features are kept beside them, since layers differ in scale by orders of magnitude.
+
     Args:
         dense, pruned: sentence embeddings [languages, layers, sentences, width] of the same parallel text.
     """
-    from .metrics.subspace import feature_changes
-
+    ranks = range(1, len(languages))
     for layer in range(dense.shape[1]):
-        for rank in range(1, len(languages)):
-            changes = feature_changes(dense[:, layer], pruned[:, layer], rank)
-            for metric, values in zip(("delta_agnostic", "delta_specific"), changes, strict=False):
-                for language, value in zip(languages, values.tolist(), strict=True):
-                    found.add(metric, value, dense.shape[2], source=source, language=language, layer=layer, component=f"rank {rank}")
+        moved = feature_changes_by_rank(dense[:, layer], pruned[:, layer], ranks)
+        sizes = feature_sizes_by_rank(dense[:, layer], ranks)
+        for what, of_rank in (("delta", moved), ("size", sizes)):
+            for number, language in enumerate(languages):
+                where = {"source": source, "language": language, "layer": layer}
+                found.add(f"{what}_total", float(of_rank.total[0, number]), dense.shape[2], **where)
+                for part, values in (("agnostic", of_rank.agnostic), ("specific", of_rank.specific)):
+                    for rank, value in zip(ranks, values[:, number].tolist(), strict=True):
+                        found.add(f"{what}_{part}", value, dense.shape[2], component=f"rank {rank}", **where)
 
 
 def measure_tasks(
-    model: nn.Module, tokenizer, specs: list[TaskSpec], limit: int | None, chat: bool, found: Found, progress: Callable[[], None]
+    model: nn.Module, tokenizer, specs: list[TaskSpec], limit: int | None, chat: bool, found: Found, progress: Callable[[float], None]
 ) -> None:
-    """Scores of the harness's tasks; those of single items are the artifact "items", keys `family.language.metric`, [items]."""
+    """Scores of the harness's tasks; those of single items are the artifact "items", keys `family.language.metric`, [items].
+
+    Args:
+        progress: called with the share of the items that was done since the last call.
+    """
     from .tasks.bridge import evaluate  # the harness takes seconds to import
 
+    done = 0
+
+    def step(now: int, total: int) -> None:
+        nonlocal done
+        progress((now - done) / total)
+        done = now
+
     named = {spec.name: spec for spec in specs}
-    for spec in specs:
-        for result in evaluate(model, tokenizer, [spec.config], limit, chat):
-            task = named[result.task]
-            found.add(result.metric, result.value, result.n, task=task.family, language=task.language, stderr=result.stderr)
-            found.add_tensors("items", {f"{task.family}.{task.language}.{result.metric}": torch.as_tensor(result.items)})
-        progress()
+    for result in evaluate(model, tokenizer, [spec.config for spec in specs], limit, chat, progress=step):
+        task = named[result.task]
+        found.add(result.metric, result.value, result.n, task=task.family, language=task.language, stderr=result.stderr)
+        found.add_tensors("items", {f"{task.family}.{task.language}.{result.metric}": result.items})

@@ -1,0 +1,84 @@
+"""Masks with eight weights a byte: packing, counting, and how far sets of masks overlap.
+
+Column j of a mask's row is bit j mod 8, counted from the least significant, of byte j div 8 (numpy's bitorder "little"). The bits after
+the last column are 0.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+BLOCK = 8192  # words of eight bytes: the blocks of seven groups and what comes of them fit into a core's second cache
+
+
+def pack(mask: Tensor) -> Tensor:
+    """bool [out, in] -> uint8 [out, ⌈in / 8⌉], on the CPU."""
+    return torch.from_numpy(np.packbits(mask.cpu().numpy(), axis=-1, bitorder="little"))
+
+
+def unpack(packed: Tensor, columns: int) -> Tensor:
+    """uint8 [out, ⌈columns / 8⌉] -> bool [out, columns], the inverse of `pack`."""
+    return torch.from_numpy(np.unpackbits(packed.numpy(), axis=-1, count=columns, bitorder="little").view(bool))
+
+
+def count(packed: Tensor) -> int:
+    """How many bits of a uint8 tensor of any shape are set."""
+    words = _words(packed)
+    return sum(int(np.bitwise_count(words[start : start + BLOCK]).sum()) for start in range(0, len(words), BLOCK))
+
+
+class Overlaps(NamedTuple):
+    """Numbers of bits, int64: in all masks of a group [G], in any of them [G], and in all masks of two groups [G, G]."""
+
+    all: np.ndarray
+    any: np.ndarray
+    both: np.ndarray
+
+
+def overlaps(groups: Sequence[Sequence[Tensor]]) -> Overlaps:
+    """Intersections and unions of groups of masks, and the intersections of the groups' intersections, in one pass over memory.
+
+    Args:
+        groups: at least one group of at least one mask; uint8 tensors of one shape, from `pack`.
+    """
+    words = [[_words(mask) for mask in masks] for masks in groups]
+    size, length = len(words), len(words[0][0])
+    any_, both = np.zeros(size, np.int64), np.zeros((size, size), np.int64)
+    scratch = np.empty((2 * size, min(BLOCK, length)), np.uint64)
+    bits = np.empty(scratch.shape, np.uint8)
+    for start in range(0, length, BLOCK):
+        width = min(BLOCK, length - start)
+        stable, work = scratch[:size, :width], scratch[size:, :width]
+        for group, masks in enumerate(words):
+            blocks = [mask[start : start + width] for mask in masks]
+            _fold(np.bitwise_and, blocks, stable[group])
+            _fold(np.bitwise_or, blocks, work[group])
+        any_ += _counts(work, bits)
+        for group in range(size):
+            np.bitwise_and(stable[group], stable[group:], out=work[group:])
+            both[group, group:] += _counts(work[group:], bits)
+    return Overlaps(both.diagonal().copy(), any_, np.triu(both) + np.triu(both, 1).T)
+
+
+def _fold(operation: np.ufunc, blocks: list[np.ndarray], out: np.ndarray) -> None:
+    first, *rest = blocks
+    operation(first, rest[0] if rest else first, out=out)  # of one mask and itself both operations give the mask
+    for block in rest[1:]:
+        operation(out, block, out=out)
+
+
+def _counts(words: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """Set bits of each row of words [rows, width]; `bits` is scratch space."""
+    counted = np.bitwise_count(words, out=bits[: len(words), : words.shape[1]])
+    return counted.sum(axis=1, dtype=np.uint32)  # numpy adds up bytes fastest in 32 bits
+
+
+def _words(packed: Tensor) -> np.ndarray:
+    """The bytes of a packed mask as words of eight, uint64; the last word is filled up with zeros, which copies the mask."""
+    flat = packed.contiguous().view(-1).numpy()
+    if short := -len(flat) % 8:
+        flat = np.concatenate([flat, np.zeros(short, np.uint8)])
+    return flat.view(np.uint64)
