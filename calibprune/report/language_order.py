@@ -1,0 +1,177 @@
+"""Evaluation languages against each other: in which the dense model does best, and whether pruning changes their order (paper, Sections 4.2 and 4.3).
+
+Languages have items of their own, so that means are compared as independent ones: on parallel items that is on the safe side.
+"""
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from calibprune.languages import LANGUAGES
+from calibprune.metrics.comparison import ALPHA, holm
+from calibprune.report.diagonal import Claim
+from calibprune.report.task_effects import FEWEST_LANGUAGES, languages_in, names, undecided
+from calibprune.report.task_scores import Scores, mean_and_variance, over_texts
+from calibprune.report.task_tables import task_name
+
+ENGLISH_IS_STRONGEST = "the dense model is strongest in English"
+LANGUAGES_DIFFER = "the dense model's score differs between evaluation languages"
+LATIN_IS_STRONGER = "the dense model is stronger in languages of the Latin script"
+ORDER_CHANGES = "pruning changes the order of the languages"
+Levels = dict[str, dict[str, tuple[float, float]]]
+"""task -> language -> (mean, its variance)."""
+
+
+def levels(scores: Scores) -> dict[tuple, Levels]:
+    """The Levels of every block; of pruned models the mean over their single calibration languages."""
+    found: dict[tuple, Levels] = {}
+    for column, by_text in scores.items():
+        texts = [text for text in by_text if "+" not in text]
+        found.setdefault(column.block, {}).setdefault(column.task, {})[column.language] = mean_and_variance(over_texts(by_text, texts))
+    return found
+
+
+def z(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """The difference of two independent means over its standard error."""
+    gap, error = one[0] - other[0], math.sqrt(one[1] + other[1])
+    return gap / error if error else math.copysign(math.inf, gap) if gap else 0.0
+
+
+def dense_levels(scores: Scores) -> dict[tuple, Levels]:
+    return {block: found for block, found in levels(scores).items() if block[1] == "dense"}
+
+
+def languages_differ(table: pd.DataFrame, scores: Scores) -> list[Claim]:
+    """Whether any two languages of a task differ (two-sided, Holm over all pairs and tasks). The statistic is the widest gap, in points."""
+    claims = []
+    for block, found in dense_levels(scores).items():
+        pairs = [(task, a, b) for task, values in found.items() for a, b in combinations(values, 2)]
+        if not pairs:
+            claims.append(undecided(LANGUAGES_DIFFER, names(block, table), "one language"))
+            continue
+        p = holm([2 * norm.sf(abs(z(found[task][a], found[task][b]))) for task, a, b in pairs])
+        gap, task, best, worst = max((abs(found[t][a][0] - found[t][b][0]), t, *sorted((a, b), key=lambda c: -found[t][c][0])) for t, a, b in pairs)
+        half = norm.isf(ALPHA / 2) * math.sqrt(found[task][best][1] + found[task][worst][1])
+        claims.append(
+            Claim(
+                LANGUAGES_DIFFER,
+                **names(block, table),
+                what=f"{100 * gap:.1f} points between {best} and {worst} in {task_name(task)}",
+                statistic=100 * gap,
+                low=100 * (gap - half),
+                high=100 * (gap + half),
+                p=float(p.min()),
+                n=languages_in((task, code) for task, values in found.items() for code in values),
+                verdict="held" if p.min() <= ALPHA else "undecided",
+                note=f"{int((p <= ALPHA).sum())} of {len(pairs)} pairs differ",
+            )
+        )
+    return claims
+
+
+def english_is_strongest(table: pd.DataFrame, scores: Scores) -> list[Claim]:
+    """English against every other language, task by task (Holm over all). Held: highest in every task, and significantly above all others in one.
+    Not held: significantly below another language somewhere."""
+    claims = []
+    for block, found in dense_levels(scores).items():
+        pairs = [(task, code) for task, values in found.items() if "en" in values for code in values if code != "en"]
+        if not pairs:
+            claims.append(undecided(ENGLISH_IS_STRONGEST, names(block, table), "English was not run beside another language"))
+            continue
+        gaps = pd.Series({pair: z(found[pair[0]]["en"], found[pair[0]][pair[1]]) for pair in pairs})
+        clear = pd.Series(holm(2 * norm.sf(gaps.abs())) <= ALPHA, gaps.index)
+        first = (gaps >= 0).groupby(level=0).all()
+        alone = (clear & (gaps > 0)).groupby(level=0).all()
+        beaten = [f"{task_name(task)} {code}" for task, code in gaps.index[clear & (gaps < 0)]]
+        claims.append(
+            Claim(
+                ENGLISH_IS_STRONGEST,
+                **names(block, table),
+                what=f"highest in {int(first.sum())}, significantly in {int(alone.sum())} of {len(first)} tasks",
+                statistic=100 * float(first.mean()),
+                low=math.nan,
+                high=math.nan,
+                p=math.nan,
+                n=1 + languages_in(pairs),
+                verdict="not held" if beaten else "held" if first.all() and alone.any() else "undecided",
+                note=f"below {', '.join(beaten)}" if beaten else "",
+            )
+        )
+    return claims
+
+
+def latin_is_stronger(table: pd.DataFrame, scores: Scores) -> list[Claim]:
+    """The mean over languages of the Latin script minus that of the others, averaged over tasks, in points; normal interval over items.
+
+    It speaks of these languages, not of scripts at large.
+    """
+    claims = []
+    for block, found in dense_levels(scores).items():
+        gaps, variances = [], []
+        for values in found.values():
+            latin = [value for code, value in values.items() if LANGUAGES[code].script == "Latin"]
+            rest = [value for code, value in values.items() if LANGUAGES[code].script != "Latin"]
+            if latin and rest:
+                sides = np.array(latin), np.array(rest)
+                gaps.append(sides[0][:, 0].mean() - sides[1][:, 0].mean())
+                variances.append(sum(side[:, 1].sum() / len(side) ** 2 for side in sides))
+        if not gaps:
+            claims.append(undecided(LATIN_IS_STRONGER, names(block, table), "languages of one script, or none with two"))
+            continue
+        gap, error = np.mean(gaps), math.sqrt(sum(variances)) / len(gaps)
+        low, high = gap - norm.isf(ALPHA / 2) * error, gap + norm.isf(ALPHA / 2) * error
+        claims.append(
+            Claim(
+                LATIN_IS_STRONGER,
+                **names(block, table),
+                what=f"{100 * gap:.1f} points higher".replace("-", "−"),
+                statistic=100 * float(gap),
+                low=100 * float(low),
+                high=100 * float(high),
+                p=float(2 * norm.sf(abs(gap) / error)) if error else math.nan,
+                n=languages_in((task, code) for task, values in found.items() for code in values),
+                verdict="held" if low > 0 else "not held" if high < 0 else "undecided",
+            )
+        )
+    return claims
+
+
+def order_changes(table: pd.DataFrame, scores: Scores) -> list[Claim]:
+    """How many pairs of languages, task by task, change places when a model is pruned, as the mean over its calibration languages.
+
+    A change is significant where both orders are, one-sided (Holm over all pairs). Held: any is. Not held: among four languages or more no pair
+    changes places at all.
+    """
+    every, claims = levels(scores), []
+    for block, found in every.items():
+        dense = every.get((block[0], "dense", 0.0, "dense"), {})
+        pairs = [(task, a, b) for task, values in found.items() if task in dense for a, b in combinations(values, 2)]
+        if block[1] == "dense" or not dense:
+            continue
+        if not pairs:
+            claims.append(undecided(ORDER_CHANGES, names(block, table), "one language"))
+            continue
+        before, after = (np.array([z(side[task][a], side[task][b]) for task, a, b in pairs]) for side in (dense, found))
+        p = holm(np.where(before * after < 0, norm.sf(np.minimum(abs(before), abs(after))), 1.0))
+        moved, clear = int((before * after < 0).sum()), int((p <= ALPHA).sum())
+        task, a, b = pairs[int(p.argmin())]
+        n = languages_in((task, code) for task, values in found.items() for code in values)
+        verdict = "held" if clear else "undecided" if moved or n < FEWEST_LANGUAGES else "not held"
+        claims.append(
+            Claim(
+                ORDER_CHANGES,
+                **names(block, table),
+                what=f"{moved} of {len(pairs)} pairs, {clear} significantly",
+                statistic=100 * moved / len(pairs),
+                low=math.nan,
+                high=math.nan,
+                p=float(p.min()),
+                n=n,
+                verdict=verdict,
+                note=f"clearest: {a} and {b} in {task_name(task)}" if clear else "",
+            )
+        )
+    return claims
