@@ -21,9 +21,8 @@ def parallel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("parallel")
     for number, language in enumerate(("de", "en", "sw")):
         random = torch.Generator().manual_seed(number)
-        rows = [
-            {"id": str(i), "text": "".join(chr(97 + c) for c in torch.randint(0, 6 + 8 * number, (90,), generator=random).tolist())} for i in range(60)
-        ]
+        letters = torch.randint(0, 6 + 8 * number, (60, 90), generator=random).tolist()
+        rows = [{"id": str(i), "text": "".join(chr(97 + letter) for letter in text)} for i, text in enumerate(letters)]
         (folder / f"{language}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     return f"file:{folder}/{{language}}.jsonl"
 

@@ -33,8 +33,8 @@ METHODS = {"dense": "Dense", "magnitude": "Magnitude", "wanda": "Wanda", "sparse
 
 
 def sources(frame: pd.DataFrame) -> list[str]:
-    """Evaluation texts of the frame, in order of appearance."""
-    return list(dict.fromkeys(frame["source"]))
+    """Texts that the frame has perplexity or fidelity on, in order of appearance."""
+    return list(dict.fromkeys(frame.loc[frame["metric"].isin(list(METRICS)), "source"]))
 
 
 def measured(frame: pd.DataFrame, pruned: bool = False) -> list[str]:
