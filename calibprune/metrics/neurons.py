@@ -5,6 +5,7 @@ A neuron is a column of the gate projection; it fires on a token where the outpu
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -173,13 +174,15 @@ def groups(lape_dense: Tensor, share: float = 0.02, upto: float = 0.30) -> Group
     never = int(flat.isnan().sum())
     order = flat.argsort(stable=True)[: len(flat) - never]  # NaN is sorted last
     ends = [round(share * number * len(flat)) for number in range(round(upto / share) + 1)]
-    members = [order[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    members = [order[start:end] for start, end in pairwise(ends)]
     return Groups([group for group in members if len(group)], never)
 
 
 def _checked(probabilities: Tensor) -> Tensor:
     if probabilities.ndim != 3 or probabilities.shape[-1] < 2:
-        raise ParameterError(f"activation probabilities of shape {list(probabilities.shape)}: give [layers, neurons, languages], at least two languages")
+        raise ParameterError(
+            f"activation probabilities of shape {list(probabilities.shape)}: give [layers, neurons, languages], two languages or more"
+        )
     if not bool(((probabilities >= 0) & (probabilities <= 1)).all()):
         raise ParameterError("activation probabilities: some are outside 0 to 1 or not a number; give the share of tokens on which a neuron fired")
     return probabilities

@@ -84,7 +84,7 @@ def feature_changes_by_rank(dense: Tensor, pruned: Tensor, ranks: Sequence[int] 
     """
     if dense.ndim != 3 or dense.shape != pruned.shape or not dense.shape[1]:
         raise ParameterError(
-            f"embeddings of shapes {list(dense.shape)} and {list(pruned.shape)}: give the same parallel texts for both models, [languages, texts, width]"
+            f"embeddings of shapes {list(dense.shape)} and {list(pruned.shape)}: give the same parallel texts for both, [languages, texts, width]"
         )
     ranks = list(range(1, len(dense))) if ranks is None else list(ranks)
     means = [_checked_means(torch.stack([_mean(texts) for texts in side], dim=1)) for side in (dense, pruned)]
@@ -92,10 +92,11 @@ def feature_changes_by_rank(dense: Tensor, pruned: Tensor, ranks: Sequence[int] 
     bases = [_directions(side, max(ranks)) for side in means]
     frame = torch.linalg.qr(torch.cat(bases, dim=1)).Q
     in_frame = [frame.T @ basis for basis in bases]  # [q, directions] each
+    difference = torch.empty_like(dense[0])  # written anew for each language: fresh memory would cost as much again
     result = torch.zeros(3, len(ranks), len(dense), dtype=torch.float64, device=dense.device)
     for language, sides in enumerate(zip(dense, pruned, strict=True)):
         coordinates = [(texts @ frame.to(texts.dtype)).double() for texts in sides]  # [n, q]
-        whole = torch.linalg.vector_norm(sides[0] - sides[1], dim=1).double()
+        whole = torch.linalg.vector_norm(torch.sub(*sides, out=difference), dim=1).double()
         moved = coordinates[0] - coordinates[1]
         outside = (whole.square() - moved.square().sum(dim=1)).clamp_(min=0)
         for number, rank in enumerate(ranks):
