@@ -35,10 +35,10 @@ class Embedded(NamedTuple):
 TASKS: dict[str, Embedded] = {
     family.name: family
     for family in (
-        Embedded("continuation", 0.25, ("acc", "acc_norm"), tuple(LANGUAGES), continuation.items),
+        Embedded("continuation", 0.25, ("acc_norm", "acc"), tuple(LANGUAGES), continuation.items),
         Embedded("knowledge", 0.25, ("acc", "acc_norm"), tuple(LANGUAGES), knowledge.items),
         Embedded("facts", None, ("f1", "em"), tuple(LANGUAGES), facts.items),
-        Embedded("passage", 0.25, ("acc", "acc_norm"), tuple(LANGUAGES), passage.items),
+        Embedded("passage", 0.25, ("acc_norm", "acc"), tuple(LANGUAGES), passage.items),
     )
 }
 
