@@ -17,7 +17,7 @@ test: setup
 	@$(BIN)/python -m pytest
 
 bench: setup
-	@$(BIN)/python benchmarks/cpu.py
+	@for name in cpu masks inside tasks; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 lint: setup
 	@$(BIN)/ruff check .
