@@ -348,7 +348,7 @@ def test_languages_without_neurons_are_no_error(study):
     assert (survives["n"] == 6).all()
     kept["survival"] = np.nan
     assert set(neuron_survival.kept_claims(kept).query("claim == @neuron_survival.SURVIVES")["verdict"]) == {"undecided"}
-    assert "not measured" in kept_table(kept, "survival", "x").html
+    assert "not measured" in kept_table(kept, "survival").html
 
 
 def test_two_languages_are_undecided(tmp_path):
@@ -363,7 +363,7 @@ def test_two_languages_are_undecided(tmp_path):
 
 def test_tables_mark_the_best_calibration_and_shade_only_what_was_pruned(study):
     kept = neuron_survival.kept(*study)
-    soup = BeautifulSoup(kept_table(kept, "change", "Change").html, "html.parser")
+    soup = BeautifulSoup(kept_table(kept, "change").html, "html.parser")
     lines = soup.find_all("tr")[1:]
     assert len(lines) == 1 + 2 * 7
     assert "other texts" in lines[0].text and not lines[0].find_all("td", style=True)

@@ -15,19 +15,19 @@ from calibprune.tables import DIRECTION, MISSING, STAR, block_header, varying_le
 
 
 class Shape(NamedTuple):
-    label: str
+    title: str
     unit: str
     decimals: int
     lower_is_better: bool
 
 
 KEPT = {
-    "survival": Shape("Language-specific neurons that survive", "%", 0, False),
-    "change": Shape("Change of activation probability, mean over all neurons", "percentage points", 2, True),
+    "survival": Shape("Language-specific neurons that survive", "Percent of those of the dense model", 0, False),
+    "change": Shape("Change of activation probabilities", "Percentage points, mean over all neurons", 2, True),
 }
 
 
-def kept_table(found: pd.DataFrame, value: str, title: str) -> Html:
+def kept_table(found: pd.DataFrame, value: str) -> Html:
     """Calibration languages down, languages of the neurons or of the text across, shaded down the columns of a model.
 
     found: rows of `neuron_survival.kept`; value: "survival" or "change". The first row of a model is the dense one on other texts, without shade.
@@ -51,12 +51,12 @@ def kept_table(found: pd.DataFrame, value: str, title: str) -> Html:
     heads = [*(escape(level) for level in [*levels, "Calibration"]), *map(language_header, languages)]
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     caption = (
-        f"<strong>{escape(title)}.</strong> {shape.label} ({shape.unit}) on “{escape(found['source'].iloc[0])}”, {DIRECTION[shape.lower_is_better]}. "
+        f"<strong>{shape.title}.</strong> {shape.unit}, on “{escape(found['source'].iloc[0])}”; {DIRECTION[shape.lower_is_better]}. "
         "★ and bold mark the best calibration of a column for each model and method. The row “other texts” is what the dense model, not pruned, "
         "would show on other texts of the same length."
     )
     plain = found.pivot(index=[*BLOCK, "calibration"], columns="language", values=value)[languages].to_string()
-    return wrap(f"<thead><tr>{head}</tr></thead>{''.join(bodies)}", caption, title, f"{title}\n{plain}")
+    return wrap(f"<thead><tr>{head}</tr></thead>{''.join(bodies)}", caption, shape.title, f"{shape.title}\n{plain}")
 
 
 def _cell(value: float, shade: float, best: bool, shape: Shape) -> str:
