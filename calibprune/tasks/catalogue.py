@@ -160,12 +160,13 @@ def resolve(names: list[str], languages: list[str], mirror: str | Path | None = 
     Raises:
         ParameterError: as `select`; a mirror that is no folder; data that are not in the mirror or are wrong.
     """
-    if mirror is not None and not Path(mirror).is_dir():
+    folder = None if mirror is None else Path(mirror).expanduser()
+    if folder and not folder.is_dir():
         raise ParameterError(f"data_mirror: {str(mirror)!r} is not a folder: give the one that holds a folder for each data set")
-    return [_spec(family, language, mirror) for family, language in select(names, languages, mirror is not None)]
+    return [_spec(family, language, folder) for family, language in select(names, languages, folder is not None)]
 
 
-def _spec(family: str, language: str, folder: str | Path | None) -> TaskSpec:
+def _spec(family: str, language: str, folder: Path | None) -> TaskSpec:
     config = _config(family, language)
     if folder is not None and family in PAPER:
         _documents(family, language, folder)  # what is wrong with them is said now, not when the models have been pruned
