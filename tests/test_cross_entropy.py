@@ -6,7 +6,7 @@ from tiny_models import tiny
 from torch import nn
 
 from calibprune.kernels import cross_entropy
-from calibprune.kernels.cross_entropy import token_losses
+from calibprune.kernels.cross_entropy import answer_losses, most_probable, token_losses
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +21,8 @@ def states_and_targets(model, positions: int = 50, scale: float = 1.0, seed: int
     return states.to(model.dtype), torch.randint(0, model.config.vocab_size, (positions,), generator=random)
 
 
-def whole(model, states, targets) -> torch.Tensor:
-    """From all logits at once, in float64."""
+def all_logits(model, states) -> torch.Tensor:
+    """All at once, in float64."""
     head = model.get_output_embeddings()
     logits = states.double() @ head.weight.double().T
     if head.bias is not None:
@@ -30,7 +30,11 @@ def whole(model, states, targets) -> torch.Tensor:
     logits *= getattr(model.config, "logit_scale", None) or 1
     if cap := getattr(model.config, "final_logit_softcapping", None):
         logits = cap * torch.tanh(logits / cap)
-    return nn.functional.cross_entropy(logits, targets, reduction="none")
+    return logits
+
+
+def whole(model, states, targets) -> torch.Tensor:
+    return nn.functional.cross_entropy(all_logits(model, states), targets, reduction="none")
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 20.0])
@@ -45,11 +49,54 @@ def test_equals_the_whole(family, changes, scale):
     torch.testing.assert_close(losses.double(), whole(model, states, targets), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("scale", [0.0, 1.0, 20.0])
+@pytest.mark.parametrize(
+    ("family", "changes"), [("llama", {}), ("cohere", {"logit_scale": 0.0625}), ("gemma3_text", {"final_logit_softcapping": 30.0})]
+)
+def test_several_answers_at_one_position(family, changes, scale):
+    """Some positions have no answer, some the most probable token among theirs."""
+    model = tiny(family, num_hidden_layers=1, **changes)
+    states, _ = states_and_targets(model, scale=scale)
+    rows = torch.randint(0, 50, (120,), generator=torch.Generator().manual_seed(1))
+    targets = torch.randint(0, 260, (120,), generator=torch.Generator().manual_seed(2))
+    favourites = all_logits(model, states).argmax(dim=1)
+    targets[::3] = favourites[rows[::3]]
+    losses, greedy = answer_losses(model, states, rows, targets)
+    torch.testing.assert_close(losses.double(), whole(model, states[rows], targets), rtol=1e-4, atol=1e-4)
+    assert greedy.tolist() == (favourites[rows] == targets).tolist()
+    assert 40 <= int(greedy.sum()) < 120
+    assert most_probable(model, states).tolist() == favourites.tolist()
+
+
+def test_of_equally_probable_tokens_the_first_counts():
+    model = tiny("llama", num_hidden_layers=1, tie_word_embeddings=False)
+    states, _ = states_and_targets(model, positions=3)
+    for first, second in ((3, 60), (100, 130), (0, 259)):  # within one piece of the vocabulary and in two
+        model.lm_head.weight[[first, second]] = 50 * states[0]
+        losses, greedy = answer_losses(model, states, torch.zeros(2, dtype=torch.long), torch.tensor([first, second]))
+        assert greedy.tolist() == [True, False] and losses[0] == losses[1]
+        assert most_probable(model, states)[0] == first
+        model.lm_head.weight[[first, second]] = 0
+
+
+def test_answers_whose_logits_overflow_an_exponential():
+    model = tiny("llama", num_hidden_layers=1)
+    loud = 400 * model.lm_head.weight[200:203]
+    rows, targets = torch.tensor([0, 0, 1, 2]), torch.tensor([200, 5, 201, 100])
+    losses, greedy = answer_losses(model, loud, rows, targets)
+    assert float(losses.max()) > 100
+    torch.testing.assert_close(losses.double(), whole(model, loud[rows], targets), rtol=1e-4, atol=1e-3)
+    assert greedy.tolist() == [True, False, True, False]
+
+
 def test_with_a_bias_on_the_output_layer():
     model = tiny("llama", num_hidden_layers=1, tie_word_embeddings=False)
     model.lm_head.bias = nn.Parameter(3 * torch.randn(260), requires_grad=False)
     states, targets = states_and_targets(model)
     torch.testing.assert_close(token_losses(model, states, targets).double(), whole(model, states, targets), rtol=1e-5, atol=1e-5)
+    losses, greedy = answer_losses(model, states, torch.arange(50), targets)
+    torch.testing.assert_close(losses.double(), whole(model, states, targets), rtol=1e-5, atol=1e-5)
+    assert greedy.tolist() == (all_logits(model, states).argmax(dim=1) == targets).tolist()
 
 
 def test_logits_that_overflow_an_exponential(monkeypatch):
@@ -99,6 +146,8 @@ def test_the_whole_logits_matrix_never_exists(monkeypatch):
 
     states, targets = states_and_targets(model, positions=100)
     monkeypatch.setattr(nn.functional, "linear", spied)
-    token_losses(model, states, targets)
-    assert max(sizes) <= cross_entropy.POSITIONS * cross_entropy.COLUMNS
-    assert sum(sizes) == 100 * 260
+    for count in (lambda: token_losses(model, states, targets), lambda: answer_losses(model, states, torch.arange(100).repeat(3), targets.repeat(3))):
+        sizes.clear()
+        count()
+        assert max(sizes) <= cross_entropy.POSITIONS * cross_entropy.COLUMNS
+        assert sum(sizes) == 100 * 260
