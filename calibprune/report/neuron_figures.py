@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from textwrap import fill
 
 import numpy as np
 import torch
@@ -50,15 +51,15 @@ def figure_3(models: Sequence[Activations], language: str) -> Figure:
         axis.remove()
     for axis in axes[::2]:
         axis.set_ylabel("LAPE (nats)", fontsize=8)
-    above.suptitle(f"{title(models[-1], sparsity=False)}; {_text(models[0])}", fontsize=10)
+    above.suptitle(fill(f"{title(models[-1], sparsity=False)}; {_text(models[0])}", 100), fontsize=10)
     panels = (
         (f"activation probability in {language.upper()}", lambda model, group: model.often(language)[group].mean()),
         (f"mean absolute output in {language.upper()}", lambda model, group: model.strength(language)[group].mean()),
         ("neurons never active", lambda model, group: np.isnan(model.entropy[group]).sum()),
     )
     for axis, (label, value) in zip(below.subplots(1, len(panels)), panels, strict=True):
-        for index, (model, (fill, _)) in enumerate(zip(models, paints, strict=True)):
-            style = {"marker": MARKERS[index % len(MARKERS)], "linestyle": LINES[index % len(LINES)], "color": fill}
+        for index, (model, (face, _)) in enumerate(zip(models, paints, strict=True)):
+            style = {"marker": MARKERS[index % len(MARKERS)], "linestyle": LINES[index % len(LINES)], "color": face}
             axis.plot([value(model, group) for group in members], **style, label=short(model), markersize=3.5, linewidth=1.2)
         axis.set_title(label, fontsize=9)
         axis.set_ylim(0, 1.08 * axis.dataLim.ymax or 1)
@@ -74,7 +75,8 @@ def appendix_g(dense: Activations, pruned: Activations) -> Figure:
     members = groups(dense)
     languages = dense.languages
     models = (dense, pruned)
-    figure = Figure(figsize=(max(6.0, 0.9 + 1.2 * len(languages)), 5.6), layout="constrained")
+    width = max(6.0, 0.9 + 1.2 * len(languages))
+    figure = Figure(figsize=(width, 5.6), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(1, 1.1))
     axis = above.subplots()
     for model, place, paint in zip(models, (-0.2, 0.2), (DENSE, PRUNED), strict=True):
@@ -86,12 +88,12 @@ def appendix_g(dense: Activations, pruned: Activations) -> Figure:
         fontsize=8,
         loc="lower right",
     )
-    axis.set_title(f"{title(pruned)}; {_text(dense)}", fontsize=10)
+    above.suptitle(fill(f"{title(pruned)}; {_text(dense)}", int(11 * width)), fontsize=10)
     grid = below.subplots(2, len(languages), squeeze=False, sharex=True, sharey="row")
     for row, label, values in zip(grid, ("activation\nprobability", "mean absolute\noutput"), (Activations.often, Activations.strength), strict=True):
         for axis, language in zip(row, languages, strict=True):
-            for model, (fill, _), line in zip(models, (DENSE, PRUNED), LINES, strict=False):
-                axis.plot([values(model, language)[group].mean() for group in members], color=fill, linestyle=line, linewidth=1.8)
+            for model, (face, _), line in zip(models, (DENSE, PRUNED), LINES, strict=False):
+                axis.plot([values(model, language)[group].mean() for group in members], color=face, linestyle=line, linewidth=1.8)
             _by_share(axis, len(members), 7)
         row[0].set_ylabel(label, fontsize=8)
         row[0].set_ylim(0, 1.08 * max(axis.dataLim.ymax for axis in row))
@@ -143,7 +145,7 @@ def short(model: Activations) -> str:
 
 def _boxes(axis, model: Activations, members: list[np.ndarray], paint: tuple[str, str], shift: float = 0.0, width: float = 0.6) -> None:
     """Boxes of the quartiles, whiskers to the last value within one and a half box lengths; values beyond them are not drawn."""
-    fill, ink = paint
+    face, ink = paint
     statistics = [box for group in members for box in boxplot_stats(_known(model, group))]
     drawn = axis.bxp(
         statistics,
@@ -152,7 +154,7 @@ def _boxes(axis, model: Activations, members: list[np.ndarray], paint: tuple[str
         showfliers=False,
         patch_artist=True,
         manage_ticks=False,
-        boxprops={"facecolor": fill, "linewidth": 0.6},
+        boxprops={"facecolor": face, "linewidth": 0.6},
         medianprops={"color": ink, "linewidth": 1.4},
         whiskerprops={"linewidth": 0.8},
         capprops={"linewidth": 0.8},
@@ -163,11 +165,11 @@ def _boxes(axis, model: Activations, members: list[np.ndarray], paint: tuple[str
 
 
 def _entropies(axis, languages: int, count: int) -> None:
-    """The axes of a panel of boxes: entropy from zero to its highest possible value, groups."""
+    """The axes of a panel of boxes: entropies from zero to the highest possible one, and groups."""
     highest = math.log(languages)
     axis.axhline(highest, color="#999999", linewidth=0.8, zorder=0)
     axis.text(-0.5, 1.02 * highest, "as often in every language", fontsize=7, color="#555555")
-    axis.set_ylim(0, 1.13 * highest)
+    axis.set_ylim(-0.02 * highest, 1.13 * highest)
     _by_share(axis, count)
 
 
