@@ -1,4 +1,4 @@
-"""Scores of single items made from a formula, for tests of what reads them: items are hard or easy for every calibration alike. And how those read."""
+"""Scores of single items made from a formula, for tests of what reads them, and how these tests read tables and verdicts."""
 
 import zlib
 
@@ -44,7 +44,7 @@ def item_scores(
             for language in languages:
                 blocks = [("dense", 0.0, "dense"), *((method, *setting) for method in methods for setting in sparsity)]
                 for method, fraction, pattern in blocks:
-                    column = Column(model, method, fraction, pattern, task, language)
+                    column = Column(model, method, fraction, pattern, task, language, "f1" if generated else "acc")
                     calibrated = method not in ("dense", "magnitude")
                     found[column] = {
                         text: draws(column, text, seeds if calibrated else 1, items, share(column, text, target, effects or {}), generated)

@@ -7,7 +7,7 @@ from task_items import DENSE, item_scores, lines_of, parsed, verdicts
 
 from calibprune.report import language_order
 from calibprune.report.knowledge import KNOWLEDGE_IS_LOST, kept, section_4_3
-from calibprune.report.paper_beside import beside_table_3
+from calibprune.report.paper_beside import beside_quotes, beside_table_3
 from calibprune.report.paper_tasks import PAPER_LANGUAGES, paper_score, quoted, table_3
 from calibprune.report.task_scores import compare
 
@@ -34,7 +34,7 @@ def test_the_papers_table_3_is_there_but_for_the_row_that_its_text_lacks():
 
 def test_table_3_has_the_papers_models_beside_ours():
     rows = compare(item_scores(languages=("en", "sw"), tasks=("facts",), generated=True, items=60))
-    soup = parsed(beside_table_3(rows, "f1", "Table 3"))
+    soup = parsed(beside_table_3(rows, "Table 3"))
     groups = [th.text for th in soup.select("thead th[scope=colgroup]")]
     assert groups == ["gemma3-270m, facts, 50%", "the paper: Llama-3 8B, MKQA", "the paper: Aya-23 8B, MKQA"]
     lines = lines_of(soup)
@@ -72,7 +72,7 @@ def test_knowledge_that_is_lost_everywhere(generated):
 def test_knowledge_that_is_kept_in_one_language_or_that_was_never_there():
     kept = item_scores(tasks=("facts",), methods=("wanda",), target=0.0, items=400)
     for column in [column for column in kept if column.method != "dense" and column.language == "ru"]:
-        kept[column] = dict.fromkeys(kept[column], kept[(column.model, "dense", 0.0, "dense", "facts", "ru")][""])
+        kept[column] = dict.fromkeys(kept[column], kept[column.of((column.model, "dense", 0.0, "dense"))][""])
     assert verdicts(section(kept), KNOWLEDGE_IS_LOST) == {"not held"}
     nothing = {
         column: {text: np.zeros((1, 20)) for text in by_text}
@@ -80,3 +80,12 @@ def test_knowledge_that_is_kept_in_one_language_or_that_was_never_there():
     }
     found = section(nothing)
     assert set(found["verdict"]) == {"undecided"}
+
+
+def test_numbers_of_the_text_beside_ours():
+    rows = compare(item_scores(languages=("en", "es"), tasks=("belebele",), items=20))
+    lines = beside_quotes(rows, "4.2").set_index(["method", "calibration"])
+    assert lines.loc[("Wanda", "es"), "the paper"] == "58.5, llama3-8b"
+    ours = rows.query("method == 'wanda' and calibration == 'es' and language == 'en'")["mean"].iloc[0]
+    assert lines.loc[("Wanda", "es"), "gemma3-270m"] == f"{100 * ours:.1f}" and lines.loc[("SparseGPT", "zh"), "gemma3-270m"] == "not measured"
+    assert len(beside_quotes(rows, "4.4")) == 8 and set(beside_quotes(rows, "4.4")["gemma3-270m"]) == {"not measured"}

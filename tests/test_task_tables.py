@@ -14,8 +14,8 @@ from calibprune.metrics.comparison import holm, items_needed
 from calibprune.report import task_scores
 from calibprune.report.paper_tasks import TARGET_BEST
 from calibprune.report.task_scores import Column, compare, mean_and_variance
-from calibprune.report.task_summaries import items_for_a_point, order_of_languages, target_ranks
-from calibprune.report.task_tables import task_name, task_table
+from calibprune.report.task_summaries import items_for_a_point, order_of_languages, overview, target_ranks
+from calibprune.report.task_tables import measure, task_name, task_table
 from calibprune.sparsity import Sparsity
 from calibprune.store import COLUMNS, Store
 
@@ -61,26 +61,34 @@ KEYS = ("passage.de.acc", "passage.de.acc_norm", "arc_easy.en.acc")
 
 def test_item_scores_are_stacked_by_draw_in_the_order_of_the_seeds(tmp_path):
     cells = [("dense", (), 0, KEYS), ("wanda", ("de",), 3, KEYS), ("wanda", ("de",), 1, KEYS), ("wanda", ("de", "en"), 1, KEYS)]
-    found = task_scores.item_scores(study(tmp_path, *cells), "acc", "languages")
-    block = ("tiny", "wanda", 0.5, "unstructured")
-    assert list(found) == [Column("tiny", "dense", 0.0, "dense", *where) for where in (("passage", "de"), ("arc_easy", "en"))] + [
-        Column(*block, "passage", "de"), Column(*block, "arc_easy", "en"),
-    ]  # fmt: skip
-    assert found[Column(*block, "arc_easy", "en")]["de"].tolist() == [[110, 111, 112], [130, 131, 132]]
-    assert found[Column(*block, "passage", "de")]["de+en"].tolist() == [[210, 211, 212]]
-    assert list(task_scores.item_scores(study(tmp_path / "again", *cells), "acc_norm")) == [key for key in found if key.task == "passage"]
+    found = task_scores.item_scores(study(tmp_path, *cells), {"passage": "acc_norm", "arc_easy": "acc"}, "languages")
+    block, columns = ("tiny", "wanda", 0.5, "unstructured"), [("passage", "de", "acc_norm"), ("arc_easy", "en", "acc")]
+    assert list(found) == [Column(*lead, *column) for lead in (("tiny", "dense", 0.0, "dense"), block) for column in columns]
+    assert found[Column(*block, "arc_easy", "en", "acc")]["de"].tolist() == [[110, 111, 112], [130, 131, 132]]
+    assert found[Column(*block, "passage", "de", "acc_norm")]["de+en"].tolist() == [[210, 211, 212]]
+    fewer = task_scores.item_scores(study(tmp_path / "again", *cells), dict.fromkeys(("passage", "arc_easy"), "acc_norm"))
+    assert {column.task for column in fewer} == {"passage"}
 
 
 def test_a_cell_whose_items_are_missing_is_an_error_of_one_line(tmp_path):
     with pytest.raises(StoreError, match="wanda 0 was computed without 'items'"):
-        task_scores.item_scores(study(tmp_path, ("wanda", ("de",), 0, ())), "acc")
+        task_scores.item_scores(study(tmp_path, ("wanda", ("de",), 0, ())), {"passage": "acc"})
+
+
+def test_tasks_are_reported_by_the_papers_metric_or_their_own():
+    families = {"arc_easy": ("acc", "acc_norm"), "continuation": ("acc", "acc_norm"), "knowledge": ("acc", "acc_norm"), "mkqa": ("f1", "em")}
+    specs = [SimpleNamespace(family=name, metrics=metrics, chance=0.25) for name, metrics in families.items()]
+    study = SimpleNamespace(parameters=SimpleNamespace(task_specs=lambda: specs))
+    assert task_scores.reported(study) == {"arc_easy": "acc", "continuation": "acc_norm", "knowledge": "acc"}
+    assert task_scores.reported(study, generated=True) == {"mkqa": "f1"}
+    assert task_scores.chance_levels(study) == dict.fromkeys(families, 0.25)
 
 
 def test_rows_hold_the_means_and_the_correction_runs_over_the_whole_table():
     rows = table(seeds=2)
     assert list(rows.columns) == task_scores.ROWS
     for row in rows.itertuples():
-        given_scores = scores(seeds=2)[Column(row.model, row.method, row.sparsity, row.pattern, row.task, row.language)][row.calibration]
+        given_scores = scores(seeds=2)[Column(row.model, row.method, row.sparsity, row.pattern, row.task, row.language, "acc")][row.calibration]
         assert row.mean == pytest.approx(given_scores.mean()) and row.n == 200
         assert row.low < row.mean < row.high
     np.testing.assert_array_equal(rows["p_holm"], holm(rows["p"]))
@@ -111,7 +119,7 @@ def test_shade_rises_down_every_column_and_the_dense_model_has_none():
 
 
 def test_table_has_tasks_above_languages_and_calibrations_in_the_papers_order():
-    soup = parsed(task_table(table(), "acc", "Table 2", CHANCE))
+    soup = parsed(task_table(table(), "Table 2", CHANCE))
     assert [th.text for th in soup.select("thead th[scope=colgroup]")] == ["continuation", "knowledge"]
     assert [th.text for th in soup.select("thead tr")[1].select("th")] == [code.upper() for code in THREE] * 2
     lines = lines_of(soup)
@@ -121,7 +129,7 @@ def test_table_has_tasks_above_languages_and_calibrations_in_the_papers_order():
 
 @pytest.mark.parametrize("target", [0.0, 0.35])
 def test_marks_and_titles_are_those_of_the_rows(target):
-    soup = parsed(task_table(table(target=target), "acc", "Table 2"))
+    soup = parsed(task_table(table(target=target), "Table 2"))
     lines = lines_of(soup)
     names = {"dense": "Dense", "wanda": "Wanda", "sparsegpt": "SparseGPT"}
     columns = [(task, code) for task in CHANCE for code in THREE]
@@ -136,30 +144,36 @@ def test_marks_and_titles_are_those_of_the_rows(target):
 
 
 def test_intervals_and_deviations_in_small_type():
-    soup = parsed(task_table(table(seeds=2), "acc", "Table 7", intervals=True))
+    soup = parsed(task_table(table(seeds=2), "Table 7", intervals=True))
     row = table(seeds=2).query("method == 'wanda' and calibration == 'sw' and language == 'de' and task == 'continuation'").iloc[0]
     small = [tag.text for tag in lines_of(soup)[("Wanda", "SW")][0].select("small")]
     assert small == [f"± {100 * row['sd']:.1f}", f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"]
-    assert "Mean over 2 draws" in soup.caption.text and "One draw" in parsed(task_table(table(), "acc", "x")).caption.text
+    assert "Mean over 2 draws" in soup.caption.text and "One draw" in parsed(task_table(table(), "x")).caption.text
 
 
 def test_caption_states_chance_and_what_is_not_above_it():
     low = item_scores(languages=("en", "sw"), tasks=("continuation",), methods=("wanda",), target=0.0, effects={"sw": -0.2, "en": -0.2}, items=100)
-    text = parsed(task_table(compare(low), "acc", "Table 2", {"continuation": 0.5})).caption.text
+    text = parsed(task_table(compare(low), "Table 2", {"continuation": 0.5})).caption.text
     assert "Guessing reaches 50.0%." in text and "The dense model is not above chance in continuation SW." in text
     assert "Of 4 values of pruned models 4 are not above chance." in text
-    assert "Guessing" not in parsed(task_table(compare(low), "f1", "Table 3", {"continuation": 0.0})).caption.text
-    assert "200 items" in parsed(task_table(table(), "acc", "x")).caption.text
+    assert "Guessing" not in parsed(task_table(compare(low), "Table 3", {"continuation": 0.0})).caption.text
+    assert "200 items" in parsed(task_table(table(), "x")).caption.text
 
 
 def test_an_empty_table_says_so():
-    shown = task_table(compare({}), "acc", "Table 2", CHANCE)
+    shown = task_table(compare({}), "Table 2", CHANCE)
     assert "none" in shown.html and shown.plain == "Table 2: none"
 
 
 def test_plain_text_carries_the_numbers():
     value = table().query("method == 'dense' and task == 'knowledge' and language == 'en'")["mean"].iloc[0]
-    assert f"{100 * value:.1f}" in task_table(table(), "acc", "Table 2").plain and "<" not in task_table(table(), "acc", "Table 2").plain
+    assert f"{100 * value:.1f}" in task_table(table(), "Table 2").plain and "<" not in task_table(table(), "Table 2").plain
+
+
+def test_the_measure_is_named_by_task_where_they_differ():
+    rows = pd.DataFrame({"task": ["knowledge", "knowledge", "continuation"], "metric": ["acc", "acc", "acc_norm"]})
+    assert measure(rows) == "Accuracy (knowledge) and length-normalised accuracy (continuation) in percent"
+    assert measure(rows[:2]) == "Accuracy in percent"
 
 
 def test_names_of_tasks():
@@ -199,7 +213,7 @@ def test_order_of_languages_from_best_to_worst():
 
 def test_the_papers_number_stands_in_its_cell():
     rows = compare(scores(models=("llama3-8b",), tasks=("belebele",), methods=("wanda",)))
-    lines = lines_of(parsed(task_table(rows, "acc", "Table 2")))
+    lines = lines_of(parsed(task_table(rows, "Table 2")))
     known = {key: [small.text for small in tds[1].select("small.known")] for key, tds in lines.items()}
     assert known == {("Dense", "none"): ["[58.2]"], ("Wanda", "DE"): [], ("Wanda", "EN"): ["[65.0]"], ("Wanda", "SW"): []}
 
@@ -209,3 +223,9 @@ def test_variance_of_a_mean_has_items_and_draws():
     assert mean_and_variance(one) == (0.5, pytest.approx(one.var(ddof=1) / 4))
     two = np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
     assert mean_and_variance(two) == (0.5, pytest.approx(0.5 / 2))
+
+
+def test_overview_of_the_tasks():
+    line = overview(table(), CHANCE).iloc[0]
+    dense = table().query("method == 'dense' and task == 'continuation'")["mean"]
+    assert line.tolist() == ["continuation", "de, en, sw", "200", "25.0%", f"{100 * dense.min():.1f} to {100 * dense.max():.1f}%"]

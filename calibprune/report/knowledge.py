@@ -67,7 +67,7 @@ def knowledge_is_lost(table: pd.DataFrame, scores: Scores) -> list[Claim]:
 
 def _pruned_and_dense(scores: Scores, column: Column) -> tuple[np.ndarray, np.ndarray] | None:
     """Two arrays [seeds, items] of one column: its mean over single calibration languages, and the dense model's; None without the latter."""
-    dense = scores.get(Column(column.model, "dense", 0.0, "dense", column.task, column.language))
+    dense = scores.get(column.of((column.model, "dense", 0.0, "dense")))
     return (over_texts(scores[column], [text for text in scores[column] if "+" not in text]), dense[""]) if dense else None
 
 

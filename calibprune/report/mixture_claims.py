@@ -150,7 +150,7 @@ def pair_without_target(block: tuple, scores: Scores) -> list[Claim]:
             low=math.nan,
             high=math.nan,
             p=float(min(ahead.values(), default=math.nan)),
-            n=languages_in(column[4:] for column in columns),
+            n=languages_in(column.where for column in columns),
             verdict="held" if clear else "undecided" if better else "not held",
         )
     ]
@@ -175,7 +175,7 @@ def no_combination_best(block: tuple, scores: Scores) -> list[Claim]:
             low=math.nan,
             high=math.nan,
             p=math.nan,
-            n=languages_in(column[4:] for column in only),
+            n=languages_in(column.where for column in only),
             verdict="not held" if wins.max() == len(only) else "undecided" if left else "held",
             note=f"never significantly behind: {', '.join(text.upper() for text in left)}" if left else "",
         )

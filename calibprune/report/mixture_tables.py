@@ -11,7 +11,7 @@ from calibprune.report.mixtures import ENGLISH, TARGET, WITH_ENGLISH, setups
 from calibprune.report.shading import colours
 from calibprune.report.task_effects import signed
 from calibprune.report.task_scores import A_SCORE, COLUMN, Scores, mean_and_variance
-from calibprune.report.task_tables import column_header, percent
+from calibprune.report.task_tables import column_header, measure, percent
 from calibprune.tables import MISSING, block_header, varying_levels
 
 MARKS = {
@@ -20,18 +20,17 @@ MARKS = {
 }
 
 
-def mixture_table(scores: Scores, differences: pd.DataFrame, reference: str, label: str, title: str) -> Html:
+def mixture_table(scores: Scores, differences: pd.DataFrame, reference: str, title: str) -> Html:
     """Setups down, tasks and languages across, values in percent; in small type the difference to the reference and its 95% interval.
 
     Args:
         scores: of single languages and mixtures.
         differences: `mixtures.against(scores, reference)`.
-        label: what the scores are, for the caption.
     """
     rows = _rows(scores)
     known = {(*row[1:7], row.setup): row for row in differences.itertuples()}
     cells = {(*row[1:7], row.setup): _cell(row, known.get((*row[1:7], row.setup))) for row in rows.itertuples()}
-    return setup_table(rows, cells, title, _caption(rows, scores, reference, label), f"{title}\n{differences.to_string(index=False)}")
+    return setup_table(rows, cells, title, _caption(rows, scores, reference), f"{title}\n{differences.to_string(index=False)}")
 
 
 def setup_table(rows: pd.DataFrame, cells: dict[tuple, str], title: str, caption: str, plain: str) -> Html:
@@ -57,7 +56,7 @@ def _rows(scores: Scores) -> pd.DataFrame:
     for column, by_text in scores.items():
         named = {"none": ""} if "" in by_text else setups(column.language, by_text)
         lines += [(*column, setup, text, mean_and_variance(by_text[text])[0]) for setup, text in named.items()]
-    rows = in_order(pd.DataFrame(lines, columns=[*BLOCK, *COLUMN, "setup", "calibration", "mean"]))
+    rows = in_order(pd.DataFrame(lines, columns=[*BLOCK, *COLUMN, "metric", "setup", "calibration", "mean"]))
     rows["shade"] = pd.concat([shade(part, A_SCORE) for _, part in rows.groupby("task")])
     return rows
 
@@ -88,13 +87,13 @@ def _label(setup: str) -> str:
     return escape(setup) if " " in setup else language_header(setup)
 
 
-def _caption(rows: pd.DataFrame, scores: Scores, reference: str, label: str) -> str:
+def _caption(rows: pd.DataFrame, scores: Scores, reference: str) -> str:
     pruned = rows[rows["method"] != "dense"]
     settings = dict.fromkeys(setting(*pair) for pair in zip(pruned["sparsity"], pruned["pattern"], strict=True))
     arrays = [table for by_text in scores.values() for table in by_text.values()]
     draws = max(len(table) for table in arrays)
     sentences = [
-        f"{label} in percent: higher (lighter) is better.",
+        f"{measure(rows)}: higher (lighter) is better.",
         f"{in_caption([table.shape[1] for table in arrays])} items in a column.",
         f"{escape(listed(dict.fromkeys(rows['model'])))}, " + (f"pruned to {escape(listed(settings))}." if settings else "not pruned."),
         f"Mean over {draws} draws of calibration text." if draws > 1 else "One draw of calibration text.",

@@ -15,7 +15,7 @@ from calibprune.report.task_scores import COLUMN, Scores, enough_resamples
 
 TARGET, ENGLISH, WITH_ENGLISH = "target alone", "English alone", "English + target"
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven")  # as many as the study has
-DIFFERENCES = [*BLOCK, *COLUMN, "setup", "calibration", "mean", "difference", "low", "high", "p", "p_holm"]
+DIFFERENCES = [*BLOCK, *COLUMN, "metric", "setup", "calibration", "mean", "difference", "low", "high", "p", "p_holm"]
 
 
 def setups(target: str, texts: Collection[str]) -> dict[str, str]:

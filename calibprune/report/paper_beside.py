@@ -6,7 +6,7 @@ import pandas as pd
 
 from calibprune.report.display import Html, language_header, wrap
 from calibprune.report.grid import METHODS, calibration_rank, languages_of, setting, shade
-from calibprune.report.paper_tasks import table_3
+from calibprune.report.paper_tasks import quoted, table_3
 from calibprune.report.shading import colours
 from calibprune.report.task_scores import A_SCORE
 from calibprune.report.task_tables import caption, cell, column_header, percent, task_name, wide
@@ -20,13 +20,13 @@ PAPER_NOTE = (
 )
 
 
-def beside_table_3(table: pd.DataFrame, metric: str, title: str) -> Html:
+def beside_table_3(table: pd.DataFrame, title: str) -> Html:
     """Closed-book scores of the records and of the paper's Table 3, in percent: methods and calibrations down, models and languages across.
 
     `table`: rows of `task_scores.compare` on generated answers.
     """
     ours, paper = _grouped(table), _paper()
-    cells = {(row.group, row.method, row.calibration, row.language): cell(row, metric) for row in ours.itertuples()}
+    cells = {(row.group, row.method, row.calibration, row.language): cell(row) for row in ours.itertuples()}
     cells |= {(row.group, row.method, row.calibration, row.language): _paper_cell(row) for row in paper.itertuples()}
     every = pd.concat([ours, paper], ignore_index=True)
     columns = [(group, code) for group in dict.fromkeys(every["group"]) for code in languages_of(every.loc[every["group"] == group, "language"])]
@@ -40,8 +40,31 @@ def beside_table_3(table: pd.DataFrame, metric: str, title: str) -> Html:
             lines.append(f'<th scope="row">{language_header(text) if text else "none"}</th>{data}')
         head = f'<th scope="rowgroup" rowspan="{len(lines)}">{METHODS[method]}</th>'
         bodies.append(f"<tbody><tr>{head}{'</tr><tr>'.join(lines)}</tr></tbody>")
-    text = f"{caption(table, metric, title, None, intervals=False)} {escape(PAPER_NOTE)}"
-    return wrap(column_header(columns, ["Method"]) + "".join(bodies), text, title, f"{title}, %\n{wide(table)}\n{PAPER_NOTE}")
+    lead = caption(table, title, None, intervals=False) if len(table) else f"<strong>{escape(title)}.</strong>"
+    return wrap(
+        column_header(columns, ["Method"]) + "".join(bodies), f"{lead} {escape(PAPER_NOTE)}", title, f"{title}, %\n{wide(table)}\n{PAPER_NOTE}"
+    )
+
+
+def beside_quotes(table: pd.DataFrame, section: str) -> pd.DataFrame:
+    """The accuracies that the running text of a section states, and the same cells of the records at the paper's sparsity: 'not measured' mostly."""
+    numbers = quoted()[lambda rows: rows["section"] == section]
+    half = table[(table["sparsity"] == 0.5) & (table["pattern"] == "unstructured")]
+    ours = half.set_index(["model", "method", "calibration", "task", "language"])["mean"]
+    lines = []
+    for number in numbers.itertuples():
+        line = {
+            "task": task_name(number.task),
+            "evaluation": number.language,
+            "method": METHODS[number.method],
+            "calibration": number.calibration,
+            "the paper": f"{percent(number.value)}, {number.model}",
+        }
+        for model in dict.fromkeys(half["model"]):
+            found = ours.get((model, number.method, number.calibration, number.task, number.language))
+            line[model] = "not measured" if found is None else percent(found)
+        lines.append(line)
+    return pd.DataFrame(lines)
 
 
 def _grouped(table: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from calibprune.metrics.comparison import ALPHA, holm, paired_bootstrap
 from calibprune.report.diagonal import Claim
 from calibprune.report.grid import BLOCK
 from calibprune.report.task_effects import ANY, GAIN, LOSS, NO_GAIN, Expected, effect, languages_in, names, undecided
-from calibprune.report.task_scores import COLUMN, Column, Scores, calibrated, enough_resamples, over_texts
+from calibprune.report.task_scores import COLUMN, Scores, calibrated, enough_resamples, over_texts
 
 NO_BENEFIT_FROM_OUTLIER = "calibrating in an outlier, Swahili, brings the other languages no benefit"
 CHINESE_COSTS = "calibrating in Chinese costs the other languages"
@@ -106,12 +106,12 @@ def methods(table: pd.DataFrame, scores: Scores) -> list[Claim]:
     found = []
     for wanda, sparsegpt in _pairs(dict.fromkeys(blocks), ("wanda", "sparsegpt")):
         where = names(wanda, table, method="both")
-        shared = [column for column in scores if column.block == wanda and Column(*sparsegpt, column.task, column.language) in scores]
+        shared = [column for column in scores if column.block == wanda and column.of(sparsegpt) in scores]
         compared = {}
         for column in shared:
-            sides = [scores[Column(*block, column.task, column.language)] for block in (sparsegpt, wanda)]
+            sides = [scores[column.of(block)] for block in (sparsegpt, wanda)]
             texts = [text for text in sides[0] if text in sides[1] and "+" not in text]
-            compared[column[4:]] = paired_bootstrap(*(over_texts(side, texts) for side in sides), enough_resamples(len(shared)))
+            compared[column.where] = paired_bootstrap(*(over_texts(side, texts) for side in sides), enough_resamples(len(shared)))
         p = holm([comparison.p for comparison in compared.values()])
         gains = {column: comparison.difference for column, comparison in compared.items()}
         ahead, behind = (int(((p <= ALPHA) & (sign * np.array(list(gains.values())) > 0)).sum()) for sign in (1, -1))

@@ -9,16 +9,16 @@ import pandas as pd
 from calibprune.metrics.comparison import ALPHA, best_calibrations, holm
 from calibprune.report.grid import BLOCK, Metric, in_order, shade
 
-TASK_METRICS = {"acc": "Accuracy", "acc_norm": "Length-normalised accuracy", "f1": "F1", "em": "Exact match"}
+TASK_METRICS = {"acc": "accuracy", "acc_norm": "length-normalised accuracy", "f1": "F1", "em": "exact match"}
 COLUMN = ["task", "language"]
-ROWS = [*BLOCK, *COLUMN, "calibration", "mean", "sd", "draws", "stderr", "low", "high", "difference", "difference_low", "difference_high"]
+ROWS = [*BLOCK, *COLUMN, "metric", "calibration", "mean", "sd", "draws", "stderr", "low", "high", "difference", "difference_low", "difference_high"]
 ROWS += ["p", "p_holm", "unbeaten", "best", "within_one_stderr", "n", "shade"]
 RESAMPLES = 10_000
 A_SCORE = Metric("score", "", "%", lower_is_better=False, log=False)
 
 
 class Column(NamedTuple):
-    """What is compared with each other: one task in one language, of one model pruned by one method to one sparsity."""
+    """What is compared with each other: one task in one language by one metric, of one model pruned by one method to one sparsity."""
 
     model: str
     method: str
@@ -26,18 +26,37 @@ class Column(NamedTuple):
     pattern: str
     task: str
     language: str
+    metric: str
 
     @property
     def block(self) -> tuple:
         return self[:4]
+
+    @property
+    def where(self) -> tuple[str, str]:
+        return self.task, self.language
+
+    def of(self, block: tuple) -> "Column":
+        """The same column of another model, method and sparsity."""
+        return Column(*block, *self[4:])
 
 
 Scores = Mapping[Column, Mapping[str, np.ndarray]]
 """Column -> calibration ("" for none) -> scores [seeds, items], float32 fractions, the same items in the same order for every calibration."""
 
 
-def item_scores(study, metric: str, *parts: str) -> dict[Column, dict[str, np.ndarray]]:
-    """The `Scores` of one metric ("acc", "acc_norm", "f1", "em"), of these parts of a study that has run; empty if no task has it.
+def reported(study, generated: bool = False) -> dict[str, str]:
+    """The metric that each task family of a study is reported by: the paper's tasks by accuracy or F1, as in the paper, and the embedded ones by the
+    first that they declare. Those with generated answers, or all others."""
+    from calibprune.tasks.embedded import TASKS  # on use: it reads packaged text
+
+    specs = study.parameters.task_specs()
+    found = {spec.family: TASKS.get(spec.family, spec).metrics[0] for spec in specs}
+    return {task: metric for task, metric in found.items() if (metric not in ("acc", "acc_norm")) == generated}
+
+
+def item_scores(study, metrics: Mapping[str, str], *parts: str) -> dict[Column, dict[str, np.ndarray]]:
+    """The `Scores` of these parts of a study that has run: task families and which of TASK_METRICS to take of each; without those that lack it.
 
     Raises:
         StoreError: a cell with tasks whose items are not in the store, or are damaged.
@@ -48,8 +67,9 @@ def item_scores(study, metric: str, *parts: str) -> dict[Column, dict[str, np.nd
         with study.store.artifact(cell, "items") as items:
             there = set(items.keys())
             for task, _, language in (name.rpartition("_") for name in cell.tasks):
+                metric = metrics.get(task)
                 if (key := f"{task}.{language}.{metric}") in there:
-                    column = draws.setdefault(Column(*block, task, language), {})
+                    column = draws.setdefault(Column(*block, task, language, metric), {})
                     column.setdefault("+".join(cell.calibration), []).append(items.get_tensor(key).numpy())
     return {column: {name: np.stack(found) for name, found in by_text.items()} for column, by_text in draws.items()}
 

@@ -6,11 +6,28 @@ import pandas as pd
 from calibprune.languages import LANGUAGES
 from calibprune.metrics.comparison import items_needed, rank_of_target
 from calibprune.report.display import in_caption
-from calibprune.report.grid import BLOCK, METHODS, setting
+from calibprune.report.grid import BLOCK, METHODS, languages_of, setting
 from calibprune.report.paper_tasks import TARGET_BEST
 from calibprune.report.statistics import diagonal_p_value
 from calibprune.report.task_scores import COLUMN, Scores, calibrated
 from calibprune.report.task_tables import percent, task_name
+
+
+def overview(table: pd.DataFrame, chance: dict[str, float]) -> pd.DataFrame:
+    """The tasks of a table: languages, items, what guessing reaches and what the dense models reach, in percent, over languages."""
+    lines = []
+    for task, rows in table.groupby("task", sort=False):
+        dense = rows.loc[rows["method"] == "dense", "mean"]
+        lines.append(
+            {
+                "task": task_name(task),
+                "languages": ", ".join(languages_of(rows["language"])),
+                "items": in_caption(rows["n"]),
+                "guessing": f"{percent(chance[task])}%" if chance.get(task) else "–",
+                "dense": f"{percent(dense.min())} to {percent(dense.max())}%" if len(dense) else "–",
+            }
+        )
+    return pd.DataFrame(lines)
 
 
 def target_ranks(table: pd.DataFrame) -> pd.DataFrame:

@@ -16,16 +16,14 @@ BEST = '<span role="img" aria-label="significantly better than every other calib
 UNBEATEN = '<span role="img" aria-label="not significantly worse than the best of this column">≈</span>'
 
 
-def task_table(table: pd.DataFrame, metric: str, title: str, chance: dict[str, float] | None = None, intervals: bool = False) -> Html:
+def task_table(table: pd.DataFrame, title: str, chance: dict[str, float] | None = None, intervals: bool = False) -> Html:
     """Models, methods and calibrations down, tasks and languages across, values in percent (paper, Tables 2, 3 and 7).
 
     Args:
         table: rows of `task_scores.compare`, of which any part may be left out; marks stay those of the whole.
-        metric: which of TASK_METRICS the rows are of.
         chance: what guessing reaches in each task; without it nothing is said about chance.
         intervals: print the 95% intervals in small type; otherwise they are in the cells' titles alone.
     """
-    label = TASK_METRICS[metric]
     if table.empty:
         return wrap('<tbody><tr><td class="text">none</td></tr></tbody>', f"<strong>{escape(title)}.</strong>", title, f"{title}: none")
     columns = [(task, code) for task in tasks_of(table) for code in languages_of(table.loc[table["task"] == task, "language"])]
@@ -35,12 +33,12 @@ def task_table(table: pd.DataFrame, metric: str, title: str, chance: dict[str, f
     for block, rows in table.groupby(BLOCK, sort=False):
         lines = [
             f'<th scope="row">{language_header(text) if text else "none"}</th>'
-            + "".join(cell(cells.get((*block, *column, text)), metric, intervals) for column in columns)
+            + "".join(cell(cells.get((*block, *column, text)), intervals) for column in columns)
             for text in dict.fromkeys(rows["calibration"])
         ]
         bodies.append(f"<tbody><tr>{block_header(block, len(lines), levels)}{'</tr><tr>'.join(lines)}</tr></tbody>")
-    plain = f"{title}: {label}, %\n{wide(table)}"
-    return wrap(column_header(columns, levels) + "".join(bodies), caption(table, metric, title, chance, intervals), title, plain)
+    plain = f"{title}: {measure(table)}\n{wide(table)}"
+    return wrap(column_header(columns, levels) + "".join(bodies), caption(table, title, chance, intervals), title, plain)
 
 
 def column_header(columns: list[tuple[str, str]], levels: list[str]) -> str:
@@ -60,11 +58,19 @@ def task_name(task: str) -> str:
     return " ".join(names.get(word, word) for word in task.split("_"))
 
 
+def measure(rows: pd.DataFrame) -> str:
+    """What rows with `task` and `metric` hold: `Accuracy in percent`, `Accuracy (knowledge) and F1 (facts) in percent`."""
+    tasks = rows.drop_duplicates("task").groupby("metric", sort=False)["task"].apply(list)
+    parts = [TASK_METRICS[name] + (f" ({listed(map(task_name, of))})" if len(tasks) > 1 else "") for name, of in tasks.items()]
+    words = f"{listed(parts)} in percent"
+    return words[0].upper() + words[1:]
+
+
 def percent(fraction: float) -> str:
     return number(100 * fraction)
 
 
-def cell(row, metric: str, intervals: bool = False) -> str:
+def cell(row, intervals: bool = False) -> str:
     """One td: mean, mark, standard deviation, the paper's value where known, shade; what else is known as its title."""
     if row is None:
         return MISSING
@@ -74,7 +80,7 @@ def cell(row, metric: str, intervals: bool = False) -> str:
     elif row.unbeaten:
         text += f" {UNBEATEN}"
     text += deviation(100 * row.sd)
-    known = paper_score(row.model, row.method, row.sparsity, row.pattern, row.calibration, row.task, row.language, metric)
+    known = paper_score(row.model, row.method, row.sparsity, row.pattern, row.calibration, row.task, row.language, row.metric)
     if known is not None:
         text += f' <small class="known">[{percent(known)}]</small>'
     if intervals:
@@ -95,13 +101,13 @@ def details(row) -> str:
     return "; ".join(parts)
 
 
-def caption(table: pd.DataFrame, metric: str, title: str, chance: dict[str, float] | None, intervals: bool) -> str:
+def caption(table: pd.DataFrame, title: str, chance: dict[str, float] | None, intervals: bool) -> str:
     """What was measured, on how many items, over how many draws, and how to read the marks; all from the rows."""
     pruned = table[table["method"] != "dense"]
     settings = dict.fromkeys(setting(*pair) for pair in pruned[["sparsity", "pattern"]].drop_duplicates().itertuples(index=False))
     texts = pruned[pruned["calibration"] != ""]
     sentences = [
-        f"{TASK_METRICS[metric]} in percent: higher (lighter) is better.",
+        f"{measure(table)}: higher (lighter) is better.",
         f"{in_caption(table['n'])} items in a column.",
         f"{escape(listed(dict.fromkeys(table['model'])))}, " + (f"pruned to {escape(listed(settings))}." if settings else "not pruned."),
     ]
@@ -118,7 +124,7 @@ def caption(table: pd.DataFrame, metric: str, title: str, chance: dict[str, floa
             "≈: not significantly worse than the highest (paired bootstrap over items, 5% after Holm over the whole table).",
         ]
     sentences.append("95% intervals in small type." if intervals else "Intervals are in the titles of the cells.")
-    if any(paper_score(*row, metric) is not None for row in table[[*BLOCK, "calibration", *COLUMN]].itertuples(index=False, name=None)):
+    if any(paper_score(*row) is not None for row in table[[*BLOCK, "calibration", *COLUMN, "metric"]].itertuples(index=False, name=None)):
         sentences.append("The paper's own value is in brackets where its text gives one.")
     return f"<strong>{escape(title)}.</strong> " + " ".join(filter(None, sentences))
 
