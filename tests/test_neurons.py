@@ -198,7 +198,7 @@ def test_the_share_is_of_all_neurons_and_one_may_belong_to_several_languages():
     values = 0.01 * probabilities(2, 100, LANGUAGES)
     values[0, 3, 1], values[1, 5, 2:4] = 0.9, 0.8  # fire for one language, and for two
     values[1, 7] = 0.7  # fires for all, which at this quantile is the bar
-    assert language_specific(values, 0.01, 0.995).nonzero().tolist() == [[0, 3, 1], [1, 5, 2], [1, 5, 3]], "1% of all 200, not of the two that pass the bar"
+    assert language_specific(values, 0.01, 0.995).nonzero().tolist() == [[0, 3, 1], [1, 5, 2], [1, 5, 3]], "1% of all 200 neurons"
     assert language_specific(values, 0.005, 0.995).nonzero().tolist() == [[0, 3, 1]]
 
 
