@@ -11,7 +11,7 @@ from .cells import PARTS, Cell, cells_of
 from .errors import ParameterError, one_of
 from .parameters import Parameters
 from .progress import StudyProgress
-from .store import Store
+from .store import COLUMNS, Store
 
 
 class Study:
@@ -67,7 +67,8 @@ class Study:
             with StudyProgress(sum(map(work, missing)), show=progress) as bar, self._bench() as bench:
                 while missing:
                     missing = self._compute_some(missing, bench, bar)
-        return pd.concat([self.store.records(cell) for cell in cells], ignore_index=True)
+        frames = [self.store.records(cell) for cell in cells]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
 
     def _compute_some(self, missing: list[Cell], bench: "Bench", bar: StudyProgress) -> list[Cell]:
         """One pass over missing cells, computing those that are free; returns those that other processes hold."""

@@ -12,6 +12,7 @@ from calibprune.kernels.packed import unpack
 from calibprune.metrics.embeddings import sentence_embeddings
 from calibprune.metrics.neurons import counting
 from calibprune.metrics.subspace import feature_changes, language_subspace, separate
+from calibprune.store import COLUMNS
 from calibprune.study import Study
 
 
@@ -60,6 +61,8 @@ def test_the_parts_are_the_whole(study):
     assert sorted(c.id for part in PARTS for c in study.cells(part)) == sorted(c.id for c in whole)
     assert len({c.id for c in whole}) == len(whole)
     assert {part: len(study.cells(part)) for part in PARTS} == {"languages": 2 + 2 * 3, "mixtures": 2, "draws": 2 * 3, "sweep": 2}
+    nothing = Study(**study.parameters.model_dump() | {"calibration_mixtures": []}).run("mixtures", progress=False)
+    assert {name: str(dtype) for name, dtype in nothing.dtypes.items()} == COLUMNS and nothing.empty
     with pytest.raises(ParameterError, match="unknown part of a study 'all'"):
         study.cells("all")
 
