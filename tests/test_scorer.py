@@ -285,15 +285,16 @@ def test_empty_answers_are_refused(context, answer):
 @pytest.mark.parametrize(
     ("context", "answer", "bos", "what"),
     [
-        ("x", "abcdefghi", True, r"9 tokens after 2 tokens of context \('x', 'abcdefghi'\): needed are 1 to 8"),
-        ("", "<s>", True, "an answer of 0 tokens after 1"),
-        (" ", "a", False, "an answer of 2 tokens after 0"),
+        ("x", "abcdefghi", True, r"9 tokens after 2 of context, \('x', 'abcdefghi'\); needed are 1 to 8"),
+        ("", "<s>", True, "0 tokens after 1 of context"),
+        (" ", "a", False, "2 tokens after 0 of context"),
     ],
 )
 def test_answers_that_cannot_be_scored_are_refused(context, answer, bos, what):
     scorer = Scorer(tiny("llama"), tokenizer(add_bos_token=bos), max_length=8)
-    with pytest.raises(ParameterError, match=what):
-        scorer.loglikelihood([ask(context, answer)])
+    request = Instance("loglikelihood", {}, (context, answer), 0, metadata=("quiz", 0, 1))
+    with pytest.raises(ParameterError, match=f"task quiz: {what}"):
+        scorer.loglikelihood([ask("a", "b"), request])
 
 
 def test_a_damaged_model_has_no_scores():

@@ -22,7 +22,7 @@ from .shared_context import Asked, score
 
 LONGEST_TEXT = 1024  # tokens that a task may have generated for one question
 UNUSED = {"do_sample", "temperature", "top_k", "top_p"}  # they change nothing without sampling, which is refused
-WINDOWS = 1024  # of long texts that are scored whole, at a time
+WINDOWS = 2**31  # of long texts that are scored whole: all at once, since batches are made here
 
 
 class Scorer(HFLM):
@@ -55,7 +55,10 @@ class Scorer(HFLM):
         for request in requests:
             if not request.args[1]:
                 raise ParameterError(f"{_task(request)}: an answer is empty; every choice needs at least one character")
-        return super().loglikelihood(requests, disable_tqdm=True)
+        try:
+            return super().loglikelihood(requests, disable_tqdm=True)
+        except _Refused as refused:
+            raise ParameterError(f"{_task(requests[refused.number])}: {refused}") from None
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = True) -> list[float]:
         return super().loglikelihood_rolling(requests, disable_tqdm=True)
@@ -65,8 +68,10 @@ class Scorer(HFLM):
         asked: dict[Asked, list[int]] = {}
         for number, (texts, context, answer) in enumerate(requests):
             if not context or not 0 < len(answer) <= self.max_length:
-                what = f"an answer of {len(answer)} tokens after {len(context)} tokens of context"
-                raise ParameterError(f"{what} {str(texts)[:80]}: needed are 1 to {self.max_length} after at least 1; change the task's texts")
+                raise _Refused(
+                    number,
+                    f"{len(answer)} tokens after {len(context)} of context, {str(texts)[:80]}; needed are 1 to {self.max_length} after at least 1",
+                )
             whole = (context + answer)[-(self.max_length + 1) :]
             asked.setdefault(Asked(tuple(whole[:-1]), tuple(answer)), []).append(number)
         found: list[tuple[float, bool]] = [(0.0, False)] * len(requests)
@@ -143,6 +148,14 @@ class Scorer(HFLM):
         if not self.tokenizer.chat_template:
             raise ModelError(f"{self.tokenizer.name_or_path or type(self.model).__name__}: no chat template; evaluate this model without one")
         return super().apply_chat_template(chat_history, add_generation_prompt)
+
+
+class _Refused(ParameterError):
+    """A request that cannot be scored, by its number."""
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(reason)
+        self.number = number
 
 
 @contextmanager
