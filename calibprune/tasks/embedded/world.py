@@ -18,9 +18,14 @@ PLACES_A_STATE = 5  # without it every fifth place would be in the United States
 # States on the border of two continents, for which two answers are in use.
 TWO_CONTINENTS = frozenset(["AM", "AZ", "CY", "EG", "GE", "ID", "KZ", "RU", "TL", "TR"])
 CHANGED = frozenset(["BG"])  # the euro since 2026, which this CLDR does not know yet
-PAID_WITH_ELSEWHERE = "USD"  # people pay with it in many states where it is not legal tender: no distractor
-# Places whose state is disputed.
-DISPUTED = frozenset(["Asia/Famagusta", "Asia/Jerusalem", "Europe/Simferopol"])
+# What people pay with besides their own currency is no distractor: the US dollar nearly everywhere, other currencies in some states.
+PAID_WITH_ELSEWHERE = "USD"
+ALSO_TAKEN = {
+    "AL": "EUR", "BA": "EUR", "BN": "SGD", "CH": "EUR", "CY": "TRY", "LI": "EUR", "MK": "EUR", "NP": "INR", "RS": "EUR", "SG": "BND", "SZ": "ZAR",
+}  # fmt: skip
+# Places whose state is disputed, and one whose name several neighbours have as well.
+UNCLEAR = frozenset(["Asia/Famagusta", "Asia/Jerusalem", "Europe/Simferopol", "America/La_Paz"])
+SHARE_NAMES_OF_TOWNS = frozenset(["CA", "US"])
 
 
 class Fact(NamedTuple):
@@ -56,7 +61,9 @@ def _currencies() -> list[Fact]:
         states_of.setdefault(code, []).append(state)
     result = []
     for state, code in used.items():
-        excluded = cldr.currencies_ever(state) | {used[other] for other in _alike(state) if other in used} | {PAID_WITH_ELSEWHERE}
+        excluded = (
+            cldr.currencies_ever(state) | {used[other] for other in _alike(state) if other in used} | {PAID_WITH_ELSEWHERE, ALSO_TAKEN.get(state)}
+        )
         wrong = [other for other in states_of if other not in excluded]
         near = [other for other in wrong if any(CONTINENT[s] == CONTINENT[state] for s in states_of[other])]
         result.append(Fact("currency", state, code, tuple(near if len(near) >= 3 else wrong)))
@@ -76,10 +83,10 @@ def _places() -> list[Fact]:
     """Rivals are neighbours: states of the same part of the world, or of the same continent where that has fewer than four."""
     result = []
     for state in STATES:
-        wrong = [other for other in STATES if other != state and other not in _alike(state)]
+        wrong = [other for other in STATES if other != state and other not in _alike(state) and {state, other} != SHARE_NAMES_OF_TOWNS]
         near = [other for other in wrong if SUBREGION[other] == SUBREGION[state]]
         rivals = tuple(near if len(near) >= 3 else [other for other in wrong if CONTINENT[other] == CONTINENT[state]])
-        zones = sorted((zone for zone in cldr.zones(state) if zone not in DISPUTED), key=lambda zone: digest("place", zone))
+        zones = sorted((zone for zone in cldr.zones(state) if zone not in UNCLEAR), key=lambda zone: digest("place", zone))
         result += [Fact("place", zone, state, rivals) for zone in zones if not _gives_away(zone, state)][:PLACES_A_STATE]
     elsewhere = Counter((language, name) for fact in result for language, name in _place_names(fact.subject).items())
     return [fact for fact in result if all(elsewhere[pair] == 1 for pair in _place_names(fact.subject).items())]
