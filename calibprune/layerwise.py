@@ -224,8 +224,8 @@ def prune(
                 prepared = chosen.prepare(total, 0 if tokens is None else len(tokens))
             except ModelError as error:
                 raise ModelError(f"layers.{i}.{names[0]}: {error}") from None
-            for name in names:
-                result.masks[f"layers.{i}.{name}"] = chosen.solve(components[name].weight.data, prepared, pattern)
+            masks = chosen.solve_each([components[name].weight.data for name in names], prepared, pattern)
+            result.masks.update(zip([f"layers.{i}.{name}" for name in names], masks, strict=True))
         clock.lap("solve")
         if inputs is not None and i + 1 < len(base.layers):
             for batch in range(len(inputs.hidden)):

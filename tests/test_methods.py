@@ -133,6 +133,22 @@ def test_sparsegpt_in_groups(rows, groups, nm, seed):
         assert agreement(mask, reference.sparsegpt(weight, sequences, nm=nm)[1]) > 0.99
 
 
+@pytest.mark.parametrize("sparsity", [0.5, 0.3, (2, 4)], ids=str)
+def test_matrices_that_read_the_same_tensor_are_solved_together_as_apart(sparsity):
+    first, sequences = drawn(24, 192, seed=3, samples=8)
+    weights = [first, *(drawn(rows, 192, seed=rows)[0] for rows in (8, 40))]
+    apart = [run("sparsegpt", weight, sequences, sparsity) for weight in weights]
+    gram = None
+    for x in sequences:
+        gram = sparsegpt.add_gram(gram, x[None])
+    together = [weight.clone() for weight in weights]
+    masks = sparsegpt.solve_all(together, sparsegpt.prepare(gram, len(sequences)), Sparsity.of(sparsity))
+    for weight, mask, (alone, its_mask) in zip(together, masks, apart, strict=True):
+        assert torch.equal(mask, its_mask)
+        torch.testing.assert_close(weight, alone, rtol=1e-4, atol=1e-5)
+    assert METHODS["sparsegpt"].solve_each(weights, sparsegpt.prepare(gram, len(sequences)), Sparsity.of(sparsity))[0].shape == first.shape
+
+
 def test_sparsegpt_has_one_quota_a_block_and_rows_differ():
     weight, sequences = drawn(30, 300, seed=2)
     after, mask = run("sparsegpt", weight, sequences, 0.4)

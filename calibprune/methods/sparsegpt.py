@@ -49,15 +49,21 @@ def solve(weight: Tensor, prepared: Prepared, sparsity: Sparsity) -> Tensor:
 
     Unstructured: one threshold over each block of 128 columns and all rows. n:m: the n lowest scores of every m columns of a row.
     """
-    work = weight.float()  # a copy, except in float32
-    work = work.clone() if work is weight else work
+    return solve_all([weight], prepared, sparsity)[0]
+
+
+def solve_all(weights: list[Tensor], prepared: Prepared, sparsity: Sparsity) -> list[Tensor]:
+    """`solve` for matrices that read the same tensor, in one sweep over their columns: rows do not see each other, and thresholds stay apart."""
+    rows = [len(weight) for weight in weights]
+    work = torch.cat([weight.float() for weight in weights])
     work[:, prepared.dead] = 0
     if sparsity.m:
         mask = sweep(work, prepared.factor, lambda score: lowest_in_groups(score, sparsity.n, sparsity.m), every=sparsity.m)
     else:
-        mask = sweep(work, prepared.factor, lambda score: lowest_of_all(score, sparsity.fraction))
-    weight.copy_(work)
-    return mask
+        mask = sweep(work, prepared.factor, lambda score: torch.cat([lowest_of_all(part, sparsity.fraction) for part in score.split(rows)]))
+    for weight, solved in zip(weights, work.split(rows), strict=True):
+        weight.copy_(solved)
+    return list(mask.split(rows))
 
 
-METHOD = Method(solve, add_gram, prepare)
+METHOD = Method(solve, add_gram, prepare, solve_all)
