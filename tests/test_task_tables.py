@@ -157,6 +157,8 @@ def test_caption_states_chance_and_what_is_not_above_it():
     assert "Guessing reaches 50.0%." in text and "The dense model is not above chance in continuation SW." in text
     assert "Of 4 values of pruned models 4 are not above chance." in text
     assert "Guessing" not in parsed(task_table(compare(low), "Table 3", {"continuation": 0.0})).caption.text
+    assert "In 12 of 12 columns any calibration is significantly worse" in parsed(task_table(table(target=0.35), "x")).caption.text
+    assert "In 0 of 4 columns" in parsed(task_table(compare(item_scores(("en", "sw"), methods=("wanda",), items=5)), "x")).caption.text
     assert "200 items" in parsed(task_table(table(), "x")).caption.text
 
 
@@ -229,3 +231,11 @@ def test_overview_of_the_tasks():
     line = overview(table(), CHANCE).iloc[0]
     dense = table().query("method == 'dense' and task == 'continuation'")["mean"]
     assert line.tolist() == ["continuation", "de, en, sw", "200", "25.0%", f"{100 * dense.min():.1f} to {100 * dense.max():.1f}%"]
+
+
+def test_intervals_stay_within_what_scores_can_be():
+    scores = {Column("a", "dense", 0.0, "dense", "facts", "de", "f1"): {"": np.zeros((1, 12))}}
+    scores[Column("a", "dense", 0.0, "dense", "facts", "en", "f1")] = {"": np.eye(1, 12)}
+    row, other = compare(scores).itertuples()
+    assert (row.low, row.high) == (0, pytest.approx(1 - 0.025 ** (1 / 12)))
+    assert other.low == 0 < other.mean < other.high < 1

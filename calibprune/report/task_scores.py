@@ -8,6 +8,7 @@ import pandas as pd
 
 from calibprune.metrics.comparison import ALPHA, best_calibrations, holm
 from calibprune.report.grid import BLOCK, Metric, in_order, shade
+from calibprune.report.statistics import share_interval
 
 TASK_METRICS = {"acc": "accuracy", "acc_norm": "length-normalised accuracy", "f1": "F1", "em": "exact match"}
 COLUMN = ["task", "language"]
@@ -82,9 +83,9 @@ def chance_levels(study) -> dict[str, float]:
 def compare(scores: Scores) -> pd.DataFrame:
     """One row a column and calibration, in the paper's order, with the columns `ROWS`.
 
-    `mean`, `sd` over draws (NaN with one), `draws`, `stderr` over items, `low` and `high` (95%), `n` items; `difference` to the best mean of
-    the column with its interval; `p_holm`, adjusted over every comparison of `scores`, which is therefore to be one whole table; `unbeaten`
-    (not significantly worse than the best mean), `best` (the only one that is unbeaten); `shade` as in `grid.summarize`, task by task.
+    `mean`, `sd` over draws (NaN with one), `draws`, `stderr` over items, `low` and `high` (95%, within 0 and 1), `n` items; `difference` to the
+    best mean of the column with its interval; `p_holm`, adjusted over every comparison of `scores`, which is therefore to be one whole table;
+    `unbeaten` (not significantly worse than the best mean), `best` (the only one that is unbeaten); `shade` as in `grid.summarize`, by task.
     """
     if not scores:
         return pd.DataFrame(columns=ROWS)
@@ -96,6 +97,7 @@ def compare(scores: Scores) -> pd.DataFrame:
         shapes = np.array([by_text[name].shape for name in rows["calibration"]])
         found.append(rows.assign(**column._asdict(), draws=shapes[:, 0], n=shapes[:, 1]))
     table = pd.concat(found, ignore_index=True)
+    table["low"], table["high"] = zip(*(within_bounds(row) for row in table.itertuples()), strict=True)
     table["p_holm"] = holm(table["p"])
     choice = table.groupby([*BLOCK, *COLUMN])["calibration"].transform("count") > 1
     table["unbeaten"] = ~(table["p_holm"] <= ALPHA) & choice
@@ -103,6 +105,13 @@ def compare(scores: Scores) -> pd.DataFrame:
     table = in_order(table)
     table["shade"] = pd.concat([shade(rows, A_SCORE) for _, rows in table.groupby("task")])
     return table[ROWS]
+
+
+def within_bounds(row) -> tuple[float, float]:
+    """A row's interval, kept to what scores can be. Where all items score 0, or all 1, resampling sees no spread: Clopper and Pearson's instead."""
+    if row.mean in (0, 1):
+        return share_interval(round(row.mean * row.n), row.n)
+    return max(row.low, 0.0), min(row.high, 1.0)
 
 
 def enough_resamples(comparisons: int) -> int:

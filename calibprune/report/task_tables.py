@@ -122,11 +122,19 @@ def caption(table: pd.DataFrame, title: str, chance: dict[str, float] | None, in
             "Shades run from the lowest to the highest value of a column within a model.",
             "★ and bold: significantly better than every other calibration of its column, for this model and method; "
             "≈: not significantly worse than the highest (paired bootstrap over items, 5% after Holm over the whole table).",
+            decided_columns(texts),
         ]
     sentences.append("95% intervals in small type." if intervals else "Intervals are in the titles of the cells.")
     if any(paper_score(*row) is not None for row in table[[*BLOCK, "calibration", *COLUMN, "metric"]].itertuples(index=False, name=None)):
         sentences.append("The paper's own value is in brackets where its text gives one.")
     return f"<strong>{escape(title)}.</strong> " + " ".join(filter(None, sentences))
+
+
+def decided_columns(rows: pd.DataFrame) -> str:
+    """In how many columns the items suffice to tell any calibration from the best."""
+    columns = rows.groupby([*BLOCK, *COLUMN])["unbeaten"].agg(["sum", "size"]).query("size > 1")
+    decided = int((columns["sum"] < columns["size"]).sum())
+    return f"In {decided} of {len(columns)} columns any calibration is significantly worse than the best." if len(columns) else ""
 
 
 def chance_sentence(table: pd.DataFrame, chance: dict[str, float]) -> str:
