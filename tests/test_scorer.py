@@ -200,6 +200,13 @@ def test_equal_requests_are_computed_once(work):
     assert work == {key: 2 * value for key, value in before.items()}
 
 
+def test_long_sequences_that_share_half_stand_in_one_tree():
+    draw = random.Random(0)
+    passage = (256, *(draw.randrange(256) for _ in range(99)))
+    (tree,) = grow([passage + tuple(draw.randrange(256) for _ in range(100)) for _ in range(6)])
+    assert len(tree.tokens) == 100 + 6 * 100
+
+
 def test_unrelated_long_contexts_stand_in_trees_of_their_own():
     """Attention has the square of a tree's size: what shares one BOS is not worth it."""
     draw = random.Random(0)
@@ -239,6 +246,17 @@ def test_a_text_that_is_complete_leaves_the_batch(monkeypatch):
     some = generation.continuations(model, prompts, 6, lambda texts: [len(text) == limits[tuple(text[:1])] for text in texts])
     assert rows == [3, 2, 2, 2, 1, 1]
     assert some == [whole[0][:1], whole[1][:4], whole[2]]
+
+
+@pytest.mark.parametrize(
+    ("text", "complete"),
+    [("a\n\n", True), ("a\n", False), ("a\n\nb", True), ("中é", True), ("中", False), ("é", False), ("a</s>", True), ("", False)],
+)
+def test_a_text_is_complete_when_it_has_a_stop_string_or_ends(text, complete):
+    """A stop string may be several tokens, here one a byte, and need not be the very last ones."""
+    scorer = Scorer(tiny("llama"), tokenizer())
+    written = scorer.tokenizer.encode("long before " + text, add_special_tokens=False)
+    assert scorer._finished(("\n\n", "中é", ""))([written, written[:3]]) == [complete, False]
 
 
 def test_texts_end_with_the_end_of_text():
