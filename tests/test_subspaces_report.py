@@ -3,18 +3,20 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from frames import SEVEN, record
 
 from calibprune.errors import ParameterError
 from calibprune.figures import show
+from calibprune.metrics.subspace import feature_changes
 from calibprune.report import subspace_claims as claims
-from calibprune.report.findings import decided, more_or_less, number, paired, readable
+from calibprune.report.findings import decided, interval, more_or_less, number, paired, readable
 from calibprune.report.palette import COLOURS, MARKERS, colour, marker
 from calibprune.report.resampling import pair_interval, relabelling_p_value, sign_flip_p_value, target_advantage
-from calibprune.report.subspace_curves import layer_alt, layer_curves, layer_means, rank_alt, rank_curves
+from calibprune.report.subspace_curves import layer_alt, layer_curves, layer_means, rank_alt, rank_curves, turn_alt, turn_curves
 from calibprune.report.subspace_figures import all_layers, all_layers_alt, figure_1, figure_1_alt
 from calibprune.report.subspace_ranks import by_rank
-from calibprune.report.subspaces import at_rank, changes, cube, figure_1_layers, middle, ranks, separated, token_changes
+from calibprune.report.subspaces import at_rank, changes, cube, figure_1_layers, middle, ranks, separated, token_changes, turned
 from calibprune.report.verdicts import verdict_sentence
 
 LAYERS = 6
@@ -177,6 +179,8 @@ def test_every_kind_of_study_can_be_drawn(options):
         assert "<img" in show(all_layers(rows, "total"), all_layers_alt(rows, "total")).html
     curves = layer_curves(at_rank(found))
     assert len(curves.axes) == len(options.get("methods", "x")) * (1 if options.get("sizes") is False else 2)
+    turns = show(turn_curves(at_rank(found)), turn_alt(at_rank(found)))
+    assert "cancels out" in turns.plain and turns.plain.count("50%: ") == len(options.get("methods", "x"))
     table = by_rank(found)
     assert "<img" in show(curves, layer_alt(at_rank(found))).html
     assert "<img" in show(rank_curves(table), rank_alt(table)).html
@@ -186,6 +190,25 @@ def test_layer_means_separate_the_target():
     means = layer_means(at_rank(changes(moved(target=np.log(2), target_agnostic=0.0))))
     table = means[means.part == "specific"].pivot(index="layer", columns="group", values="change")
     assert np.allclose(table["other"] / table["target"], 2, rtol=0.1)
+
+
+def test_a_subspace_that_turns_is_told_from_features_that_move():
+    random = np.random.default_rng(0)
+    languages, width = ("ar", "de", "sw"), 40
+    dense = torch.tensor(random.normal(size=(3, 50, width)) * 0.1 + 5 * np.eye(width)[0] + random.normal(size=(3, 1, width)))
+    moves = {"features": dense + torch.tensor(random.normal(size=(3, 1, width)).mean(axis=0) * 0.2), "subspace": dense.clone()}
+    moves["subspace"][:, :, 0] += torch.tensor([0.5, 0.0, -0.5], dtype=torch.float64)[:, None]  # languages now differ along what all share
+    shares = {}
+    for what, pruned in moves.items():
+        found = feature_changes(dense, pruned, 2)
+        rows = [
+            {"part": part, "calibration": "de", "language": language, "layer": 0, "change": float(value), "model": "m", "method": "wanda"}
+            for part in ("agnostic", "specific", "total")
+            for language, value in zip(languages, getattr(found, part), strict=True)
+        ]
+        shares[what] = turned(pd.DataFrame(rows).assign(sparsity=0.5, pattern="unstructured", source="s"))["share"]
+    assert np.allclose(shares["features"], 0, atol=0.01)  # everyone moved alike, so the subspace stayed
+    assert (shares["subspace"] > 0.5).all()
 
 
 def test_share_by_rank_is_that_of_squares_and_the_advantage_is_what_was_planted():
@@ -266,7 +289,7 @@ def test_claims_are_read_in_words():
     tested = claims.section_5_1(moved(methods=("wanda", "sparsegpt")))
     table = readable(tested[tested.claim == claims.TARGET])
     assert list(table.columns) == ["measured as", "method", "result", "95% interval", "p", "languages", "verdict"]
-    assert table["result"].str.fullmatch(r"2\d\.\d% less").all() and table["95% interval"].str.fullmatch(r"2\d\.\d to 2\d\.\d%").all()
+    assert table["result"].str.fullmatch(r"2\d\.\d% less").all() and table["95% interval"].str.fullmatch(r"2\d\.\d to 2\d\.\d% less").all()
     assert table["method"].tolist() == ["Wanda", "Wanda", "SparseGPT", "SparseGPT"]
 
 
@@ -282,10 +305,13 @@ def test_target_advantage_ignores_what_helps_a_whole_row_or_column():
     gains = np.eye(4) * 3
     shifted = gains + np.arange(4)[:, None] + 10 * np.arange(4)
     assert target_advantage(gains) == pytest.approx([3, 3, 3, 3])
-    assert target_advantage(shifted).mean() == pytest.approx(3)
+    assert target_advantage(shifted) == pytest.approx([3, 3, 3, 3])
+    found = np.random.default_rng(0).normal(size=(5, 5))
+    off = found[~np.eye(5, dtype=bool)]
+    assert target_advantage(found).mean() == pytest.approx(np.diagonal(found).mean() - off.mean())
     assert relabelling_p_value(gains) == relabelling_p_value(shifted) == pytest.approx(1 / 24)
     assert relabelling_p_value(np.ones((3, 3))) == 1.0
-    assert np.isnan(relabelling_p_value(np.ones((1, 1))))
+    assert np.isnan(relabelling_p_value(np.ones((1, 1)))) and np.isnan(target_advantage(np.ones((1, 1)))).all()
     assert relabelling_p_value(np.eye(9)) == pytest.approx(1 / 20_001, rel=1)
 
 
@@ -319,6 +345,16 @@ def test_a_verdict_needs_interval_and_test():
     assert decided(np.nan, np.nan, np.nan, 0.01)["verdict"] == "undecided"
     assert paired(np.ones(5), lambda x: 2 * x, str)["what"] == "2.0"
     assert paired([], lambda x: x, number)["what"] == "–"
+
+
+def test_intervals_use_the_words_of_their_result():
+    lines = pd.DataFrame(
+        [("3.00% less", -5.0, -1.0), ("2.00% more", 1.0, 3.0), ("1.00% less", -3.0, 1.0), ("2.00 times", 1.5, 2.5), ("–", np.nan, np.nan)],
+        columns=["what", "low", "high"],
+    )
+    assert [interval(row) for row in lines.itertuples()] == [
+        "1.00 to 5.00% less", "1.00 to 3.00% more", "3.00% less to 1.00% more", "1.50 to 2.50", "–",
+    ]  # fmt: skip
 
 
 def test_numbers_in_words():

@@ -30,8 +30,7 @@ def paired(values: np.ndarray, shown: Callable[[float], float], what: Callable[[
     return {
         "what": what if isinstance(what, str) else what(shown(mean)),
         "statistic": shown(mean),
-        "low": shown(low),
-        "high": shown(high),
+        **dict(zip(("low", "high"), sorted(map(shown, (low, high))), strict=True)),
         "p": p,
         "n": len(values),
         **decided(low, high, p, 2.0 ** -len(values)),
@@ -74,11 +73,15 @@ def readable(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def interval(row) -> str:
-    """The interval in the unit of the result, a dash where there is none."""
+    """The interval in the unit of the result and with its words, a dash where there is none."""
     if math.isnan(row.low) or math.isnan(row.high):
         return "–"
-    low, high = sorted((row.low, row.high))
-    return f"{number(low)} to {number(high)}{'%' if '%' in row.what else ''}"
+    if not row.what.endswith(("% less", "% more")):
+        return f"{number(row.low)} to {number(row.high)}{'%' if '%' in row.what else ''}"
+    if row.low < 0 < row.high:
+        return f"{more_or_less(row.low)} to {more_or_less(row.high)}"
+    near, far = sorted((row.low, row.high), key=abs)
+    return f"{number(abs(near))} to {more_or_less(far)}"
 
 
 def number(value: float) -> str:

@@ -31,11 +31,15 @@ def sign_flip_p_value(values: np.ndarray) -> float:
 def target_advantage(gains: np.ndarray) -> np.ndarray:
     """What each evaluation language gains by calibration in itself, against the mean of the other calibrations: [languages].
 
-    gains: [calibrations, evaluations], the same languages in the same order, more is better. Their mean is free of what one
-    calibration is good for everywhere, and of what one evaluation language is easy for everyone.
+    gains: [calibrations, evaluations], the same languages in the same order, more is better. What a calibration language is good for everywhere
+    and what an evaluation language gets from everyone is taken out: the mean is that of the diagonal minus that of the rest, in which both
+    cancel, and so the values of single languages do not vary with them either.
     """
     n = len(gains)
-    return (n * np.diagonal(gains) - gains.sum(axis=0)) / (n - 1) if n > 1 else np.full(n, np.nan)
+    if n < 2:
+        return np.full(n, np.nan)
+    own = np.diagonal(gains) - gains.mean(axis=1) - gains.mean(axis=0) + gains.mean()
+    return n / (n - 1) * own
 
 
 def relabelling_p_value(gains: np.ndarray) -> float:

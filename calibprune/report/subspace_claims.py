@@ -15,7 +15,7 @@ from calibprune.report.findings import claims_frame, decided, more_or_less, numb
 from calibprune.report.grid import setting
 from calibprune.report.resampling import relabelling_p_value, target_advantage
 from calibprune.report.statistics import mean_interval
-from calibprune.report.subspaces import BLOCK_ON, at_rank, changes, cube, middle, percent, percent_less, ranks
+from calibprune.report.subspaces import BLOCK_ON, at_rank, changes, cube, middle, percent, ranks
 
 TARGET = "calibrating in the target language changes language-specific features less"
 TARGET_MORE = "the target language spares language-specific features more than language-agnostic ones"
@@ -45,8 +45,8 @@ def target_is_spared(rows: pd.DataFrame, names: dict) -> list[Claim]:
                 **names,
                 metric=where,
                 what=more_or_less(percent(-advantage.mean())),
-                statistic=percent_less(advantage.mean()),
-                **interval(map(percent_less, (low, high))),
+                statistic=percent(-advantage.mean()),
+                **interval(map(percent, (-high, -low))),
                 p=p,
                 n=len(languages),
                 **decided(low, high, p, 1 / math.factorial(len(languages))),

@@ -8,9 +8,11 @@ from calibprune.figures import block_title
 from calibprune.report.display import listed
 from calibprune.report.findings import more_or_less, number
 from calibprune.report.grid import BLOCK
-from calibprune.report.subspaces import BLOCK_ON
+from calibprune.report.subspaces import BLOCK_ON, turned
 
 LOOKS = {"agnostic": ("#0072b2", "o"), "specific": ("#d55e00", "s")}
+TURN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#000000")
+LINES = ("-", "--", ":", "-.")
 GROUPS = {"target": ("calibrated in the evaluation language", "-"), "other": ("calibrated in another language", "--")}
 VIEWS = {"change": "Δ magnitude", "relative": "Δ magnitude / size in the dense model"}
 
@@ -64,6 +66,37 @@ def layer_alt(rows: pd.DataFrame) -> str:
                 f"{by_layer.index[-1]}, highest {number(by_layer.max())} at layer {by_layer.idxmax()}"
             )
         sentences.append(f"{block_title(block[: len(BLOCK)])}: {listed(ends)}.")
+    return " ".join(sentences)
+
+
+def turn_curves(rows: pd.DataFrame) -> Figure:
+    """How much of the parts' change cancels out (`subspaces.turned`), by layer: a line a block, with a band from the lowest to the highest."""
+    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+    axis = figure.subplots()
+    for place, (block, mine) in enumerate(turned(rows).groupby(BLOCK_ON, sort=False)):
+        shares = 100 * mine.groupby("layer")["share"].agg(["mean", "min", "max"])
+        colour = TURN_COLOURS[place % len(TURN_COLOURS)]
+        look = {"color": colour, "linestyle": LINES[place % len(LINES)], "label": block_title(block[: len(BLOCK)])}
+        axis.plot(shares.index, shares["mean"], marker="o", markersize=3.5, **look)
+        axis.fill_between(shares.index, shares["min"], shares["max"], color=colour, alpha=0.15, linewidth=0)
+    axis.axhline(0, color="#777777", linewidth=0.8)
+    axis.set_ylim(top=100)
+    axis.set_xlabel("layer", fontsize=8)
+    axis.set_ylabel("share of the parts' squared change\nthat cancels out in the whole (%)", fontsize=8)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.legend(fontsize=8)
+    return figure
+
+
+def turn_alt(rows: pd.DataFrame) -> str:
+    """What `turn_curves` shows, in words: the mean over layers, the lowest and the highest layer."""
+    sentences = ["Line plot by layer of the share of the squared change of agnostic and specific features that cancels out in the whole embedding."]
+    for block, mine in turned(rows).groupby(BLOCK_ON, sort=False):
+        shares = 100 * mine.groupby("layer")["share"].mean()
+        sentences.append(
+            f"{block_title(block[: len(BLOCK)])}: {number(shares.mean())}% on average, lowest {number(shares.min())}% at layer {shares.idxmin()}, "
+            f"highest {number(shares.max())}% at layer {shares.idxmax()}."
+        )
     return " ".join(sentences)
 
 

@@ -95,8 +95,8 @@ def _panel(axis, rows: pd.DataFrame, value: str) -> None:
         heights = rows[rows["calibration"] == calibration].set_index("language")[value].reindex(languages).to_numpy()
         own = np.array([language == calibration for language in languages])
         across = np.arange(len(languages)) + place
-        look = {"color": colour(calibration), "edgecolor": "white", "linewidth": 0.3}
-        axis.scatter(across[~own], heights[~own], marker=marker(calibration), s=20, zorder=2, **look)
+        look = {"color": colour(calibration), "edgecolor": "white", "linewidth": 0.2}
+        axis.scatter(across[~own], heights[~own], marker=marker(calibration), s=26, zorder=2, **look)
         axis.scatter(across[own], heights[own], marker="*", s=95, zorder=3, **look | {"edgecolor": "black", "linewidth": 0.7})
     for i in range(1, len(languages)):
         axis.axvline(i - 0.5, color="#bbbbbb", linewidth=0.6, zorder=0)

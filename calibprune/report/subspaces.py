@@ -95,6 +95,19 @@ def cube(rows: pd.DataFrame, part: str, value: str = "change") -> tuple[list[str
     return languages, layers, table.reindex(index=index, columns=languages).to_numpy().reshape(len(layers), len(languages), len(languages))
 
 
+def turned(rows: pd.DataFrame) -> pd.DataFrame:
+    """How much of the parts' change cancels out in the whole: columns of the block, calibration, language, layer, and `share`.
+
+    With one subspace for both models agnostic² + specific² = total² for every sentence. Each model has its own, and where pruning turns it, an
+    embedding that stayed is cut differently: both parts change, in opposite directions. `share` = 1 - total² / (agnostic² + specific²) of the
+    mean norms is 0 without such a turn and 1 where nothing else happened. `rows` are those of `at_rank`.
+    """
+    keys = [*BLOCK_ON, "calibration", "language", "layer"]
+    squares = rows.pivot(index=keys, columns="part", values="change") ** 2
+    share = 1 - squares["total"] / (squares["agnostic"] + squares["specific"])
+    return in_order(share.rename("share").reset_index())
+
+
 def figure_1_layers(layers: list[int]) -> list[int]:
     """The first layer, two in the middle at a third and two thirds of the way, and the last one; fewer where there are not four."""
     places = np.linspace(0, len(layers) - 1, FIGURE_1_LAYERS).round().astype(int)
