@@ -82,7 +82,7 @@ def kept_claims(found: pd.DataFrame) -> pd.DataFrame:
         names = {"source": rows["source"].iloc[0], "model": model, "method": method, "sparsity": setting(sparsity, pattern)}
         shares = _own(square(rows, "survival").dropna(axis=1))  # languages without neurons are not compared
         claims.append(_claim(SURVIVES, names, "share that survives", shares, _points))
-        claims.append(_claim(STAYS, names, "mean change", -np.log(_own(square(rows, "change"))), _percent_less))
+        claims.append(_claim(STAYS, names, "mean change", -np.log(_own(square(rows, "change"))), _change))
     return claims_frame(claims)
 
 
@@ -98,7 +98,7 @@ def _claim(claim: str, names: dict, metric: str, gains: np.ndarray, shown: Calla
     low, high = mean_interval(advantages)
     value, what = shown(float(advantages.mean())) if len(advantages) else (np.nan, "–")
     p = relabelling_p_value(gains)
-    bounds = {"low": shown(low)[0], "high": shown(high)[0]}
+    bounds = dict(zip(("low", "high"), sorted((shown(low)[0], shown(high)[0])), strict=True))
     verdict = decided(low, high, p, 1 / factorial(len(gains)))
     return Claim(claim, **names, metric=metric, what=what, statistic=value, **bounds, p=p, n=len(gains), **verdict)
 
@@ -107,6 +107,6 @@ def _points(value: float) -> tuple[float, str]:
     return value, f"{number(value)} percentage points more"
 
 
-def _percent_less(logarithm: float) -> tuple[float, str]:
-    percent = -100 * expm1(-logarithm)
-    return percent, more_or_less(-percent)
+def _change(logarithm: float) -> tuple[float, str]:
+    percent = 100 * expm1(-logarithm)
+    return percent, more_or_less(percent)
