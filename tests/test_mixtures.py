@@ -72,6 +72,13 @@ def test_table_4_shows_every_setup_with_its_difference():
     assert "Three languages: DE+EN+SW." in soup.caption.text and "target alone" in soup.caption.text
 
 
+def test_calibrations_that_answer_alike_are_said_to():
+    one = np.eye(1, 12)
+    same = {Column("a", "wanda", 0.5, "unstructured", "facts", code, "f1"): {"de": one, "sw": one, "de+sw": one} for code in ("de", "sw")}
+    shown = lines_of(parsed(mixture_table(same, against(same, TARGET), TARGET, "Table 4")))[("Wanda", "two languages")]
+    assert [td.small.text for td in shown] == ["0.0 (the same on every item)"] * 2
+
+
 def test_perplexity_of_mixtures_against_the_target_alone():
     frame = tidy(languages=THREE, mixtures=MIXED)
     rows = perplexity_changes(frame, "chromium")

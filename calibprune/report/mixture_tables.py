@@ -71,7 +71,7 @@ def _cell(row, change) -> str:
     text = percent(row.mean)
     if change is not None:
         text += f" {MARKS[change.difference > 0]}" if change.p_holm <= ALPHA else ""
-        interval = f"{signed(100 * change.low)} to {signed(100 * change.high)}"
+        interval = f"{signed(100 * change.low)} to {signed(100 * change.high)}" if change.low < change.high else "the same on every item"
         text += f'<br><small class="sd">{signed(100 * change.difference)} ({interval})</small>'
     style = "" if pd.isna(row.shade) else ' style="background-color: {}; color: {}"'.format(*colours(row.shade))
     return f"<td{style}>{text}</td>"
