@@ -74,13 +74,14 @@ def measure_text(
 def measure_subspace(source: str, dense: Tensor, pruned: Tensor, languages: tuple[str, ...], found: Found) -> None:
     """How far language-agnostic and language-specific features moved, per layer and language, for every rank of the subspace.
 
-    The sizes of the dense model's own features are kept beside them, since layers differ in scale by orders of magnitude.
+    The sizes of the dense model's own features are kept beside them, since layers differ in scale by orders of magnitude. One language alone
+    has no subspace, and nothing is kept.
 
     Args:
         dense, pruned: sentence embeddings [languages, layers, sentences, width] of the same parallel text.
     """
     ranks = range(1, len(languages))
-    for layer in range(dense.shape[1]):
+    for layer in range(dense.shape[1]) if ranks else ():
         moved = feature_changes_by_rank(dense[:, layer], pruned[:, layer], ranks)
         sizes = feature_sizes_by_rank(dense[:, layer], ranks)
         for what, of_rank in (("delta", moved), ("size", sizes)):

@@ -220,8 +220,9 @@ def test_a_failure_in_a_process_of_its_own_has_no_traceback(tmp_path):
 def test_ctrl_c_says_that_it_goes_on_where_it_was(params, tmp_path):
     asleep = tmp_path / "asleep"  # the signal comes while the second cell is computed, wherever that is on this machine
     code = f"""
-import pathlib, sys, time
+import pathlib, signal, sys, time
 from calibprune import bench, cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs this in the background has it ignored
 compute, calls = bench.Bench.compute, []
 def slowed(*arguments):
     calls.append(arguments)

@@ -122,6 +122,11 @@ def test_changes_of_features_are_those_of_the_public_functions(study, pruned, pa
             assert rows.loc[("delta_total", "", language), "value"] == pytest.approx(float(changes.total[number]), rel=1e-5)
 
 
+def test_one_language_alone_has_no_subspace(study, tmp_path):
+    settings = study.parameters.model_dump() | {"languages": ["de"], "calibration_mixtures": [], "methods": ["wanda"], "store": str(tmp_path)}
+    assert set(Study(**settings).run("languages", progress=False)["metric"]) == {"perplexity", "snr_db", "pruning_error"}
+
+
 def test_a_study_from_the_names_of_a_notebook():
     names = {"languages": ["de", "sw"], "sparsity": 0.6, "In": [], "open": open}
     assert Study.from_names(names).parameters == Study(languages=["de", "sw"], sparsity=0.6).parameters

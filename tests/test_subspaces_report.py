@@ -241,6 +241,15 @@ def test_the_papers_picture_is_held():
     assert {verdict for each in found.values() for verdict in each} == {"held"}
 
 
+def test_whole_embeddings_are_tested_without_a_subspace():
+    frame = moved(target=0.0, target_agnostic=0.3)  # the total follows the agnostic part
+    tested = claims.whole_embeddings(frame)
+    assert tested["claim"].unique().tolist() == [claims.WHOLE] and set(tested["verdict"]) == {"held"}
+    assert tested["statistic"].tolist() == pytest.approx([-26] * 2, abs=1)
+    assert set(claims.whole_embeddings(moved(target=0.3))["verdict"]) <= {"undecided", "not held"}
+    assert set(claims.whole_embeddings(moved(("de",)))["verdict"]) == {"undecided"}
+
+
 def test_a_reversed_picture_is_not_held():
     found = verdicts(moved(target=-0.3, target_agnostic=0.4, bump=-0.5, specific=3.0))
     assert found[claims.TARGET] == ["not held", "not held"]

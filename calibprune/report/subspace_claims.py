@@ -18,6 +18,7 @@ from calibprune.report.statistics import mean_interval
 from calibprune.report.subspaces import BLOCK_ON, at_rank, changes, cube, middle, percent, ranks
 
 TARGET = "calibrating in the target language changes language-specific features less"
+WHOLE = "calibrating in the target language changes whole sentence embeddings less"
 TARGET_MORE = "the target language spares language-specific features more than language-agnostic ones"
 FLAT = "the change of language-agnostic features depends less on the calibration language"
 MIDDLE = {
@@ -30,18 +31,18 @@ PER_DIMENSION = "magnitude over what a random direction would give"
 
 
 @np.errstate(divide="ignore", invalid="ignore")  # where nothing was pruned the logarithms are infinite and claims undecided
-def target_is_spared(rows: pd.DataFrame, names: dict) -> list[Claim]:
+def target_is_spared(rows: pd.DataFrame, names: dict, part: str = "specific", claim: str = TARGET) -> list[Claim]:
     """Target language against the mean of the others, over all layers and in the last one; rows relabelled for the test."""
-    languages, _, specific = cube(rows, "specific")
+    languages, _, changes_of_part = cube(rows, part)
     claims = []
-    for where, values in (("mean of all layers", specific), ("last layer", specific[-1:])):
+    for where, values in (("mean of all layers", changes_of_part), ("last layer", changes_of_part[-1:])):
         gains = -np.log(values).mean(axis=0)
         advantage = target_advantage(gains)
         low, high = mean_interval(advantage)
         p = relabelling_p_value(gains)
         claims.append(
             Claim(
-                TARGET,
+                claim,
                 **names,
                 metric=where,
                 what=more_or_less(percent(-advantage.mean())),
@@ -116,6 +117,14 @@ def agnostic_changes_more(rows: pd.DataFrame, names: dict, width: int | None = N
 TESTS = (target_is_spared, target_matters_more_for_specific, agnostic_is_flat, middle_layers)
 
 
+def whole_embeddings(frame: pd.DataFrame) -> pd.DataFrame:
+    """Not in the paper: the first claim for embeddings that were not taken apart, so that no turn of a subspace is in it; one row a Claim."""
+    claims = []
+    for names, rows in _blocks(at_rank(changes(frame))):
+        claims += target_is_spared(rows, names, "total", WHOLE)
+    return claims_frame(claims)
+
+
 def section_5_1(frame: pd.DataFrame, widths: Mapping[str, int] | None = None) -> pd.DataFrame:
     """Every claim of the section on every model, method and sparsity, at the highest rank: one row a Claim.
 
@@ -127,7 +136,11 @@ def section_5_1(frame: pd.DataFrame, widths: Mapping[str, int] | None = None) ->
         return claims_frame([])
     claims = []
     for test in (*TESTS, lambda rows, names: agnostic_changes_more(rows, names, (widths or {}).get(names["model"]))):
-        for (model, method, sparsity, pattern, source), rows in at_rank(found).groupby(BLOCK_ON, sort=False):
-            names = {"source": source, "model": model, "method": method, "sparsity": setting(sparsity, pattern)}
+        for names, rows in _blocks(at_rank(found)):
             claims += test(rows, names)
     return claims_frame(claims)
+
+
+def _blocks(found: pd.DataFrame):
+    for (model, method, sparsity, pattern, source), rows in found.groupby(BLOCK_ON, sort=False):
+        yield {"source": source, "model": model, "method": method, "sparsity": setting(sparsity, pattern)}, rows

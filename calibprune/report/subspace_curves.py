@@ -71,7 +71,7 @@ def layer_alt(rows: pd.DataFrame) -> str:
 
 def turn_curves(rows: pd.DataFrame) -> Figure:
     """How much of the parts' change cancels out (`subspaces.turned`), by layer: a line a block, with a band from the lowest to the highest."""
-    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+    figure = Figure(figsize=(9.0, 3.4), layout="constrained")
     axis = figure.subplots()
     for place, (block, mine) in enumerate(turned(rows).groupby(BLOCK_ON, sort=False)):
         shares = 100 * mine.groupby("layer")["share"].agg(["mean", "min", "max"])
