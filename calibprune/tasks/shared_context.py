@@ -4,7 +4,8 @@ The answers of a question share its context, questions on one passage share the 
 in depth-first order; a token stands at its depth and sees its ancestors, so that every sequence gets exactly what it would get alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from ..families import decoder, device_of
-from ..kernels.cross_entropy import answer_losses
+from ..kernels.cross_entropy import POSITIONS, answer_losses
 from ..kernels.rms_norm import fast_norms
 
 BATCH_TOKENS = 2048
@@ -86,8 +87,8 @@ def _common(a: Sequence[int], b: Sequence[int]) -> int:
 def batches(trees: list[Tree], batch_tokens: int = BATCH_TOKENS) -> Iterator[list[Tree]]:
     """Trees of about one size together, the largest first; a batch has about `batch_tokens` tokens with its padding, or one tree."""
     batch: list[Tree] = []
-    for tree in sorted(trees, key=lambda tree: (tree.branches, len(tree.tokens)), reverse=True):
-        if batch and (tree.branches != batch[0].branches or (len(batch) + 1) * len(batch[0].tokens) > batch_tokens):
+    for tree in sorted(trees, key=lambda tree: -len(tree.tokens)):
+        if batch and (len(batch) + 1) * len(batch[0].tokens) > batch_tokens:
             yield batch
             batch = []
         batch.append(tree)
@@ -105,7 +106,7 @@ def final_states(model: nn.Module, trees: list[Tree]) -> Tensor:
 def _arguments(model: nn.Module, trees: list[Tree]) -> dict[str, Any]:
     device = device_of(model)
     tokens = _padded([tree.tokens for tree in trees], 0, device)
-    if not any(tree.branches for tree in trees):  # padding at the end is seen by none, and the model's own masks need less memory
+    if not any(tree.branches for tree in trees):  # padding at the end is seen by none; the model's own masks need less memory, or none
         return {"input_ids": tokens}
     depths, ends = _padded([tree.depths for tree in trees], 0, device), _padded([tree.ends for tree in trees], OPEN, device)
     places = torch.arange(tokens.shape[1], device=device)
@@ -141,6 +142,14 @@ def finite(model: nn.Module, states: Tensor) -> Tensor:
     return states
 
 
+class Needed(NamedTuple):
+    """What the output layer is asked for: states [positions, width] of a batch and, for each token of some answers in turn, its place in them."""
+
+    numbers: list[int]
+    states: Tensor
+    rows: Tensor
+
+
 @torch.no_grad()
 def score(model: nn.Module, asked: Sequence[Asked], progress: Callable[[int], None] = lambda done: None) -> list[Score]:
     """The score of each answer; each position goes through the output layer once, and only if an answer's token follows it.
@@ -152,22 +161,45 @@ def score(model: nn.Module, asked: Sequence[Asked], progress: Callable[[int], No
     Raises:
         ModelError: states that are not finite.
     """
-    answers: dict[tuple[int, ...], list[int]] = {}
+    alike: dict[tuple[int, ...], list[int]] = {}
     for number, (inputs, _) in enumerate(asked):
-        answers.setdefault(inputs, []).append(number)
-    numbers = list(answers.values())
+        alike.setdefault(inputs, []).append(number)
+    numbers = list(alike.values())
     scores: dict[int, Score] = {}
-    for batch in batches(grow(list(answers))):
-        states = final_states(model, batch)
-        members = [(n, row, path) for row, tree in enumerate(batch) for sequence, path in tree.members for n in numbers[sequence]]
-        places = [row * states.shape[1] + place for n, row, path in members for place in path[-len(asked[n].answer) :]]
-        targets = [token for n, _, _ in members for token in asked[n].answer]
-        owners = torch.tensor([i for i, (n, _, _) in enumerate(members) for _ in asked[n].answer], device=states.device)
-        needed, rows = torch.tensor(places, device=states.device).unique(return_inverse=True)
-        losses, greedy = answer_losses(model, finite(model, states.flatten(0, 1)[needed]), rows, torch.tensor(targets, device=states.device))
-        totals = losses.new_zeros(len(members), dtype=torch.float64).index_add_(0, owners, losses.double())
-        missed = torch.zeros_like(totals).index_add_(0, owners, (~greedy).double())
-        found = zip(members, totals.tolist(), missed.tolist(), strict=True)
-        scores |= {n: Score(-total, not misses) for (n, _, _), total, misses in found}
-        progress(len(members))
+    for parts in _pooled(_needed(model, batch, asked, numbers) for batch in batches(grow(list(alike)))):
+        found = _scores(model, asked, parts)
+        scores |= found
+        progress(len(found))
     return [scores[number] for number in range(len(asked))]
+
+
+def _needed(model: nn.Module, batch: list[Tree], asked: Sequence[Asked], numbers: list[list[int]]) -> Needed:
+    states = final_states(model, batch)
+    members = [(n, row, path) for row, tree in enumerate(batch) for sequence, path in tree.members for n in numbers[sequence]]
+    places = [row * states.shape[1] + place for n, row, path in members for place in path[-len(asked[n].answer) :]]
+    positions, rows = torch.tensor(places, device=states.device).unique(return_inverse=True)
+    return Needed([n for n, _, _ in members], finite(model, states.flatten(0, 1)[positions]), rows)
+
+
+def _pooled(parts: Iterable[Needed]) -> Iterator[list[Needed]]:
+    """Enough positions for the output layer, whose weights are read once however few there are."""
+    pool: list[Needed] = []
+    for part in parts:
+        pool.append(part)
+        if sum(len(part.states) for part in pool) >= POSITIONS:
+            yield pool
+            pool = []
+    if pool:
+        yield pool
+
+
+def _scores(model: nn.Module, asked: Sequence[Asked], parts: list[Needed]) -> dict[int, Score]:
+    numbers = [n for part in parts for n in part.numbers]
+    starts = accumulate([len(part.states) for part in parts], initial=0)
+    rows = torch.cat([part.rows + start for part, start in zip(parts, starts, strict=False)])
+    targets = torch.tensor([token for n in numbers for token in asked[n].answer], device=rows.device)
+    owners = torch.tensor([i for i, n in enumerate(numbers) for _ in asked[n].answer], device=rows.device)
+    losses, greedy = answer_losses(model, torch.cat([part.states for part in parts]), rows, targets)
+    totals = losses.new_zeros(len(numbers), dtype=torch.float64).index_add_(0, owners, losses.double())
+    missed = torch.zeros_like(totals).index_add_(0, owners, (~greedy).double())
+    return {n: Score(-total, not misses) for n, total, misses in zip(numbers, totals.tolist(), missed.tolist(), strict=True)}
