@@ -14,8 +14,8 @@ import torch
 
 import calibprune as cp
 from calibprune.families import decoder, linears
+from calibprune.inputs import batches
 from calibprune.kernels.cross_entropy import token_losses
-from calibprune.layerwise import batches
 
 
 def turns(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:

@@ -5,7 +5,7 @@ Reading order: study.py (parameters to records), cells.py, bench.py (one cell), 
 
 from .corpora import corpus
 from .errors import CalibpruneError
-from .layerwise import PruneResult, prune
+from .layerwise import PruneResult, prune, quantize
 from .metrics.fidelity import Fidelity, fidelity, perplexity
 from .metrics.masks import mask_iou, stable_mask
 from .metrics.neurons import lape
@@ -17,5 +17,5 @@ from .windows import windows
 __version__ = "0.1.0"
 __all__ = [
     "CalibpruneError", "Fidelity", "PruneResult", "Study", "corpus", "fidelity", "language_subspace", "lape", "load", "mask_iou", "perplexity",
-    "prune", "stable_mask", "windows",
+    "prune", "quantize", "stable_mask", "windows",
 ]  # fmt: skip

@@ -1,7 +1,5 @@
 """The walk through a decoder, layer by layer: capture, collect statistics, solve, propagate."""
 
-import contextlib
-import inspect
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,87 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from .errors import ModelError, ParameterError
-from .families import context_length, decoder, device_of, linears
-from .kernels.attention import short_windows
-from .kernels.rms_norm import fast_norms
-from .methods import Method
+from .families import context_length, decoder, linears
+from .grid import Grid
+from .inputs import Inputs, capture
+from .methods import Method, Quantized, gptq
 from .methods import method as method_named
 from .sparsity import Sparsity
-
-BATCH_TOKENS = 2048
-
-
-def batches(tokens: Tensor, batch_tokens: int = BATCH_TOKENS) -> tuple[Tensor, ...]:
-    """Split windows [samples, length] into batches of about 2,048 tokens: enough work for each product, and what lies between stays in the cache."""
-    return tokens.split(max(1, batch_tokens // tokens.shape[1]))
-
-
-@dataclass
-class Inputs:
-    """What enters the decoder's first layer, and what each layer gets beside its hidden states.
-
-    Attributes:
-        model: whose layers are called.
-        hidden: one [batch, length, width] tensor a batch of windows, in the model's dtype.
-        arguments: for each batch size the keyword arguments of each layer. Windows have no padding, so these (masks, rotary embeddings, positions)
-            are the same for every batch of one shape.
-    """
-
-    model: nn.Module
-    hidden: list[Tensor]
-    arguments: dict[int, list[dict[str, Any]]]
-
-    def run(self, layer: nn.Module, index: int, batch: int) -> Tensor:
-        """The output of `layer`, standing at `index`, for one batch."""
-        hidden = self.hidden[batch]
-        with short_windows(self.model, hidden.shape[1]), fast_norms(layer):
-            output = layer(hidden, **self.arguments[len(hidden)][index])
-        return output[0] if isinstance(output, tuple) else output
-
-
-@torch.no_grad()
-def capture(model: nn.Module, tokens: Tensor, batch_tokens: int = BATCH_TOKENS) -> Inputs:
-    """Run the decoder on every batch with its layers passed over, and keep what each layer was called with.
-
-    Each layer keeps its own keyword arguments: layers of one decoder may take different masks and rotary embeddings, as Gemma 3's do.
-
-    Args:
-        tokens: LongTensor [samples, length].
-
-    Raises:
-        ModelError: an architecture that is not supported, or layers called in a way that cannot be replayed.
-    """
-    base = decoder(model)
-    hidden: list[Tensor] = []
-    arguments: dict[int, list[dict[str, Any]]] = {}
-    calls: list[tuple[Tensor, dict[str, Any]]] = []
-
-    def pass_over(layer: nn.Module) -> Callable:
-        signature = inspect.signature(type(layer).forward)
-
-        def forward(*args, **kwargs):
-            bound = signature.bind(layer, *args, **kwargs).arguments
-            bound.pop("self")
-            bound.update(bound.pop("kwargs", {}))
-            states = bound.pop("hidden_states", None)
-            if states is None or "args" in bound:
-                raise ModelError(f"{type(layer).__name__}: layers without a hidden_states argument cannot be walked")
-            calls.append((states, bound))
-            return states
-
-        return forward
-
-    with contextlib.ExitStack() as restored:
-        restored.enter_context(short_windows(model, tokens.shape[1]))
-        for layer in base.layers:
-            layer.forward = pass_over(layer)
-            restored.callback(delattr, layer, "forward")
-        for batch in batches(tokens.to(device_of(model)), batch_tokens):
-            calls.clear()
-            base(input_ids=batch, use_cache=False)
-            hidden.append(calls[0][0])
-            arguments.setdefault(len(batch), [kwargs for _, kwargs in calls])
-    return Inputs(model, hidden, arguments)
 
 
 class _LastStatisticIn(Exception):
@@ -163,19 +86,24 @@ class PruneResult:
     """What `prune` did.
 
     Attributes:
-        masks: `layers.<i>.<component>` -> bool [out, in], True = pruned.
+        masks: `layers.<i>.<component>` -> bool [out, in], True = pruned; empty where nothing was.
+        quantized: `layers.<i>.<component>` -> the grid that its weights lie on; empty where nothing was rounded.
+        grid: the settings of these grids, or None.
+        damping: `layers.<i>.<component>` -> the share of the Hessian's mean diagonal that was added, where the usual 1% was too little.
         layers: a report for each layer.
         seconds: the whole walk.
         tokens: how many calibration tokens the method saw.
     """
 
     masks: dict[str, Tensor] = field(default_factory=dict)
+    quantized: dict[str, Quantized] = field(default_factory=dict)
+    grid: Grid | None = None
+    damping: dict[str, float] = field(default_factory=dict)
     layers: list[LayerReport] = field(default_factory=list)
     seconds: float = 0.0
     tokens: int = 0
 
 
-@torch.no_grad()
 def prune(
     model: nn.Module,
     tokens: Tensor | None,
@@ -183,6 +111,9 @@ def prune(
     sparsity: float | str | Sparsity = 0.5,
     nm: tuple[int, int] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    bits: int | None = None,
+    group_size: int = 128,
+    symmetric: bool = True,
 ) -> PruneResult:
     """Prune every linear of every decoder layer in place; embeddings and the output layer stay as they are.
 
@@ -195,41 +126,91 @@ def prune(
         sparsity: fraction in [0, 1) or a pattern such as "2:4".
         nm: a pattern as a pair, instead of `sparsity`: n of every m consecutive inputs go.
         progress: called with (layers done, layers) after each layer.
+        bits: round the weights that stay to so many bits in the same sweep, 2 to 8 (method "sparsegpt" alone); None for no rounding.
+        group_size, symmetric: the grid to round to, as in `quantize`.
 
     Raises:
-        ParameterError: unknown method, a sparsity outside what is allowed, windows longer than the model's context or no windows.
-        ModelError: an architecture that is not supported, or activations that are not finite.
+        ParameterError: unknown method, a sparsity or a grid outside what is allowed, windows longer than the model's context or no windows.
+        ModelError: an architecture that is not supported, weights or activations that are not finite, or not enough memory for one window.
     """
-    started = time.perf_counter()
     chosen = _method(method)
-    pattern = Sparsity.of(nm if nm is not None else sparsity)
+    grid = None if bits is None else Grid.of(bits, group_size, symmetric)
+    if grid and not chosen.rounds:
+        raise ParameterError(f"bits {bits}: method {method!r} does not round; prune with sparsegpt, or use calibprune.quantize")
+    return _walk(model, tokens, chosen, Sparsity.of(nm if nm is not None else sparsity), grid, progress)
+
+
+def quantize(
+    model: nn.Module,
+    tokens: Tensor,
+    bits: int = 4,
+    group_size: int = 128,
+    symmetric: bool = True,
+    act_order: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> PruneResult:
+    """Round every linear of every decoder layer with GPTQ (Frantar et al. 2023), in place: weights lie on the grid, in the model's dtype.
+
+    Args:
+        tokens: calibration windows, LongTensor [samples, length].
+        bits: 2 to 8.
+        group_size: how many consecutive inputs of a row share a scale.
+        symmetric: levels around 0 and a scale for each group; else the group's own range, with a zero point too.
+        act_order: round the columns by falling Hessian diagonal, with the groups fitted to the original weights.
+        progress: called with (layers done, layers) after each layer.
+
+    Returns:
+        the result of the walk, with `quantized` and `grid` and without masks.
+
+    Raises:
+        ParameterError, ModelError: as `prune`.
+    """
+    grid = Grid.of(bits, group_size, symmetric, act_order)
+    return _walk(model, tokens, gptq.method(grid), None, grid, progress)
+
+
+@torch.no_grad()
+def _walk(
+    model: nn.Module, tokens: Tensor | None, method: Method, sparsity: Sparsity | None, grid: Grid | None, progress: Callable[[int, int], None]
+) -> PruneResult:
+    started = time.perf_counter()
     base = decoder(model)
     for i, layer in enumerate(base.layers):
         for component, linear in linears(layer):
-            pattern.check_width(linear.in_features, f"layers.{i}.{component}")
-    result = PruneResult()
+            for rule in filter(None, (sparsity, grid)):
+                rule.check_width(linear.in_features, f"layers.{i}.{component}")
+            if not bool(linear.weight.sum(dtype=torch.float32).isfinite()):
+                raise ModelError(f"layers.{i}.{component}: the weights hold infinite or undefined values; check the checkpoint")
+    result = PruneResult(grid=grid)
     inputs = None
-    if chosen.accumulate is not None:
+    if method.accumulate is not None:
         check_windows(model, tokens)
         result.tokens = tokens.numel()
         inputs = capture(model, tokens)
     for i, layer in enumerate(base.layers):
         clock = _Clock()
-        shared = [(None, [name for name, _ in linears(layer)])] if inputs is None else collect(layer, i, inputs, chosen.accumulate)
-        clock.lap("statistics")
         components = dict(linears(layer))
+        shared = [(None, list(components))]
+        if inputs is not None:
+            shared = inputs.in_smaller_batches_if_needed(i, lambda i=i, layer=layer: collect(layer, i, inputs, method.accumulate))
+        clock.lap("statistics")
         while shared:  # a statistic is let go as soon as its linears are solved
             total, names = shared.pop(0)
+            keys = [f"layers.{i}.{name}" for name in names]
             try:
-                prepared = chosen.prepare(total, 0 if tokens is None else len(tokens))
+                prepared = method.prepare(total, 0 if tokens is None else len(tokens))
+                found = method.solve_each([components[name].weight.data for name in names], prepared, sparsity, grid)
             except ModelError as error:
-                raise ModelError(f"layers.{i}.{names[0]}: {error}") from None
-            masks = chosen.solve_each([components[name].weight.data for name in names], prepared, pattern)
-            result.masks.update(zip([f"layers.{i}.{name}" for name in names], masks, strict=True))
+                raise ModelError(f"{keys[0]}: {error}") from None
+            except torch.OutOfMemoryError:
+                raise ModelError(f"{keys[0]}: out of memory while its weights are solved; use a device with more memory") from None
+            result.masks.update((key, solved.mask) for key, solved in zip(keys, found, strict=True) if solved.mask is not None)
+            result.quantized.update((key, solved.grid) for key, solved in zip(keys, found, strict=True) if solved.grid is not None)
+            if damping := method.raised(prepared):
+                result.damping.update(dict.fromkeys(keys, damping))
         clock.lap("solve")
         if inputs is not None and i + 1 < len(base.layers):
-            for batch in range(len(inputs.hidden)):
-                inputs.hidden[batch] = inputs.run(layer, i, batch)
+            inputs.advance(layer, i)
         clock.lap("propagate")
         result.layers.append(LayerReport(i, _zero_share(components.values()), clock.seconds))
         progress(i + 1, len(base.layers))

@@ -5,7 +5,7 @@ import torch
 from byte_tokenizer import byte_tokenizer
 from tiny_models import tiny
 
-from calibprune import layerwise
+from calibprune import inputs
 from calibprune.languages import LANGUAGES
 from calibprune.metrics import fidelity
 
@@ -26,7 +26,7 @@ def one_thread(request):
 @pytest.fixture
 def small_batches(monkeypatch):
     """Two windows a batch, so that tiny draws make several batches and an odd number of windows an uneven last one."""
-    for module in (layerwise, fidelity):
+    for module in (inputs, fidelity):
         monkeypatch.setattr(module, "batches", lambda tokens, *_: tokens.split(2))
 
 

@@ -9,7 +9,7 @@ import transformers as hf
 from tiny_models import CONFIGS, some_tokens, tiny
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
-from calibprune import layerwise
+from calibprune import inputs
 from calibprune.errors import ModelError, ParameterError
 from calibprune.families import FAMILIES, linears
 from calibprune.kernels.gram import add_gram
@@ -221,7 +221,7 @@ def test_batches_do_not_change_masks(monkeypatch):
     tokens = some_tokens(samples=7)
     results = []
     for size in (1, 3, 7):
-        monkeypatch.setattr(layerwise, "batches", lambda tokens, *_, size=size: tokens.split(size))
+        monkeypatch.setattr(inputs, "batches", lambda tokens, *_, size=size: tokens.split(size))
         results.append(prune(tiny("gemma3_text"), tokens, "sparsegpt", 0.5).masks)
     for other in results[1:]:
         same = [torch.equal(results[0][key], mask) for key, mask in other.items()]

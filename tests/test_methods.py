@@ -142,11 +142,12 @@ def test_matrices_that_read_the_same_tensor_are_solved_together_as_apart(sparsit
     for x in sequences:
         gram = sparsegpt.add_gram(gram, x[None])
     together = [weight.clone() for weight in weights]
-    masks = sparsegpt.solve_all(together, sparsegpt.prepare(gram, len(sequences)), Sparsity.of(sparsity))
-    for weight, mask, (alone, its_mask) in zip(together, masks, apart, strict=True):
+    solved = sparsegpt.solve_all(together, sparsegpt.prepare(gram, len(sequences)), Sparsity.of(sparsity))
+    for weight, (mask, _), (alone, its_mask) in zip(together, solved, apart, strict=True):
         assert torch.equal(mask, its_mask)
         torch.testing.assert_close(weight, alone, rtol=1e-4, atol=1e-5)
-    assert METHODS["sparsegpt"].solve_each(weights, sparsegpt.prepare(gram, len(sequences)), Sparsity.of(sparsity))[0].shape == first.shape
+    found = METHODS["sparsegpt"].solve_each(weights, sparsegpt.prepare(gram, len(sequences)), Sparsity.of(sparsity))
+    assert [mask.shape for mask, _ in found] == [weight.shape for weight in weights]
 
 
 def test_sparsegpt_has_one_quota_a_block_and_rows_differ():
@@ -184,7 +185,16 @@ def test_sparsegpt_refuses_what_it_cannot_factor():
         with pytest.raises(ModelError, match="infinite or undefined values"):
             sparsegpt.prepare(sparsegpt.add_gram(None, x), 1)
     with pytest.raises(ModelError, match="not positive definite"):
-        sparsegpt.prepare(torch.tensor([[1.0, 0.0], [5.0, 1.0]]), 1)
+        sparsegpt.prepare(torch.tensor([[1.0, 0.0], [50.0, 1.0]]), 1)
+
+
+@pytest.mark.parametrize(("between", "damping"), [(0.9, 0.01), (1.005, 0.01), (1.05, 0.1), (1.5, 1.0), (5.0, 10.0)])
+def test_damping_is_raised_tenfold_until_the_hessian_can_be_factored(between, damping):
+    prepared = sparsegpt.prepare(torch.tensor([[1.0, 0.0], [between, 1.0]]), 2)
+    assert prepared.damping == pytest.approx(damping)
+    assert METHODS["sparsegpt"].raised(prepared) == (None if damping == 0.01 else prepared.damping)
+    hessian = torch.tensor([[1 + damping, between], [between, 1 + damping]], dtype=torch.float64)
+    torch.testing.assert_close((prepared.factor.T @ prepared.factor).double(), torch.linalg.inv(hessian), rtol=1e-3, atol=1e-3)
 
 
 @settings(deadline=None)

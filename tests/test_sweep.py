@@ -10,7 +10,6 @@ from scipy.linalg import lapack
 from calibprune.kernels.factor import inverse_factor
 from calibprune.kernels.gram import add_gram, symmetric
 from calibprune.kernels.norms import add_column_squares
-from calibprune.kernels.selection import lowest_in_groups
 from calibprune.kernels.sweep import sweep
 
 
@@ -32,26 +31,20 @@ def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 @settings(deadline=None, max_examples=30)
-@given(
-    rows=st.integers(1, 9),
-    columns=st.integers(1, 270),
-    share=st.floats(0, 1),
-    every=st.sampled_from([None, 2, 4, 5, 8, 16, 20, 24, 32, 100, 130]),
-    seed=st.integers(0, 2**31),
-)
-def test_with_forced_masks_it_is_obs_column_by_column(rows, columns, share, every, seed):
+@given(rows=st.integers(1, 9), columns=st.integers(1, 270), share=st.floats(0, 1), seed=st.integers(0, 2**31))
+def test_with_forced_masks_it_is_obs_column_by_column(rows, columns, share, seed):
     random = torch.Generator().manual_seed(seed)
     weight, forced = torch.randn(rows, columns, generator=random), torch.rand(rows, columns, generator=random) < share
     total = some_hessian(columns, seed)
     reached = 0
 
-    def select(score: torch.Tensor) -> torch.Tensor:
+    def choose(score: torch.Tensor) -> torch.Tensor:
         nonlocal reached
-        reached += score.shape[1]
-        return forced[:, reached - score.shape[1] : reached]
+        reached += len(score)
+        return forced.T[reached - len(score) : reached]
 
     swept = weight.clone()
-    mask = sweep(swept, inverse_factor(total.float()), select, every)
+    mask = sweep(swept, inverse_factor(total.float()), choose).mask
     assert reached == columns
     assert torch.equal(mask, forced)
     assert (swept[forced] == 0).all()
@@ -59,48 +52,50 @@ def test_with_forced_masks_it_is_obs_column_by_column(rows, columns, share, ever
     torch.testing.assert_close(swept.double(), expected, rtol=2e-3, atol=2e-3 * float(expected.abs().max().clamp(min=1e-3)))
 
 
-@pytest.mark.parametrize("every", [None, 4, 16, 20, 24, 31, 48, 130])
-def test_scores_are_of_weights_that_everything_to_the_left_has_reached(every):
-    """A group must not be chosen before the last column on its left has been paid for."""
+@settings(deadline=None, max_examples=30)
+@given(rows=st.integers(1, 9), groups=st.integers(1, 20), m=st.sampled_from([2, 4, 5, 8, 16, 20, 24, 31, 48, 130]), seed=st.integers(0, 2**31))
+def test_groups_are_chosen_by_weights_that_everything_to_their_left_has_reached(rows, groups, m, seed):
+    columns, n = min(groups, 1 + 270 // m) * m, m // 2
+    total = some_hessian(columns, seed)
+    diagonal = factor_in_three_steps(total).diagonal()
+    weight = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
+    swept = weight.clone()
+    mask = sweep(swept, inverse_factor(total.float()), nm=(n, m)).mask
+    assert (mask.view(rows, -1, m).sum(dim=2) == n).all()
+    states = [state.clone() for state in obs_states(weight, total, mask)]
+    for column in range(0, columns, m):
+        chosen = slice(column, column + m)
+        score = (states[column][:, chosen] / diagonal[chosen]) ** 2
+        largest_pruned = score.masked_fill(~mask[:, chosen], 0).amax(dim=1)
+        smallest_kept = score.masked_fill(mask[:, chosen], torch.inf).amin(dim=1)
+        assert (largest_pruned <= smallest_kept * (1 + 2e-2) + 1e-6).all()
+    torch.testing.assert_close(swept.double(), states[-1], rtol=5e-3, atol=5e-3 * float(states[-1].abs().max().clamp(min=1e-3)))
+
+
+def test_scores_are_of_weights_that_all_blocks_to_the_left_have_reached():
     columns, rows = 270, 7
     total = some_hessian(columns, seed=3)
     diagonal = factor_in_three_steps(total).diagonal()
     weight = torch.randn(rows, columns, generator=torch.Generator().manual_seed(4))
     asked: list[torch.Tensor] = []
 
-    def select(score: torch.Tensor) -> torch.Tensor:
+    def choose(score: torch.Tensor) -> torch.Tensor:
         asked.append(score.clone())
-        return score <= score.median(dim=1, keepdim=True).values
+        return score <= score.median(dim=0, keepdim=True).values
 
-    mask = sweep(weight.clone(), inverse_factor(total.float()), select, every)
-    assert sum(score.shape[1] for score in asked) == columns
-    starts = {sum(score.shape[1] for score in asked[:i]): score for i, score in enumerate(asked)}
-    for column, updated in enumerate(obs_states(weight, total, mask)):
-        if column in starts:
-            chosen = slice(column, column + starts[column].shape[1])
-            expected = (updated[:, chosen] / diagonal[chosen]) ** 2
-            torch.testing.assert_close(starts[column].double(), expected, rtol=5e-3, atol=1e-3 * float(expected.max()))
-
-
-def test_the_last_block_may_be_ragged_and_a_group_never_crosses_a_block():
-    seen = []
-
-    def select(score: torch.Tensor) -> torch.Tensor:
-        seen.append(score.shape[1])
-        return lowest_in_groups(score, 2, 6) if score.shape[1] % 6 == 0 else torch.zeros_like(score, dtype=torch.bool)
-
-    sweep(torch.randn(3, 300), inverse_factor(some_hessian(300).float()), select)
-    assert seen == [128, 128, 44]
-    seen.clear()
-    mask = sweep(torch.randn(3, 300), inverse_factor(some_hessian(300).float()), select, every=6)
-    assert seen == [6] * 50
-    assert (mask.view(3, 50, 6).sum(dim=2) == 2).all()
+    mask = sweep(weight.clone(), inverse_factor(total.float()), choose).mask
+    assert [len(score) for score in asked] == [128, 128, 14]  # the last block may be ragged
+    states = [state.clone() for state in obs_states(weight, total, mask)]
+    for number, score in enumerate(asked):
+        block = slice(128 * number, 128 * number + len(score))
+        expected = (states[block.start][:, block] / diagonal[block]) ** 2
+        torch.testing.assert_close(score.T.double(), expected, rtol=5e-3, atol=1e-3 * float(expected.max()))
 
 
 def test_nothing_pruned_changes_nothing():
     weight = torch.randn(5, 200)
     swept = weight.clone()
-    mask = sweep(swept, inverse_factor(some_hessian(200).float()), lambda score: torch.zeros_like(score, dtype=torch.bool))
+    mask = sweep(swept, inverse_factor(some_hessian(200).float()), lambda score: torch.zeros_like(score, dtype=torch.bool)).mask
     assert not mask.any()
     assert torch.equal(swept, weight)
 

@@ -1,59 +1,82 @@
-"""The Optimal Brain Surgeon sweep: columns are pruned left to right, each error is paid for by the columns to its right."""
+"""The Optimal Brain Surgeon sweep over a whole matrix, block by block: pruning, rounding, or both at once."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from ..grid import Grid
+from .obs_block import solve_block
+from .rounding import fit
+
 BLOCK = 128
-PANEL = 16
 
 
-def sweep(weight: Tensor, factor: Tensor, select: Callable[[Tensor], Tensor], every: int | None = None) -> Tensor:
-    """Prune `weight` in place, column by column, and return the mask.
+class Swept(NamedTuple):
+    """bool mask [out, in], True = pruned, or None; scale and zero point of each group, float32 [out, groups], or None."""
 
-    SparseGPT (Frantar & Alistarh 2023, Algorithm 1): with U the factor, column i's error e = (w_i − ŵ_i)/U_ii is spread over the columns to its
-    right as w_k ← w_k − e·U_ik, inside a block of 128 columns at once and to the rest after the block. The columns of a panel
-    of 16 are updated one by one; the remaining columns of the block see them in one product.
+    mask: Tensor | None
+    scale: Tensor | None
+    zero: Tensor | None
+
+
+def sweep(
+    weight: Tensor,
+    factor: Tensor,
+    choose: Callable[[Tensor], Tensor] | None = None,
+    nm: tuple[int, int] | None = None,
+    grid: Grid | None = None,
+    dtype: torch.dtype = torch.float32,
+    order: Tensor | None = None,
+) -> Swept:
+    """Prune and round `weight` in place, and return what was pruned and the grid that the rest lies on.
+
+    Blocks of 128 columns are solved one after another (`obs_block.solve_block`), and the columns to the right see all errors of a block in one
+    product: the lazy updates of GPTQ and SparseGPT. A group of the grid is fitted when the sweep reaches the block where it starts.
 
     Args:
-        weight: float32 [out, in]; holds the pruned weights afterwards.
-        factor: float32 [in, in], upper triangular, from `kernels.factor.inverse_factor`.
-        select: takes scores w²/U_jj² float32 [out, every] of consecutive columns, already updated by everything to their left,
-            and returns the bool mask of the same shape, True = pruned.
-        every: how many columns are selected together: the m of an n:m pattern, or None for a whole block. Blocks are 128 columns wide, or
-            the nearest multiple of `every` below.
-
-    Returns:
-        bool [out, in], True = pruned.
+        weight: float32 [out, in]; holds the solved weights afterwards.
+        factor: float32 [in, in], upper triangular, from `kernels.factor.inverse_factor`; of the Hessian in the order of `order`, if given.
+        choose: takes the scores w²/U_jj² of a block, float32 [columns, out], of weights updated by all blocks to its left, and returns the bool mask
+            of that shape.
+        nm: prune the n lowest scores of every m columns of a row instead; blocks are then the nearest multiple of m below 128 columns, or m columns.
+        grid: what to round to; None leaves the weights that are not pruned as they come.
+        dtype: of the model, which the scales are rounded to.
+        order: LongTensor [in], the columns in the order they are swept, with groups fitted to the weights as they were; None for left to right.
     """
-    rows, columns = weight.shape
+    columns, rows = weight.shape[1], weight.shape[0]
     work = weight.T.contiguous()  # a column of the weight matrix is contiguous here
-    mask = torch.empty(columns, rows, dtype=torch.bool, device=weight.device)
+    mask = torch.zeros(columns, rows, dtype=torch.bool, device=weight.device) if choose or nm else None
+    group = torch.arange(columns, device=weight.device) // grid.group_size if grid else None
+    scale = zero = None
+    if grid:
+        scale, zero = (torch.empty(columns // grid.group_size, rows, device=weight.device) for _ in range(2))
+        if order is not None:
+            _fit_groups(work, grid, dtype, range(0, columns, grid.group_size), scale, zero)
+            work, group = work[order], group[order]
+    block = max(BLOCK // nm[1] * nm[1], nm[1]) if nm else BLOCK
     diagonal = factor.diagonal()
-    block = max(BLOCK // every * every, every) if every else BLOCK
-    every = every or block
-    panel_width = max(w for w in range(1, PANEL + 1) if every % w == 0)  # a group is selected when everything to its left has reached it
-    error = torch.empty(block, rows, device=weight.device)
-    scaled = torch.empty_like(error)  # the mask over U_ii: an error is one product
     for start in range(0, columns, block):
         stop = min(start + block, columns)
-        for panel in range(start, stop, panel_width):
-            panel_end = min(panel + panel_width, stop)
-            for i in range(panel, panel_end):
-                if (i - start) % every == 0:
-                    chosen = slice(i, min(i + every, stop))
-                    score = (work[chosen] / diagonal[chosen, None]).square_()
-                    mask[chosen] = select(score.T.contiguous()).T
-                    torch.div(mask[chosen], diagonal[chosen, None], out=scaled[i - start : chosen.stop - start])
-                e = torch.mul(work[i], scaled[i - start], out=error[i - start])
-                if i + 1 < panel_end:
-                    work[i + 1 : panel_end].addr_(factor[i, i + 1 : panel_end], e, alpha=-1)
-            if panel_end < stop:
-                done = error[panel - start : panel_end - start]
-                work[panel_end:stop].addmm_(factor[panel:panel_end, panel_end:stop].T, done, alpha=-1)
-        work[start:stop].masked_fill_(mask[start:stop], 0)
+        here = slice(start, stop)
+        if choose:
+            mask[here] = choose((work[here] / diagonal[here, None]).square_())
+        if grid and order is None:
+            first = -(-start // grid.group_size) * grid.group_size
+            _fit_groups(work, grid, dtype, range(first, stop, grid.group_size), scale, zero)
+        level = (scale[group[here]], zero[group[here]], grid.levels) if grid else (None, None, 0)
+        error = solve_block(work[here], factor[here, here], None if mask is None else mask[here], nm, *level)
         if stop < columns:
-            work[stop:].addmm_(factor[start:stop, stop:].T, error[: stop - start], alpha=-1)
+            work[stop:].addmm_(factor[here, stop:].T, error, alpha=-1)
+    if order is not None:
+        back = order.argsort()
+        work, mask = work[back], None if mask is None else mask[back]
     weight.copy_(work.T)
-    return mask.T.contiguous()
+    return Swept(*(None if tensor is None else tensor.T.contiguous() for tensor in (mask, scale, zero)))
+
+
+def _fit_groups(work: Tensor, grid: Grid, dtype: torch.dtype, starts: range, scale: Tensor, zero: Tensor) -> None:
+    for start in starts:
+        number = start // grid.group_size
+        scale[number], zero[number] = fit(work[start : start + grid.group_size], grid, dtype)

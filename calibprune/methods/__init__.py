@@ -1,11 +1,12 @@
-"""Pruning methods: one file each. A method says which statistic of a linear's input it needs and how it solves one weight matrix.
+"""Methods: one file each. A method says which statistic of a linear's input it needs and how it solves one weight matrix.
 
-A fourth method is a new file with a `METHOD` and its line in the table below; the walk through the decoder does not change.
+The table holds the methods that prune; GPTQ, which rounds, is `gptq.method`. A fourth method that prunes is a new file with a `METHOD` and
+its line in the table below; the walk through the decoder does not change.
 """
 
 from ..errors import ParameterError, one_of
-from . import magnitude, sparsegpt, wanda
-from .base import Method
+from . import gptq, magnitude, sparsegpt, wanda
+from .base import Method, Quantized
 
 METHODS: dict[str, Method] = {
     "magnitude": magnitude.METHOD,
@@ -25,4 +26,4 @@ def method(name: str) -> Method:
     return METHODS[name]
 
 
-__all__ = ["METHODS", "Method", "method"]
+__all__ = ["METHODS", "Method", "Quantized", "gptq", "method"]

@@ -1,34 +1,65 @@
-"""What a pruning method is."""
+"""What a method is: how it solves the weights of linears from a statistic of what these linears read."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
+import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from ..grid import Grid
+from ..kernels.sweep import Swept
 from ..sparsity import Sparsity
 
 
+class Quantized(NamedTuple):
+    """The grid of a matrix's weights: scale [out, groups] in the model's dtype, zero point uint8 [out, groups]; w = scale · (code − zero)."""
+
+    scale: Tensor
+    zero: Tensor
+
+
+class Solved(NamedTuple):
+    """What became of a matrix: mask bool [out, in], True = pruned, or None; the grid that its weights were rounded to, or None."""
+
+    mask: Tensor | None
+    grid: Quantized | None = None
+
+    @classmethod
+    def split(cls, swept: Swept, rows: list[int], dtype: torch.dtype) -> list[Self]:
+        """What became of each of the matrices, of so many rows, that were swept as one."""
+        masks = swept.mask.split(rows) if swept.mask is not None else [None] * len(rows)
+        if swept.scale is None:
+            return [cls(mask) for mask in masks]
+        grids = zip(swept.scale.to(dtype).split(rows), swept.zero.to(torch.uint8).split(rows), strict=True)
+        return [cls(mask, Quantized(*grid)) for mask, grid in zip(masks, grids, strict=True)]
+
+
 class Method(NamedTuple):
-    """A pruning method as three functions on tensors.
+    """A method as functions on tensors.
 
     Attributes:
         solve: `(weight [out, in], prepared, sparsity) -> mask` bool [out, in], True = pruned; changes the weights in place, in their own dtype.
         accumulate: `(total or None, x [..., in]) -> total`, adds a batch of a linear's inputs to its statistic; None for a method that needs no data.
         prepare: `(total, samples) -> prepared`, once for all linears that read the same tensor; `samples` is the number of sequences.
-        solve_all: `(weights, prepared, sparsity) -> masks`, `solve` for all linears that read the same tensor at once, where that is faster.
+        solve_all: `(weights, prepared, sparsity, grid) -> [Solved]`, all linears that read the same tensor at once, where that is
+            faster. `sparsity` is None where nothing is pruned, `grid` where nothing is rounded.
+        rounds: whether `solve_all` takes a grid.
+        raised: `prepared -> damping`, where the usual one was too little, else None.
     """
 
     solve: Callable[[Tensor, Any, Sparsity], Tensor]
     accumulate: Callable[[Tensor | None, Tensor], Tensor] | None = None
     prepare: Callable[[Tensor, int], Any] = lambda total, samples: total
-    solve_all: Callable[[list[Tensor], Any, Sparsity], list[Tensor]] | None = None
+    solve_all: Callable[[list[Tensor], Any, Sparsity | None, Grid | None], list[Solved]] | None = None
+    rounds: bool = False
+    raised: Callable[[Any], float | None] = lambda prepared: None
 
-    def solve_each(self, weights: list[Tensor], prepared: Any, sparsity: Sparsity) -> list[Tensor]:
-        """The masks of all linears that read the same tensor, in their order."""
+    def solve_each(self, weights: list[Tensor], prepared: Any, sparsity: Sparsity | None, grid: Grid | None = None) -> list[Solved]:
+        """What becomes of all linears that read the same tensor, in their order."""
         if self.solve_all is not None:
-            return self.solve_all(weights, prepared, sparsity)
-        return [self.solve(weight, prepared, sparsity) for weight in weights]
+            return self.solve_all(weights, prepared, sparsity, grid)
+        return [Solved(self.solve(weight, prepared, sparsity)) for weight in weights]
 
 
 def check_finite(statistic: Tensor) -> None:

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from ..corpora import corpus
 from ..errors import ParameterError
 from ..families import context_length, decoder, device_of
-from ..layerwise import BATCH_TOKENS, layer_outputs
+from ..inputs import BATCH_TOKENS
+from ..layerwise import layer_outputs
 
 
 def parallel_texts(source: str, languages: list[str], samples: int) -> dict[str, list[str]]:

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from ..errors import ParameterError
 from ..families import decoder, device_of
+from ..inputs import batches
 from ..kernels.attention import short_windows
 from ..kernels.cross_entropy import token_losses
 from ..kernels.rms_norm import fast_norms
-from ..layerwise import batches, check_windows, layer_outputs
+from ..layerwise import check_windows, layer_outputs
 
 
 @dataclass

@@ -1,0 +1,16 @@
+"""GPTQ (Frantar et al. 2023): round column by column and let the columns still to come pay for each error.
+
+The Hessian, its damping and the sweep are SparseGPT's; a weight becomes the nearest level of its group's grid instead of zero.
+"""
+
+from functools import partial
+
+from ..grid import Grid
+from . import sparsegpt
+from .base import Method
+from .hessian import prepare
+
+
+def method(grid: Grid) -> Method:
+    """GPTQ with columns in the order that the grid asks for."""
+    return sparsegpt.METHOD._replace(prepare=partial(prepare, act_order=grid.act_order))
