@@ -12,7 +12,7 @@ from . import provenance
 from .cells import Cell, Evaluation
 from .families import decoder, device_of, linears
 from .kernels.packed import pack
-from .layerwise import check_length, prune
+from .layerwise import PruneResult, check_length, prune, quantize
 from .measurements import Found, measure_subspace, measure_tasks, measure_text
 from .metrics.embeddings import parallel_texts, sentence_embeddings
 from .metrics.fidelity import Trace
@@ -42,12 +42,14 @@ class Bench:
     def compute(self, cell: Cell, bar: StudyProgress) -> tuple[pd.DataFrame, dict, dict[str, dict[str, Tensor]]]:
         """Prune the cell's model, which was fetched, if it is not the dense one, and measure it: (records, provenance, artifacts)."""
         started = time.perf_counter()
-        model, masks = (self._dense, {}) if cell.dense else self._pruned(cell, bar)
+        model, result = (self._dense, PruneResult()) if cell.dense else self._pruned(cell, bar)
         pruned_at = time.perf_counter()
         found = Found()
+        for name, damping in result.damping.items():
+            found.add_damping(name, damping, cell.calibration_tokens)
         if "masks" in cell.metrics:
-            found.artifacts["masks"] = {name: pack(mask) for name, mask in masks.items()}
-        del masks
+            found.artifacts["masks"] = {name: pack(mask) for name, mask in result.masks.items()}
+        del result
         for language in cell.languages:
             for evaluation in cell.evaluations:
                 self._measure_text(cell, model, language, evaluation, found)
@@ -94,8 +96,8 @@ class Bench:
         self._name = ""
         gc.collect()
 
-    def _pruned(self, cell: Cell, bar: StudyProgress) -> tuple[nn.Module, dict[str, Tensor]]:
-        """The copy of the dense model, pruned as the cell says, and the masks."""
+    def _pruned(self, cell: Cell, bar: StudyProgress) -> tuple[nn.Module, PruneResult]:
+        """The copy of the dense model, pruned or quantized as the cell says, and what that did."""
         for fresh, used in zip(decoder(self._dense).layers, decoder(self._copy).layers, strict=True):
             for (_, dense), (_, linear) in zip(linears(fresh), linears(used), strict=True):
                 linear.weight.data.copy_(dense.weight)
@@ -106,8 +108,10 @@ class Bench:
                 self._tokenizer, cell.calibration_source, list(cell.calibration), cell.calibration_samples, cell.calibration_length, cell.seed
             )
         work = work_of_pruning(cell)
-        result = prune(self._copy, tokens, cell.method, cell.sparsity, progress=lambda done, total: bar.step(work / total))
-        return self._copy, result.masks
+        step = lambda done, total: bar.step(work / total)  # noqa: E731
+        if cell.grid:
+            return self._copy, quantize(self._copy, tokens, *cell.grid, progress=step)
+        return self._copy, prune(self._copy, tokens, cell.method, cell.sparsity, progress=step)
 
     def _reference(self, cell: Cell, language: str, evaluation: Evaluation, tokens: Tensor) -> nn.Module | Trace:
         """The dense side of a comparison: its layer outputs kept from the first pruned model on, where they fit in memory."""
@@ -145,7 +149,7 @@ def identity(cell: Cell) -> dict:
         "model": cell.model,
         "method": cell.method,
         "sparsity": cell.sparsity.fraction,
-        "pattern": "dense" if cell.dense else cell.sparsity.pattern,
+        "pattern": cell.pattern,
         "calibration": "+".join(cell.calibration),
         "calibration_tokens": cell.calibration_tokens,
         "seed": cell.seed,

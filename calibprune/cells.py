@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from .corpora import fingerprint as text_fingerprint
+from .grid import Grid
 from .methods import METHODS
 from .metrics import FIDELITY, INSIDE
 from .models import fingerprint as model_fingerprint
@@ -16,9 +17,9 @@ from .tasks.catalogue import fingerprint as task_fingerprint
 
 NUMERICS = 2  # raise by hand when results would change
 
-PARTS = ("languages", "mixtures", "draws", "sweep")
+PARTS = ("languages", "mixtures", "draws", "sweep", "quantization")
 """The parts of a study: dense models and those calibrated in one language (or in none); in several; further draws of which only the
-masks are kept; and further sparsities."""
+masks are kept; further sparsities; and models that are quantized instead."""
 
 
 _SWEPT = (*FIDELITY, "neurons")
@@ -39,7 +40,7 @@ class Cell:
 
     `calibration` holds the languages of the calibration text; it is empty for the dense model and for a method that needs no data. `part` is
     the first part of the study that needs the cell. `parallel` is the text that sentence embeddings are taken of, None where they are not
-    asked for.
+    asked for. `grid` is what weights are rounded to, None where they are not.
     """
 
     model: str
@@ -60,10 +61,18 @@ class Cell:
     dtype: str
     part: str
     fingerprints: dict[str, str] = field(hash=False, compare=False)
+    grid: Grid | None = None
 
     @property
     def dense(self) -> bool:
         return self.method == "dense"
+
+    @property
+    def pattern(self) -> str:
+        """What was done to the weights: "dense", "unstructured", "2:4", "4-bit"."""
+        if self.grid:
+            return self.grid.pattern
+        return "dense" if self.dense else self.sparsity.pattern
 
     @property
     def calibration_tokens(self) -> int:
@@ -79,7 +88,9 @@ class Cell:
             "numerics": NUMERICS,
             "fingerprints": self._fingerprints_that_matter(),
         }
-        if not self.dense:
+        if self.grid:
+            values |= {"grid": self.grid._asdict()}
+        elif not self.dense:
             values |= {"sparsity": str(self.sparsity)}
         if self.evaluations or self.parallel:
             values |= {"languages": list(self.languages), "evaluations": [vars(evaluation) for evaluation in self.evaluations]}
@@ -111,7 +122,7 @@ class Cell:
     def title(self) -> str:
         parts = [self.model, self.method]
         if not self.dense:
-            parts.append(str(self.sparsity))
+            parts.append(self.pattern if self.grid else str(self.sparsity))
         if self.calibration:
             parts += ["+".join(self.calibration), f"seed {self.seed}"]
         return " ".join(parts)
@@ -120,8 +131,8 @@ class Cell:
 def cells_of(parameters: Parameters) -> list[Cell]:
     """All cells of a study, the dense model of each family first.
 
-    Single languages are measured in every way that is asked for; mixtures are not looked into; further draws give their masks, and further
-    sparsities what the fidelity pass gives.
+    Single languages are measured in every way that is asked for; mixtures and quantized models are not looked into; further draws give their
+    masks, and further sparsities what the fidelity pass gives.
 
     Raises:
         ParameterError, ModelError, CorpusError: a name or a size that cannot be used.
@@ -154,6 +165,9 @@ def cells_of(parameters: Parameters) -> list[Cell]:
         further = [sparsity for sparsity in p.sweep_sparsity if sparsity not in p.sparsity]
         for method, sparsity, language, seed in product(calibrated, further, p.sweep_languages, p.seeds):
             cells.append(replace(_only(pruned(method, sparsity, (language,), seed, part="sweep"), _SWEPT), tasks=()))
+        for bits, language, seed in product(p.bits, p.languages, p.seeds):
+            grid = Grid.of(bits, p.group_size)
+            cells.append(_only(pruned("gptq", Sparsity(0.0), (language,), seed, part="quantization", grid=grid), FIDELITY))
     return cells
 
 

@@ -29,6 +29,11 @@ class Found:
             }
         )  # fmt: skip
 
+    def add_damping(self, name: str, damping: float, tokens: int) -> None:
+        """That the Hessian of a matrix, `layers.<i>.<component>`, needed more than the usual damping; `n` is the number of calibration tokens."""
+        _, layer, component = name.split(".", 2)
+        self.add("damping", damping, tokens, language="", layer=int(layer), component=component)
+
     def add_tensors(self, artifact: str, tensors: dict[str, Tensor]) -> None:
         self.artifacts.setdefault(artifact, {}).update(tensors)
 

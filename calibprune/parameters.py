@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from .corpora import find_source
 from .errors import CalibpruneError, ParameterError, one_of
+from .grid import BITS
 from .languages import LANGUAGES
 from .methods import METHODS
 from .metrics import FIDELITY, METRICS
@@ -77,11 +78,12 @@ Pattern = Annotated[Sparsity, BeforeValidator(_pattern), PlainSerializer(str)]
 class Parameters(BaseModel):
     """What a study computes. A single value stands for a list of one; a mapping gives a value for each evaluation source.
 
-    `sparsity` takes fractions and patterns ("2:4"); `calibration_mixtures` texts such as "ar+en" beside the single languages; `seeds` are
-    draws of calibration windows, and `mask_seeds` further draws of which only the masks are kept; `sweep_sparsity` are further sparsities, for
-    calibration in `sweep_languages` alone; `parallel_source` and `parallel_samples` are the sentences whose embeddings are compared; `tasks`
-    are names of calibprune.tasks, `task_limit` the first items of each, `data_mirror` a folder to read their data from instead of the hub;
-    `device`, `dtype` and `store` say where it is computed and kept, and do not change what it is.
+    `sparsity` takes fractions and patterns ("2:4"); `sweep_sparsity` are further sparsities, for calibration in `sweep_languages` alone; `bits`
+    are those that GPTQ rounds to, with `group_size` inputs sharing a scale; `calibration_mixtures` are texts such as "ar+en" beside the single
+    languages; `seeds` are draws of calibration windows, and `mask_seeds` further draws of which only the masks are kept; `parallel_source` and
+    `parallel_samples` are the sentences whose embeddings are compared; `tasks` are names of calibprune.tasks, `task_limit` the first items of
+    each, `data_mirror` a folder to read their data from instead of the hub; `device`, `dtype` and `store` say where it is computed and kept, and
+    do not change what it is.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -91,6 +93,8 @@ class Parameters(BaseModel):
     sparsity: Annotated[list[Pattern], Several] = Field(default=[0.5], validate_default=True)
     sweep_sparsity: Annotated[list[Pattern], Several] = []
     sweep_languages: Annotated[list[Language], Several] = []
+    bits: Annotated[list[Annotated[int, Field(ge=BITS[0], le=BITS[-1])]], Several] = []
+    group_size: Annotated[int, Field(ge=1)] = 128
     languages: Annotated[list[Language], Several] = list(LANGUAGES)
     calibration_mixtures: Annotated[list[str], Several] = []
     seeds: Annotated[list[Seed], Several] = [0]
@@ -117,7 +121,7 @@ class Parameters(BaseModel):
     def _some_and_distinct(cls, values: list) -> list:
         return _distinct(values)
 
-    @field_validator("mask_seeds", "sweep_sparsity", "sweep_languages", "tasks")
+    @field_validator("mask_seeds", "sweep_sparsity", "sweep_languages", "bits", "tasks")
     @classmethod
     def _perhaps_none_but_distinct(cls, values: list) -> list:
         return _distinct(values) if values else values

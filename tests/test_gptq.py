@@ -168,7 +168,7 @@ def test_sparsegpt_in_joint_mode():
     for name, linear in _named(model):
         assert (result.masks[name].view(-1, 4).sum(dim=1) == 2).all()
         assert (linear.weight[result.masks[name]] == 0).all()
-        scale, zero = result.quantized[name]
+        scale, _ = result.quantized[name]
         steps = linear.weight.view(len(scale), -1, 8) / scale[..., None]
         torch.testing.assert_close(steps, steps.round(), rtol=0, atol=1e-4)
 

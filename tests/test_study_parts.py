@@ -33,7 +33,8 @@ def study(tiny_checkpoint, parallel, tmp_path_factory):
     """Three languages, one mixture, one further draw, one further sparsity, and everything measured but tasks."""
     study = Study(
         models=[str(tiny_checkpoint)], methods=["magnitude", "wanda", "sparsegpt"], sparsity=0.5, sweep_sparsity=[0.5, 0.7], sweep_languages=["de"],
-        languages=["de", "en", "sw"], calibration_mixtures=["de+sw"], mask_seeds=[0, 1], calibration_source=parallel, calibration_samples=4,
+        bits=[4, 8], group_size=8, languages=["de", "en", "sw"],
+        calibration_mixtures=["de+sw"], mask_seeds=[0, 1], calibration_source=parallel, calibration_samples=4,
         calibration_length=32, evaluation_source=[parallel], evaluation_samples=3, evaluation_length=24,
         metrics=["perplexity", "snr_db", "pruning_error", "subspace", "masks", "neurons"], parallel_source=parallel, parallel_samples=5,
         device="cpu", dtype="float32", store=str(tmp_path_factory.mktemp("store") / "results"),
@@ -60,7 +61,13 @@ def test_the_parts_are_the_whole(study):
     whole = study.cells()
     assert sorted(c.id for part in PARTS for c in study.cells(part)) == sorted(c.id for c in whole)
     assert len({c.id for c in whole}) == len(whole)
-    assert {part: len(study.cells(part)) for part in PARTS} == {"languages": 2 + 2 * 3, "mixtures": 2, "draws": 2 * 3, "sweep": 2}
+    assert {part: len(study.cells(part)) for part in PARTS} == {
+        "languages": 2 + 2 * 3,
+        "mixtures": 2,
+        "draws": 2 * 3,
+        "sweep": 2,
+        "quantization": 2 * 3,
+    }
     nothing = Study(**study.parameters.model_dump() | {"calibration_mixtures": []}).run("mixtures", progress=False)
     assert {name: str(dtype) for name, dtype in nothing.dtypes.items()} == COLUMNS and nothing.empty
     with pytest.raises(ParameterError, match="unknown part of a study 'all'"):
@@ -77,9 +84,48 @@ def test_what_each_part_measures(study):
     assert set(frames["mixtures"]["metric"]) == set(frames["sweep"]["metric"]) == fidelity
     assert set(frames["sweep"]["sparsity"]) == {0.7}
     assert frames["draws"].empty
+    assert set(frames["quantization"]["metric"]) == fidelity
+    assert set(frames["quantization"][["method", "sparsity", "pattern"]].itertuples(index=False, name=None)) == {
+        ("gptq", 0.0, "4-bit"), ("gptq", 0.0, "8-bit"),
+    }  # fmt: skip
     kept = {part: {name for c in study.cells(part) for name in study.store.provenance(c)["artifacts_sha256"]} for part in PARTS}
-    assert kept == {"languages": {"masks", "neurons"}, "mixtures": set(), "draws": {"masks"}, "sweep": {"neurons"}}
+    assert kept == {"languages": {"masks", "neurons"}, "mixtures": set(), "draws": {"masks"}, "sweep": {"neurons"}, "quantization": set()}
     assert set(study.store.provenance(cell(study, "languages", "dense", ()))["artifacts_sha256"]) == {"neurons"}
+
+
+def test_more_bits_are_nearer_to_the_dense_model(study):
+    frame = study.run("languages", "quantization", progress=False)
+    snr = frame.query("method == 'gptq' and metric == 'snr_db'").groupby("pattern")["value"].mean()
+    assert snr["8-bit"] > snr["4-bit"] + 10
+    configurations = [study.store.provenance(c)["configuration"] for c in study.cells("quantization")]
+    assert {(c["grid"]["bits"], c["grid"]["group_size"]) for c in configurations} == {(4, 8), (8, 8)}
+    assert not any("sparsity" in c for c in configurations)
+
+
+def test_a_hessian_that_needs_more_damping_is_in_the_records(study, monkeypatch):
+    """The first factorisation of each Hessian fails."""
+    from calibprune.methods import hessian
+
+    factor, seen = hessian.inverse_factor, []
+
+    def fails_first(matrix):
+        seen.append(len(matrix))
+        if len(seen) % 2:
+            raise torch.linalg.LinAlgError("not positive definite")
+        return factor(matrix)
+
+    monkeypatch.setattr(hessian, "inverse_factor", fails_first)
+    changed = study.parameters.model_dump() | {
+        "methods": ["sparsegpt"], "languages": ["de"], "calibration_mixtures": [], "sweep_sparsity": [], "bits": [4], "mask_seeds": [0],
+        "metrics": ["perplexity"], "seeds": [5],
+    }  # fmt: skip
+    frame = Study(**changed).run(progress=False)
+    rows = frame[frame["metric"] == "damping"]
+    layers, components = rows["layer"].nunique(), rows["component"].nunique()
+    assert (rows["value"] - 0.1).abs().max() < 1e-9 and components == 7
+    assert len(rows) == 2 * layers * components  # SparseGPT and GPTQ
+    assert set(rows["method"]) == {"sparsegpt", "gptq"} and set(rows["n"]) == {4 * 32}
+    assert not (study.run(progress=False)["metric"] == "damping").any()
 
 
 def test_kept_masks_are_those_of_the_pruning(study, pruned):

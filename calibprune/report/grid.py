@@ -29,7 +29,7 @@ METRICS: dict[str, Metric] = {
     "snr_db": Metric("Signal-to-noise ratio", "SNR", "dB", False, False),
     "pruning_error": Metric("Pruning error", "", "", True, False),
 }
-METHODS = {"dense": "Dense", "magnitude": "Magnitude", "wanda": "Wanda", "sparsegpt": "SparseGPT"}
+METHODS = {"dense": "Dense", "magnitude": "Magnitude", "wanda": "Wanda", "sparsegpt": "SparseGPT", "gptq": "GPTQ"}
 
 
 def sources(frame: pd.DataFrame) -> list[str]:
@@ -57,10 +57,10 @@ def calibration_rank(calibration: str) -> tuple:
 
 
 def setting(sparsity: float, pattern: str) -> str:
-    """`50%` for unstructured sparsity, `2:4` for a pattern, empty for the dense model."""
+    """`50%` for unstructured sparsity, `2:4` or `4-bit` for a pattern, empty for the dense model."""
     if pattern == "dense":
         return ""
-    return pattern if ":" in pattern else f"{round(100 * sparsity, 1):g}%"
+    return pattern if ":" in pattern or pattern.endswith("-bit") else f"{round(100 * sparsity, 1):g}%"
 
 
 def summarize(frame: pd.DataFrame, metric: str, source: str) -> pd.DataFrame:

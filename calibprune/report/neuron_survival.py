@@ -52,7 +52,7 @@ def _rows(dense: Activations, own: Tensor, cell: Cell, probability: Tensor) -> l
         "model": cell.model,
         "method": cell.method,
         "sparsity": cell.sparsity.fraction,
-        "pattern": "dense" if cell.dense else cell.sparsity.pattern,
+        "pattern": cell.pattern,
         "source": dense.source,
         "calibration": "+".join(cell.calibration),
     }

@@ -64,7 +64,7 @@ def item_scores(study, metrics: Mapping[str, str], *parts: str) -> dict[Column, 
     """
     draws: dict[Column, dict[str, list[np.ndarray]]] = {}
     for cell in sorted((cell for cell in study.cells(*parts) if cell.tasks), key=lambda cell: cell.seed):
-        block = (cell.model, cell.method, cell.sparsity.fraction, "dense" if cell.dense else cell.sparsity.pattern)
+        block = (cell.model, cell.method, cell.sparsity.fraction, cell.pattern)
         with study.store.artifact(cell, "items") as items:
             there = set(items.keys())
             for task, _, language in (name.rpartition("_") for name in cell.tasks):
