@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from calibprune.report.display import Html, deviation, in_caption, language_header, listed, number, number_style, wrap
-from calibprune.report.grid import BLOCK, METHODS, METRICS, ROW, in_order, languages_of, setting, summarize
+from calibprune.report.grid import BLOCK, METHODS, METRICS, ROW, in_order, languages_of, setting, summarize, treatment
 from calibprune.report.paper import paper_value
 from calibprune.report.shading import colours
 
@@ -110,17 +110,13 @@ def caption(frame: pd.DataFrame, metrics, source: str, styles, title: str = "") 
     """What was measured, on how much text, over how many draws, and how to read the table; all from the records."""
     rows = frame[frame["metric"].isin(metrics) & (frame["source"] == source) & frame["layer"].isna()]
     counted = rows[rows["metric"] == metrics[0]]  # perplexity predicts one token less of each window
-    pruned = rows[rows["method"] != "dense"]
     calibrated = rows[rows["calibration"] != ""]
-    settings = dict.fromkeys(
-        setting(*pair) for pair in pruned[["sparsity", "pattern"]].drop_duplicates().itertuples(index=False)
-    )
     seeds = sorted(set(calibrated["seed"]))
     models = escape(listed(dict.fromkeys(rows["model"])))
     sentences = [
         *(f"{metric_label(name, styles[name])}: {DIRECTION[METRICS[name].lower_is_better]}." for name in metrics),
         f"Measured on “{escape(source)}”, {in_caption(counted['n'])} tokens per language.",
-        f"{models}, pruned to {escape(listed(settings))}." if settings else f"{models}, not pruned.",
+        f"{models}, {escape(treatment(rows))}.",
     ]
     if seeds:
         sentences.append(f"Calibrated on {in_caption(calibrated['calibration_tokens'])} tokens.")

@@ -47,7 +47,7 @@ def study(tmp_path, *cells):
         dense = method == "dense"
         cell = Cell(
             id=f"{i:016d}", title=f"{method} {seed}", model="tiny", method=method, sparsity=Sparsity(0.0 if dense else 0.5),
-            calibration=text, seed=seed, dense=dense, tasks=("passage_de", "arc_easy_en"),
+            calibration=text, seed=seed, dense=dense, pattern="dense" if dense else "unstructured", tasks=("passage_de", "arc_easy_en"),
         )  # fmt: skip
         items = {key: torch.arange(3, dtype=torch.float32) + 10 * seed + 100 * len(text) for key in keys}
         records = pd.DataFrame({name: pd.Series(dtype="object") for name in COLUMNS})

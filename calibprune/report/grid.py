@@ -10,6 +10,7 @@ import pandas as pd
 
 from calibprune.errors import ParameterError, one_of
 from calibprune.languages import LANGUAGES
+from calibprune.report.display import listed
 
 MODEL_SETTING = ["model", "sparsity", "pattern"]
 BLOCK = ["model", "method", "sparsity", "pattern"]
@@ -60,7 +61,27 @@ def setting(sparsity: float, pattern: str) -> str:
     """`50%` for unstructured sparsity, `2:4` or `4-bit` for a pattern, empty for the dense model."""
     if pattern == "dense":
         return ""
-    return pattern if ":" in pattern or pattern.endswith("-bit") else f"{round(100 * sparsity, 1):g}%"
+    return pattern if ":" in pattern or is_quantized(pattern) else f"{round(100 * sparsity, 1):g}%"
+
+
+def is_quantized(pattern: str) -> bool:
+    """Whether a pattern names bits, as "4-bit" does, and not a way to be sparse."""
+    return pattern.endswith("-bit")
+
+
+def treatment(rows: pd.DataFrame) -> str:
+    """What was done to the models of some rows: `pruned to 50% and 2:4`, `quantized to 4 and 8 bits`, `not pruned`."""
+    settings = rows.loc[rows["method"] != "dense", ["sparsity", "pattern"]].drop_duplicates()
+    pruned = [setting(*pair) for pair in settings.itertuples(index=False) if not is_quantized(pair.pattern)]
+    bits = [pattern.removesuffix("-bit") for pattern in dict.fromkeys(settings["pattern"]) if is_quantized(pattern)]
+    parts = [f"pruned to {listed(pruned)}"] * bool(pruned) + [f"quantized to {listed(bits)} bits"] * bool(bits)
+    return ", or ".join(parts) or "not pruned"
+
+
+def participle(rows: pd.DataFrame) -> str:
+    """`quantized` where nothing was pruned but weights were rounded, else `pruned`."""
+    patterns = rows.loc[rows["method"] != "dense", "pattern"]
+    return "quantized" if len(patterns) and patterns.map(is_quantized).all() else "pruned"
 
 
 def summarize(frame: pd.DataFrame, metric: str, source: str) -> pd.DataFrame:

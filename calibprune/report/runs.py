@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from calibprune.report.grid import METHODS, calibration_rank, setting
+from calibprune.report.grid import METHODS, calibration_rank, is_quantized, setting
 
 CELL = ["model", "method", "sparsity", "pattern", "calibration", "seed"]
 CHECKSUM = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
@@ -18,19 +18,20 @@ def what_was_run(provenance: pd.DataFrame) -> pd.DataFrame:
     calibration_tokens, seconds_prune, seconds_measure, peak_memory_gb, date, and any further columns (machine, device,
     dtype, versions, commit, checksums). Of these every one that is the same or takes few values is listed as it is.
     """
+    rounded = provenance["pattern"].map(is_quantized).any()
     dates = sorted(str(date) for date in provenance["date"].dropna())
     lines = [
         ("cells", f"{len(provenance)}"),
         ("models", distinct(provenance["model"])),
         ("methods", distinct(METHODS.get(name, name) for name in provenance["method"])),
         (
-            "sparsity",
+            "sparsity or bits" if rounded else "sparsity",
             distinct(setting(*pair) for pair in zip(provenance["sparsity"], provenance["pattern"], strict=True)),
         ),
         ("calibration", distinct(sorted(provenance["calibration"], key=calibration_rank))),
         ("seeds of the calibration draw", distinct(provenance.loc[provenance["calibration"] != "", "seed"])),
         ("calibration tokens", distinct(provenance.loc[provenance["calibration"] != "", "calibration_tokens"])),
-        ("time pruning", duration(provenance["seconds_prune"].sum())),
+        ("time pruning and quantizing" if rounded else "time pruning", duration(provenance["seconds_prune"].sum())),
         ("time measuring", duration(provenance["seconds_measure"].sum())),
         ("peak memory", f"{provenance['peak_memory_gb'].max():.1f} GB"),
         ("from", dates[0] if dates else ""),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from calibprune.report.display import Html, deviation, in_caption, language_header, listed, number, wrap
-from calibprune.report.grid import BLOCK, languages_of, setting
+from calibprune.report.grid import BLOCK, languages_of, participle, treatment
 from calibprune.report.paper_tasks import paper_score
 from calibprune.report.shading import colours
 from calibprune.report.task_scores import COLUMN, TASK_METRICS, tasks_of
@@ -103,13 +103,11 @@ def details(row) -> str:
 
 def caption(table: pd.DataFrame, title: str, chance: dict[str, float] | None, intervals: bool) -> str:
     """What was measured, on how many items, over how many draws, and how to read the marks; all from the rows."""
-    pruned = table[table["method"] != "dense"]
-    settings = dict.fromkeys(setting(*pair) for pair in pruned[["sparsity", "pattern"]].drop_duplicates().itertuples(index=False))
-    texts = pruned[pruned["calibration"] != ""]
+    texts = table[table["calibration"] != ""]
     sentences = [
         f"{measure(table)}: higher (lighter) is better.",
         f"{in_caption(table['n'])} items in a column.",
-        f"{escape(listed(dict.fromkeys(table['model'])))}, " + (f"pruned to {escape(listed(settings))}." if settings else "not pruned."),
+        f"{escape(listed(dict.fromkeys(table['model'])))}, {escape(treatment(table))}.",
     ]
     if chance is not None:
         sentences.append(chance_sentence(table, chance))
@@ -149,12 +147,13 @@ def chance_sentence(table: pd.DataFrame, chance: dict[str, float]) -> str:
     at_chance = (table["low"] <= level) & (level > 0)
     dense = table[at_chance & (table["method"] == "dense")]
     columns = listed(f"{escape(task_name(row.task))} {row.language.upper()}" for row in dense.itertuples())
-    pruned = table["method"] != "dense"
+    others = table["method"] != "dense"
+    lost = f"Of {int(others.sum())} values of {participle(table)} models {int((at_chance & others).sum())} are not above chance."
     return " ".join(
         [
             f"Guessing reaches {values}.",
             *([f"The dense model is not above chance in {columns}."] if columns else []),
-            f"Of {int(pruned.sum())} values of pruned models {int((at_chance & pruned).sum())} are not above chance." if pruned.any() else "",
+            lost if others.any() else "",
         ]
     ).strip()
 
