@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import triton_device  # noqa: F401 - chooses the interpreter before anything imports triton
 from byte_tokenizer import byte_tokenizer
 from tiny_models import tiny
 

@@ -1,6 +1,9 @@
 """Sums of outer products of activations (the Hessian of layer-wise pruning, up to a factor)."""
 
+import torch
 from torch import Tensor
+
+from .device import takes_kernels
 
 STRIPES = 4
 
@@ -8,8 +11,9 @@ STRIPES = 4
 def add_gram(total: Tensor | None, x: Tensor) -> Tensor:
     """Add xᵀx to `total`; only the lower triangle of the result is meaningful, see `symmetric`.
 
-    The products are summed in float32 whatever the dtype of x. The matrix is symmetric, so four stripes of rows are computed up to the
-    diagonal and a little beyond: 62% of the multiplications of the full product.
+    The products are summed in float32 whatever the dtype of x. This is the Hessian of a layer's squared error (Frantar & Alistarh 2023, Section 3)
+    up to a factor. It is symmetric: on a CPU four stripes of rows are computed up to the diagonal and a little beyond, 62% of the multiplications
+    of the full product; on a GPU (`gram_triton`) the tiles up to the diagonal, about half, from 16-bit x as it is and from float32 in TF32 parts.
 
     Args:
         total: float32 [in, in], or None at the start.
@@ -18,10 +22,16 @@ def add_gram(total: Tensor | None, x: Tensor) -> Tensor:
     Returns:
         float32 [in, in]; the input `total`, updated in place, once it exists.
     """
-    x = x.reshape(-1, x.shape[-1]).float()
+    x = x.reshape(-1, x.shape[-1])
     columns = x.shape[1]
     if total is None:
-        total = x.new_zeros(columns, columns)
+        total = x.new_zeros(columns, columns, dtype=torch.float32)
+    if takes_kernels(x):
+        from . import gram_triton
+
+        gram_triton.add_gram(total, x if x.dtype.itemsize == 2 else x.float())
+        return total
+    x = x.float()
     height = -(-columns // STRIPES)
     for start in range(0, columns, height):
         stop = min(start + height, columns)

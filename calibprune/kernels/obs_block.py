@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from .device import takes_kernels
 from .rounding import on_grid
 from .selection import lowest_per_row
 
@@ -33,7 +34,14 @@ def solve_block(
 
     Returns:
         float32 [columns, rows], the errors e; sums are in float32.
+
+    On a CPU panels of 16 columns are solved one by one and spread over the rest of the block in a product; on a GPU (`obs_block_triton`) one
+    launch solves the block, its rows side by side.
     """
+    if takes_kernels(work):
+        from . import obs_block_triton
+
+        return obs_block_triton.solve_block(work, factor, mask, nm, scale, zero, levels)
     columns = len(work)
     diagonal = factor.diagonal()
     error = torch.empty_like(work)

@@ -11,21 +11,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .device import takes_kernels
+
 BLOCK = 8192  # words of eight bytes: the blocks of seven groups and what comes of them fit into a core's second cache
 
 
 def pack(mask: Tensor) -> Tensor:
-    """bool [out, in] -> uint8 [out, ⌈in / 8⌉], on the CPU."""
+    """bool [out, in] -> uint8 [out, ⌈in / 8⌉], on the CPU; a mask on a GPU is packed there (`packed_triton`), and an eighth of it is copied."""
+    if takes_kernels(mask):
+        from . import packed_triton
+
+        return packed_triton.pack(mask).cpu()
     return torch.from_numpy(np.packbits(mask.cpu().numpy(), axis=-1, bitorder="little"))
 
 
 def unpack(packed: Tensor, columns: int) -> Tensor:
-    """uint8 [out, ⌈columns / 8⌉] -> bool [out, columns], the inverse of `pack`."""
+    """uint8 [out, ⌈columns / 8⌉] -> bool [out, columns], the inverse of `pack`, on the device of `packed`."""
+    if takes_kernels(packed):
+        from . import packed_triton
+
+        return packed_triton.unpack(packed, columns)
     return torch.from_numpy(np.unpackbits(packed.numpy(), axis=-1, count=columns, bitorder="little").view(bool))
 
 
 def count(packed: Tensor) -> int:
     """How many bits of a uint8 tensor of any shape are set."""
+    if takes_kernels(packed):
+        return int(overlaps([[packed]]).any[0])
     words = _words(packed)
     return sum(int(np.bitwise_count(words[start : start + BLOCK]).sum()) for start in range(0, len(words), BLOCK))
 
@@ -41,9 +53,17 @@ class Overlaps(NamedTuple):
 def overlaps(groups: Sequence[Sequence[Tensor]]) -> Overlaps:
     """Intersections and unions of groups of masks, and the intersections of the groups' intersections, in one pass over memory.
 
+    Bits are counted by numpy on a CPU, in int64; masks on a GPU are counted there (`packed_triton`).
+
     Args:
-        groups: at least one group of at least one mask; uint8 tensors of one shape, from `pack`.
+        groups: at least one group of at least one mask; uint8 tensors of one shape and device, from `pack`.
     """
+    if takes_kernels(groups[0][0]):
+        from . import packed_triton
+
+        flat = torch.stack([mask.reshape(-1) for masks in groups for mask in masks])
+        any_, both = packed_triton.count_overlaps(torch.nn.functional.pad(flat, (0, -flat.shape[1] % 4)), [len(masks) for masks in groups])
+        return Overlaps(both.diagonal().cpu().numpy().copy(), any_.cpu().numpy(), both.cpu().numpy())
     words = [[_words(mask) for mask in masks] for masks in groups]
     size, length = len(words), len(words[0][0])
     any_, both = np.zeros(size, np.int64), np.zeros((size, size), np.int64)

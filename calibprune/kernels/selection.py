@@ -4,6 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .device import takes_kernels
+
+WIDEST = 65536  # columns of a row that the kernel for rows takes
+
 
 def _smallest(score: Tensor, k: int) -> Tensor:
     """The k-th smallest value (k from 0) along the last dimension, [..., 1]."""
@@ -23,6 +27,8 @@ def zero(weight: Tensor, mask: Tensor) -> None:
 def lowest_per_row(score: Tensor, k: int) -> Tensor:
     """Mark the k lowest scores of each row; of equal scores the lowest column index goes first.
 
+    Nothing is sorted: on a CPU numpy partitions each row, on a GPU (`select_triton`) the bits of the k-th lowest are found by bisection.
+
     Args:
         score: float32 [rows, columns].
         k: number of entries to mark in each row, 0 to columns.
@@ -32,6 +38,10 @@ def lowest_per_row(score: Tensor, k: int) -> Tensor:
     """
     if k == 0:
         return torch.zeros_like(score, dtype=torch.bool)
+    if takes_kernels(score) and score.shape[1] <= WIDEST:
+        from . import select_triton
+
+        return select_triton.lowest_per_row(score.contiguous(), k)
     threshold = _smallest(score, k - 1)
     mask = score <= threshold
     if int(mask.sum()) != k * len(score):  # ties at a threshold: keep the later ones
@@ -51,6 +61,10 @@ def lowest_in_groups(score: Tensor, n: int, m: int) -> Tensor:
         bool [rows, columns], exactly n True in each aligned group of m.
     """
     rows, columns = score.shape
+    if takes_kernels(score):
+        from . import select_triton
+
+        return select_triton.lowest_in_groups(score.contiguous(), n, m)
     return lowest_per_row(score.reshape(-1, m), n).view(rows, columns)
 
 
@@ -59,7 +73,44 @@ def lowest_of_all(score: Tensor, fraction: float) -> Tensor:
 
     That is ⌊size·fraction⌋ + 1 entries, more where entries tie with the threshold: the published SparseGPT's quota. At fraction 0
     nothing is marked.
+
+    Args:
+        score: float32 [rows, columns]; on a GPU (`threshold_triton`) below 2³¹ entries, and the host does not wait for the threshold.
+
+    Returns:
+        bool [rows, columns].
     """
     if fraction == 0:
         return torch.zeros_like(score, dtype=torch.bool)
-    return score <= _smallest(score.flatten(), int(score.numel() * fraction))
+    rank = int(score.numel() * fraction)
+    if takes_kernels(score):
+        from . import threshold_triton
+
+        return threshold_triton.lowest_of_all(score, rank)
+    return score <= _smallest(score.flatten(), rank)
+
+
+def prune_rows(weight: Tensor, norms: Tensor, quota: int | tuple[int, int]) -> Tensor:
+    """Zero the weights with the lowest |W_ij|·norm_j of each row, or of every m of its columns, in place.
+
+    Wanda's step (Sun et al. 2024, Algorithm 1) in one function, so that a GPU (`select_triton`) reads the weights once and writes them once.
+    Scores are float32 products whatever the dtype of the weights; of equal scores the lowest column index goes first.
+
+    Args:
+        weight: [rows, columns] of any floating dtype.
+        norms: float32 [columns], not negative.
+        quota: k, as many go in each row; or (n, m), n of every m consecutive columns go, columns being a multiple of m.
+
+    Returns:
+        bool [rows, columns], True = pruned.
+    """
+    groups = isinstance(quota, tuple)
+    fits = weight.stride(1) == 1 and weight.dtype.itemsize <= 4 and (groups or (quota > 0 and weight.shape[1] <= WIDEST))
+    if takes_kernels(weight) and fits:
+        from . import select_triton
+
+        return select_triton.lowest_in_groups(weight, *quota, norms) if groups else select_triton.lowest_per_row(weight, quota, norms)
+    score = weight.float().abs().mul_(norms)
+    mask = lowest_in_groups(score, *quota) if groups else lowest_per_row(score, quota)
+    zero(weight, mask)
+    return mask
