@@ -5,28 +5,16 @@ One line a ratio, medians of --repeats runs a side, the sides taking turns.
 
 import argparse
 import copy
-import statistics
-import time
 from collections.abc import Callable
 
 import textbook
 import torch
+from measuring import turns
 
 import calibprune as cp
 from calibprune.families import decoder, linears
 from calibprune.inputs import batches
 from calibprune.kernels.cross_entropy import token_losses
-
-
-def turns(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Median seconds of the two sides."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for _ in range(repeats):
-        for side, run in zip(seconds, (ours, theirs), strict=True):
-            started = time.perf_counter()
-            run()
-            side.append(time.perf_counter() - started)
-    return statistics.median(seconds[0]), statistics.median(seconds[1])
 
 
 def line(what: str, ours: float, theirs: float, target: float) -> None:

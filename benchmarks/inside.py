@@ -12,7 +12,7 @@ from itertools import islice
 from unittest.mock import patch
 
 import torch
-from cpu import turns
+from measuring import turns
 
 import calibprune as cp
 from calibprune.families import decoder

@@ -8,7 +8,7 @@ import argparse
 
 import numpy as np
 import torch
-from cpu import turns
+from measuring import turns
 
 from calibprune.languages import LANGUAGES
 from calibprune.metrics.masks import pairwise

@@ -1,0 +1,128 @@
+"""What the benchmarks share: sides that take turns, rows with targets, and the file of a machine that they are kept in."""
+
+import importlib.metadata
+import json
+import os
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from calibprune import provenance
+from calibprune.report.benchmark_results import RESULTS
+from calibprune.report.comparisons import COMPARISONS
+
+PACKAGES = ("torch", "triton", "transformers", "llmcompressor")
+
+
+class Side(NamedTuple):
+    """One side of a comparison: what is timed, and what brings it to its first state beforehand, outside the time."""
+
+    run: Callable[[], object]
+    start: Callable[[], object] = lambda: None
+
+
+def seconds(sides: Sequence[Side], repeats: int, device: str = "cpu", warm: bool = True) -> list[list[float]]:
+    """Seconds of every run of each side. The sides take turns, after a turn that does not count, where kernels are compiled and caches filled."""
+    taken: list[list[float]] = [[] for _ in sides]
+    for turn in range(repeats + warm):
+        for side, times in zip(sides, taken, strict=True):
+            side.start()
+            synchronise(device)
+            started = time.perf_counter()
+            side.run()
+            synchronise(device)
+            if turn >= warm:
+                times.append(time.perf_counter() - started)
+    return taken
+
+
+def turns(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Median seconds of the two sides, on the CPU and without a turn before."""
+    first, second = seconds([Side(ours), Side(theirs)], repeats, warm=False)
+    return statistics.median(first), statistics.median(second)
+
+
+def synchronise(device: str) -> None:
+    """Wait for a GPU to finish what it was given; launches return before."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+
+
+def row(
+    key: str,
+    size: str,
+    as_asked: bool,
+    value: float | None,
+    sides: dict[str, list[float]],
+    names: dict[str, str],
+    unit: str = "s",
+    reason: str = "",
+    detail: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A row of results as `calibprune.report.benchmark_results.Machine` describes it, which is also printed."""
+    compared = COMPARISONS[key]
+    about = "; ".join(
+        f"{side}{f' ({names[side]})' if side in names else ''} {statistics.median(values):.4g} {unit}" for side, values in sides.items() if values
+    )
+    result = f"not measured: {reason}" if value is None else f"{value:.3g} {compared.unit}"
+    meant = "" if as_asked or compared.target is None else f", meant for {compared.size} on a {'GPU' if compared.device == 'cuda' else 'CPU'}"
+    alike = f"; {detail['same']:.2%} of the weights alike" if detail and "same" in detail else ""
+    print(f"{compared.what}, {size}: {f'{about}; ' if about else ''}{result} (target: {compared.aim}{meant}){alike}", flush=True)
+    return {
+        "key": key, "size": size, "as_asked": as_asked, "value": value, "reason": reason, "unit": unit, "sides": sides, "names": names,
+        "detail": detail or {}, "date": provenance.now(), "commit": provenance.commit(), "versions": versions(),
+    }  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that the times depend on, as far as they are installed."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def heading(device: str, dtype: torch.dtype, repeats: int) -> None:
+    print(f"{name_of(device)}, torch {torch.__version__}, {torch.get_num_threads()} threads, {dtype}, {repeats} repeats", flush=True)
+
+
+def name_of(device: str) -> str:
+    """The GPU, or the processor with its number of cores."""
+    machine = provenance.machine(device)
+    return machine["device"] if device.startswith("cuda") else machine["machine"]
+
+
+def write(rows: list[dict[str, Any]], device: str, peaks: dict[str, float] | None = None, folder: Path = RESULTS) -> Path:
+    """Put rows, and peaks if there are any, into the machine's file: those of the same key and size are replaced, the others stay."""
+    name, host = name_of(device), provenance.machine(device)
+    path = folder / f"{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"rows": [], "peaks": {}}
+    new = {(row["key"], row["size"]): row for row in rows}
+    kept = [row for row in before["rows"] if (row["key"], row["size"]) not in new]
+    order = list(COMPARISONS)
+    content = {
+        "name": name,
+        "device": torch.device(device).type,
+        "host": host["machine"],
+        "system": host["system"],
+        "threads": torch.get_num_threads(),
+        "peaks": before["peaks"] if peaks is None else peaks,
+        "rows": sorted([*kept, *new.values()], key=lambda row: (order.index(row["key"]), row["size"])),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, suffix=".part", delete=False) as scratch:
+        json.dump(content, scratch, indent=1, ensure_ascii=False)
+        scratch.write("\n")
+    os.chmod(scratch.name, 0o644)
+    os.replace(scratch.name, path)
+    print(f"written to {path}")
+    return path
