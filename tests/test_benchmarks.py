@@ -90,10 +90,21 @@ def test_ratios_are_those_of_medians(written):
 
 
 def test_whole_runs_stand_beside_their_least_time(written):
-    staged = benchmarks.staged(read(written[0]))
+    (found,) = read(written[0])
+    staged = benchmarks.staged(found)
     assert set(staged["part"]) == {"statistics", "solve", "propagate", "whole run"}
     assert len(staged) == 12
-    assert (staged["at least"] > 0).all()
+    assert (staged["times that"] > 0).all()
+    assert benchmarks.staged(found._replace(peak=None)).empty
+
+
+def test_every_row_of_a_machine_is_in_its_table(written):
+    (found,) = read(written[0])
+    table = benchmarks.measured(found)
+    assert len(table) == len(found.rows)
+    assert set(table["repeats"]) == {2}
+    said = benchmarks.origin(found)
+    assert found.rows[0]["date"][:10] in said and f"torch {found.rows[0]['versions']['torch']}" in said
 
 
 def test_a_row_replaces_its_namesake_and_leaves_the_others(monkeypatch, tmp_path):
@@ -136,7 +147,6 @@ def test_without_any_results_every_target_is_not_measured(tmp_path):
     gpu = table["size"] != GEMMA_3_270M.name
     assert set(table.loc[gpu, "verdict"]) == {"not measured: no GPU"}
     assert set(table.loc[~gpu, "verdict"]) == {"not measured: the benchmark was not run"}
-    assert benchmarks.measured([]).empty and benchmarks.staged([]).empty
     assert benchmark_figures.against_targets_alt([]).count("not measured") == len(TARGETS)
     assert len(benchmark_figures.against_targets([]).axes[0].get_yticks()) == len(TARGETS)
 

@@ -55,21 +55,20 @@ def counted(shape: Shape, samples: int, length: int, machines: Iterable[Machine]
     )
 
 
-def staged(machines: Iterable[Machine]) -> pd.DataFrame:
+def staged(machine: Machine) -> pd.DataFrame:
     """Seconds of whole runs and, on a CPU, of their parts, beside the least that operations and bytes need at the machine's measured peaks."""
     lines = []
-    for machine in machines:
-        for row in machine.rows:
-            detail = row["detail"]
-            if not machine.peak or "stages" not in detail:
-                continue
-            least = stages(Shape(*detail["shape"]), detail["samples"], detail["length"], detail["method"])
-            taken = detail["stages"] | {"whole run": statistics.median(row["sides"]["ours"])}
-            least["whole run"] = Count.sum(list(least.values()))
-            for part, seconds in taken.items():
-                bound = least[part].seconds(machine.peak)
-                line = {"run": COMPARISONS[row["key"]].what, "size": row["size"], "machine": machine.name, "part": part}
-                lines.append(line | {"seconds": seconds, "at least": bound, "times that": seconds / bound})
+    for row in machine.rows:
+        detail = row["detail"]
+        if not machine.peak or "stages" not in detail:
+            continue
+        least = stages(Shape(*detail["shape"]), detail["samples"], detail["length"], detail["method"])
+        taken = detail["stages"] | {"whole run": statistics.median(row["sides"]["ours"])}
+        least["whole run"] = Count.sum(list(least.values()))
+        for part, seconds in taken.items():
+            bound = least[part].seconds(machine.peak)
+            line = {"run": COMPARISONS[row["key"]].what, "size": row["size"], "part": part}
+            lines.append(line | {"takes": duration(seconds), "at least": duration(bound), "times that": seconds / bound})
     return pd.DataFrame(lines)
 
 
@@ -78,8 +77,8 @@ def against_targets(machines: list[Machine]) -> pd.DataFrame:
     return pd.DataFrame([line for target in TARGETS for line in _lines(target, machines)])
 
 
-def measured(machines: Iterable[Machine]) -> pd.DataFrame:
-    """Every row of every machine, whatever its size: medians of both sides, and when and from which commit.
+def measured(machine: Machine) -> pd.DataFrame:
+    """Every row of a machine, whatever its size: medians of the sides, and what comes of them.
 
     `alike` is the share of weights that both sides leave with the same value, where they solve the same matrix.
     """
@@ -88,18 +87,22 @@ def measured(machines: Iterable[Machine]) -> pd.DataFrame:
             {
                 "what": COMPARISONS[row["key"]].what,
                 "size": row["size"],
-                "machine": machine.name,
                 **{side: _median(row, side) for side in ("ours", "peer", "limit")},
-                "repeats": len(row["sides"].get("ours", [])),
+                "repeats": len(row["sides"]["ours"]),
                 "result": _result(row),
                 "alike (%)": 100 * row["detail"]["same"] if "same" in row["detail"] else None,
-                "date": row["date"][:10],
-                "commit": row["commit"],
-                "versions": listed(f"{name} {version}" for name, version in row["versions"].items()),
             }
-            for machine in machines
             for row in machine.rows
         ]
+    )
+
+
+def origin(machine: Machine) -> str:
+    """When a machine's rows were measured, from which commits and with which versions, in a sentence."""
+    versions = [f"{name} {version}" for row in machine.rows for name, version in row["versions"].items()]
+    days, commits = sorted(row["date"][:10] for row in machine.rows), [row["commit"] or "unknown" for row in machine.rows]
+    return (
+        "; ".join(f"{what}: {', '.join(dict.fromkeys(values))}" for what, values in (("dates", days), ("commits", commits), ("with", versions))) + "."
     )
 
 
