@@ -28,7 +28,7 @@ def gram_row(at: Setting) -> dict[str, Any]:
     asked = at.on_a_gpu and at.width == LLAMA_3_8B.mlp and at.dtype.itemsize == 2
     return row(
         "gram", size, asked, least / statistics.median(sides[0]), {"ours": sides[0], "peer": sides[1], "limit": [least]},
-        {"peer": "full product", "limit": "one triangle at the measured peak"},
+        {"peer": "full product", "limit": "a triangle at the peak"},
     )  # fmt: skip
 
 

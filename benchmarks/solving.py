@@ -22,7 +22,7 @@ from calibprune.layerwise import collect
 from calibprune.methods import METHODS, gptq
 
 BITS = 4
-NAMES = {"peer": "loop over columns", "limit": "arithmetic and memory at their measured peaks"}
+NAMES = {"peer": "loop over columns", "limit": "at the measured peaks"}
 
 
 def alike(ours: list[Tensor], theirs: list[Tensor]) -> float:

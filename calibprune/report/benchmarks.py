@@ -102,7 +102,7 @@ def origin(machine: Machine) -> str:
     versions = [f"{name} {version}" for row in machine.rows for name, version in row["versions"].items()]
     days, commits = sorted(row["date"][:10] for row in machine.rows), [row["commit"] or "unknown" for row in machine.rows]
     return (
-        "; ".join(f"{what}: {', '.join(dict.fromkeys(values))}" for what, values in (("dates", days), ("commits", commits), ("with", versions))) + "."
+        "; ".join(f"{what}: {', '.join(dict.fromkeys(values))}" for what, values in (("Dates", days), ("commits", commits), ("with", versions))) + "."
     )
 
 
@@ -149,7 +149,8 @@ def _lines(target: Comparison, machines: list[Machine]) -> list[dict[str, Any]]:
 def _median(row: dict[str, Any], side: str) -> str:
     if side not in row["sides"]:
         return "–"
-    value = f"{statistics.median(row['sides'][side]):.3g} {row['unit']}"
+    middle = statistics.median(row["sides"][side])
+    value = duration(middle) if row["unit"] == "s" else f"{middle:.3g} {row['unit']}"
     return f"{value} ({row['names'][side]})" if side in row["names"] else value
 
 
