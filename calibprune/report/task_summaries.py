@@ -36,6 +36,16 @@ def target_ranks(table: pd.DataFrame) -> pd.DataFrame:
     One row a model, method and sparsity, as text, then the paper's own counts. Chance: the mean over rows with exchanged labels; p: of
     at least as many columns won (`statistics.diagonal_p_value`).
     """
+    lines = rank_lines(table)
+    paper = [
+        {"model": "the paper's Table 2", "method": METHODS[method], "sparsity": "50%", "columns": str(columns), "best": str(best)}
+        for method, (best, columns) in TARGET_BEST.items()
+    ]
+    return pd.DataFrame([*lines, *paper]).fillna("not known") if lines else pd.DataFrame()
+
+
+def rank_lines(table: pd.DataFrame) -> list[dict[str, str]]:
+    """The rows of `target_ranks` without the paper's."""
     lines = []
     for (model, method, sparsity, pattern), columns in target_columns(table):
         texts = list(columns[0][1].index)
@@ -49,11 +59,7 @@ def target_ranks(table: pd.DataFrame) -> pd.DataFrame:
             | {word: f"{count} (chance {chance:.1f})" for word, count, chance in zip(words, counts[1:], chances, strict=True)}
             | {"p": f"{p:.2g}"}
         )
-    paper = [
-        {"model": "the paper's Table 2", "method": METHODS[method], "sparsity": "50%", "columns": str(columns), "best": str(best)}
-        for method, (best, columns) in TARGET_BEST.items()
-    ]
-    return pd.DataFrame([*lines, *paper]).fillna("not known") if lines else pd.DataFrame()
+    return lines
 
 
 def target_columns(table: pd.DataFrame) -> list[tuple[tuple, list[tuple[str, pd.DataFrame]]]]:

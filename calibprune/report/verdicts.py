@@ -5,6 +5,7 @@ import math
 import pandas as pd
 
 from calibprune.report.display import listed
+from calibprune.report.findings import number
 from calibprune.report.grid import METHODS, METRICS
 
 VERDICTS = ("held", "not held", "undecided")
@@ -39,7 +40,7 @@ def readable(claims: pd.DataFrame) -> pd.DataFrame:
 def result(row) -> str:
     """`7 of 7 columns`, `41% lower`, `−3% lower`, `1.20 dB higher`."""
     if row.what.startswith("percent"):
-        return f"{row.statistic:.1f}%{row.what.removeprefix('percent')}".replace("-", "−")
+        return f"{percent(row.statistic)}%{row.what.removeprefix('percent')}"
     return f"{row.statistic:.2f} {row.what}".replace("-", "−") if row.what.startswith("dB") else row.what
 
 
@@ -50,7 +51,12 @@ def interval(row) -> str:
     if row.what.startswith("dB"):
         return f"{row.low:.2f} to {row.high:.2f} dB".replace("-", "−")
     scale = 1 if row.what.startswith("percent") else 100
-    return f"{scale * row.low:.1f} to {scale * row.high:.1f}%".replace("-", "−")
+    return f"{percent(scale * row.low)} to {percent(scale * row.high)}%"
+
+
+def percent(value: float) -> str:
+    """One decimal, more where it would be zero and the value is not."""
+    return f"{value:.1f}".replace("-", "−") if value == 0 or abs(value) >= 0.05 else number(value)
 
 
 def verdict_sentence(claims: pd.DataFrame) -> str:
