@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import reference
 import torch
 from triton_device import DEVICE, INTERPRETED
 
@@ -122,6 +123,20 @@ def test_sparsegpt_and_gptq(request, sparsity, bits):
     for mask, other in zip(found_masks, plain_masks, strict=True):
         assert (mask is None) == (other is None) == (sparsity is None)
         assert mask is None or float((mask.cpu() != other).float().mean()) < 0.01
+
+
+@pytest.mark.parametrize("sparsity", ["0.5", "2:4"])
+def test_the_error_that_sparsegpt_leaves_is_that_of_float64(kernels, sparsity):
+    random = torch.Generator().manual_seed(4)
+    chosen, weight = Sparsity.of(sparsity), torch.randn(10, 200, generator=random)
+    x = torch.randn(500, 200, generator=random) @ torch.randn(200, 200, generator=random)
+    x[:, 7] = 0
+    expected, expected_mask = reference.sparsegpt(weight, list(x.split(100)), chosen.fraction, (chosen.n, chosen.m) if chosen.m else None)
+    work = weight.clone().to(DEVICE)
+    mask = sparsegpt.solve(work, prepare(gram.add_gram(None, x.to(DEVICE)), 5), chosen)
+    assert float((mask.cpu() == expected_mask).float().mean()) >= 0.999
+    left, expected_left = (float(((solved.cpu().double() - weight) @ x.double().T).norm()) for solved in (work, expected))
+    assert abs(left - expected_left) <= 1e-3 * expected_left
 
 
 def test_packed_masks(request):
