@@ -1,4 +1,4 @@
-"""The command line: `calibprune study | cells | prune | corpora | fetch | book`."""
+"""The command line: `calibprune study | cells | prune | quantize | corpora | fetch | book`."""
 
 import sys
 from pathlib import Path
@@ -90,6 +90,56 @@ def prune(
     licence = PACKAGED[model].licence if model in PACKAGED else ""
     checkpoint.save(output, loaded, tokenizer, checkpoint.model_card(model, result, settings, licence))
     print(f"{output}: {model} pruned with {method} to {pattern} in {result.seconds:.0f} s")
+
+
+@app.command()
+def quantize(
+    model: Annotated[str, typer.Argument(help="gemma3-270m, smollm2-135m, a local folder, or a hub id")],
+    output: Annotated[Path, typer.Option(help="a new folder for the checkpoint")],
+    calibration: Annotated[str, typer.Option(help="a language or a mixture, for example de or ar+en")],
+    bits: Annotated[int, typer.Option(help="2 to 8")] = 4,
+    group_size: Annotated[int, typer.Option(help="how many consecutive inputs share a scale")] = 128,
+    symmetric: Annotated[bool, typer.Option(help="levels around 0; else each group spans its own range")] = True,
+    act_order: Annotated[bool, typer.Option(help="round the columns by falling Hessian diagonal")] = False,
+    format: Annotated[str, typer.Option(help="compressed-tensors (packed) or dense")] = "compressed-tensors",
+    source: Annotated[str, typer.Option(help="chromium, udhr, mc4, or file:PATH")] = "chromium",
+    samples: Annotated[int, typer.Option(help="number of calibration windows")] = 32,
+    length: Annotated[int, typer.Option(help="tokens in a window")] = 512,
+    seed: Annotated[int, typer.Option(help="which draw of windows")] = 0,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Quantize a model with GPTQ and write it as a Hugging Face checkpoint with a model card."""
+    from . import checkpoint, compressed, layerwise, models
+    from .errors import ParameterError, one_of
+    from .grid import Grid
+    from .packaged import PACKAGED
+    from .parameters import mixture
+    from .progress import StudyProgress
+    from .windows import windows
+
+    grid = Grid.of(bits, group_size, symmetric, act_order)
+    if format not in compressed.FORMATS:
+        raise ParameterError(one_of("format", format, compressed.FORMATS))
+    if format == compressed.PACKED:
+        compressed.check(grid)
+    languages = list(mixture(calibration))
+    checkpoint.check_output(output)
+    loaded, tokenizer = models.load(model, device, dtype)
+    layerwise.check_length(loaded, length)
+    tokens = windows(tokenizer, source, languages, samples, length, seed)
+    with StudyProgress(loaded.config.num_hidden_layers) as bar:
+        bar.begin(f"{model} gptq {grid.pattern} {calibration}")
+        result = layerwise.quantize(loaded, tokens, *grid, progress=lambda done, total: bar.step())
+    settings = {
+        "method": "gptq", "bits": bits, "group-size": group_size, "symmetric": symmetric, "act-order": act_order, "format": format,
+        "dtype": str(loaded.dtype).removeprefix("torch."), "calibration": calibration, "source": source, "samples": samples, "length": length,
+        "seed": seed,
+    }  # fmt: skip
+    licence = PACKAGED[model].licence if model in PACKAGED else ""
+    packed = compressed.compress(loaded, result) if format == compressed.PACKED else None
+    checkpoint.save(output, loaded, tokenizer, checkpoint.model_card(model, result, settings, licence), packed)
+    print(f"{output}: {model} quantized to {bits} bits in {result.seconds:.0f} s")
 
 
 @app.command()

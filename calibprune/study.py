@@ -53,7 +53,7 @@ class Study:
         """Compute the cells that are missing in the store, and return the records of all as one tidy frame.
 
         Args:
-            parts: "languages", "mixtures", "draws", "sweep" (see `cells.PARTS`); all by default.
+            parts: "languages", "mixtures", "draws", "sweep", "quantization" (see `cells.PARTS`); all by default.
 
         A cell is written when it is complete, so a run that was interrupted goes on where it was. Several processes may
         run one study: each computes cells that no other has claimed.

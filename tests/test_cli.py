@@ -109,6 +109,30 @@ def test_prune_writes_a_checkpoint(run, tiny_checkpoint, tiny_texts, tmp_path, m
     assert hf.AutoTokenizer.from_pretrained(tmp_path / "new" / "out").bos_token_id == 256
 
 
+@pytest.mark.parametrize("format", ["compressed-tensors", "dense"])
+def test_quantize_writes_a_checkpoint(run, tiny_checkpoint, tiny_texts, tmp_path, format):
+    options = {"method": None, "sparsity": None, "group-size": "8", "bits": "4", "format": format}
+    status, out, _ = run("quantize", *pruning(tiny_checkpoint, tiny_texts, tmp_path / "out", **options)[1:])
+    assert status == 0
+    assert "quantized to 4 bits" in out
+    model = hf.AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype="float32")
+    for name, weight in model.named_parameters():
+        if "_proj" in name:
+            assert max(len(group.unique()) for group in weight.reshape(-1, 8)) <= 8
+            assert len(weight.unique()) > 16
+    assert "--bits 4" in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"bits": "9"}, ["bits 9"]), ({"group-size": "7"}, ["group_size 7"]), ({"format": "gguf"}, ["gguf", "dense"]), ({"samples": "0"}, ["0"])],
+)
+def test_bad_options_of_quantize(fails, tiny_checkpoint, tiny_texts, tmp_path, options, words):
+    values = {"method": None, "sparsity": None, "group-size": "8"} | options
+    fails("quantize", *pruning(tiny_checkpoint, tiny_texts, tmp_path / "out", **values)[1:], words=words)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_text_in_numbers(run, tiny_checkpoint, tiny_texts):
     status, out, _ = run("corpora", tiny_texts, "--tokenizer", tiny_checkpoint)
     assert status == 0
