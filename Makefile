@@ -17,7 +17,7 @@ test: setup
 	@$(BIN)/python -m pytest
 
 bench: setup
-	@for name in cpu masks inside tasks; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@for name in cpu masks inside tasks kernels model; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -62,6 +62,7 @@ def _build(root: Path, parameters: dict, timeout: int, inputs: str) -> Path:
     for left in (root / "book" / "executed").glob(".executing-*"):  # by a process that was killed; the builder would take it for a page
         shutil.rmtree(left, ignore_errors=True)
     inputs = inputs or results_fingerprint(root / str(parameters.get("store", "results")))
+    inputs += results_fingerprint(root / "book" / "results")  # published runs and benchmarks
     for path in executed:
         print(f"notebook {path.name}", file=sys.stderr)
         ran = execute(root / "notebooks" / path.name, path, parameters, timeout, inputs=inputs, cwd=root)

@@ -3,31 +3,19 @@
 from torch import Tensor
 
 from ..kernels.norms import add_column_squares
-from ..kernels.selection import lowest_in_groups, lowest_per_row, zero
+from ..kernels.selection import prune_rows
 from ..sparsity import Sparsity
 from .base import Method, check_finite
-
-
-def score(weight: Tensor, squares: Tensor) -> Tensor:
-    """Wanda's importance |W_ij|·‖X_j‖₂ (Eq. 1 of the paper), float32 [out, in]; `squares` is the sum over tokens of x_j², [in].
-
-    The published code divides the squares by the number of sequences; a constant factor changes no ranking.
-    """
-    return weight.float().abs().mul_(squares.sqrt())
 
 
 def solve(weight: Tensor, squares: Tensor, sparsity: Sparsity) -> Tensor:
     """Zero exactly ⌊in·sparsity⌋ weights of each row (n:m: n of every m) in place; returns the mask, bool [out, in].
 
-    Ties go by lowest column index.
+    The score is |W_ij|·‖X_j‖₂ (Eq. 1 of the paper); `squares` is the sum over tokens of x_j², float32 [in]. The published code divides it by the
+    number of sequences; a constant factor changes no ranking. Ties go by lowest column index.
     """
-    importance = score(weight, squares)
-    if sparsity.m:
-        mask = lowest_in_groups(importance, sparsity.n, sparsity.m)
-    else:
-        mask = lowest_per_row(importance, int(importance.shape[1] * sparsity.fraction))
-    zero(weight, mask)
-    return mask
+    quota = (sparsity.n, sparsity.m) if sparsity.m else int(weight.shape[1] * sparsity.fraction)
+    return prune_rows(weight, squares.sqrt(), quota)
 
 
 def prepare(squares: Tensor, samples: int) -> Tensor:
