@@ -14,6 +14,12 @@ INTERRUPTED = 130
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__.split(":")[0] + " of calibprune.")
 
 Params = Annotated[Path, typer.Argument(help="a YAML file of parameters, for example params/embedded.yaml")]
+Model = Annotated[str, typer.Argument(help="gemma3-270m, smollm2-135m, a local folder, or a hub id")]
+Output = Annotated[Path, typer.Option(help="a new folder for the checkpoint")]
+Source = Annotated[str, typer.Option(help="chromium, udhr, mc4, or file:PATH")]
+Samples = Annotated[int, typer.Option(help="number of calibration windows")]
+Length = Annotated[int, typer.Option(help="tokens in a window")]
+Seed = Annotated[int, typer.Option(help="which draw of windows")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
 Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16, float32")]
 
@@ -49,15 +55,15 @@ def cells(params: Params) -> None:
 
 @app.command()
 def prune(
-    model: Annotated[str, typer.Argument(help="gemma3-270m, smollm2-135m, a local folder, or a hub id")],
-    output: Annotated[Path, typer.Option(help="a new folder for the checkpoint")],
+    model: Model,
+    output: Output,
     method: Annotated[str, typer.Option(help="magnitude, wanda or sparsegpt")] = "wanda",
     sparsity: Annotated[str, typer.Option(help="a fraction in [0, 1), or a pattern such as 2:4")] = "0.5",
     calibration: Annotated[str, typer.Option(help="a language or a mixture, for example de or ar+en; needed unless the method is magnitude")] = "",
-    source: Annotated[str, typer.Option(help="chromium, udhr, mc4, or file:PATH")] = "chromium",
-    samples: Annotated[int, typer.Option(help="number of calibration windows")] = 32,
-    length: Annotated[int, typer.Option(help="tokens in a window")] = 512,
-    seed: Annotated[int, typer.Option(help="which draw of windows")] = 0,
+    source: Source = "chromium",
+    samples: Samples = 32,
+    length: Length = 512,
+    seed: Seed = 0,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
@@ -94,18 +100,18 @@ def prune(
 
 @app.command()
 def quantize(
-    model: Annotated[str, typer.Argument(help="gemma3-270m, smollm2-135m, a local folder, or a hub id")],
-    output: Annotated[Path, typer.Option(help="a new folder for the checkpoint")],
+    model: Model,
+    output: Output,
     calibration: Annotated[str, typer.Option(help="a language or a mixture, for example de or ar+en")],
     bits: Annotated[int, typer.Option(help="2 to 8")] = 4,
     group_size: Annotated[int, typer.Option(help="how many consecutive inputs share a scale")] = 128,
     symmetric: Annotated[bool, typer.Option(help="levels around 0; else each group spans its own range")] = True,
     act_order: Annotated[bool, typer.Option(help="round the columns by falling Hessian diagonal")] = False,
     format: Annotated[str, typer.Option(help="compressed-tensors (packed) or dense")] = "compressed-tensors",
-    source: Annotated[str, typer.Option(help="chromium, udhr, mc4, or file:PATH")] = "chromium",
-    samples: Annotated[int, typer.Option(help="number of calibration windows")] = 32,
-    length: Annotated[int, typer.Option(help="tokens in a window")] = 512,
-    seed: Annotated[int, typer.Option(help="which draw of windows")] = 0,
+    source: Source = "chromium",
+    samples: Samples = 32,
+    length: Length = 512,
+    seed: Seed = 0,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
