@@ -37,10 +37,3 @@ def on_grid(weight: Tensor, scale: Tensor, zero: Tensor, levels: int) -> Tensor:
     """The nearest value of the grid, float32; all of one shape, or shapes that broadcast."""
     code = torch.round(weight / scale).add_(zero).clamp_(0, levels - 1)
     return code.sub_(zero).mul_(scale)
-
-
-def codes(weight: Tensor, scale: Tensor, zero: Tensor, levels: int) -> Tensor:
-    """The codes of weights [rows, columns] on the grid, uint8; scale and zero [rows, groups] for groups of equal width."""
-    width = weight.shape[1] // scale.shape[1]
-    scale, zero = (tensor.float().repeat_interleave(width, dim=1) for tensor in (scale, zero))
-    return torch.round(weight.float() / scale).add_(zero).clamp_(0, levels - 1).to(torch.uint8)
