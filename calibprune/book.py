@@ -13,16 +13,20 @@ from pathlib import Path
 
 import yaml
 
+from calibprune import side_by_side
 from calibprune.errors import NotebookError, ParameterError
 from calibprune.gate import check
 from calibprune.locks import held
-from calibprune.notebooks import execute
+from calibprune.notebooks import execute, unchanged
 
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout: it holds book/, notebooks/, params/, _config.yml and _toc.yml."""
 
 LOG_TAIL = 20
 """Lines of the builder's log that are shown when it fails."""
+
+AT_ONCE = 2
+"""Notebooks that are executed side by side. Each is mostly the work of one thread, and may hold a gigabyte."""
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -63,14 +67,26 @@ def _build(root: Path, parameters: dict, timeout: int, inputs: str) -> Path:
         shutil.rmtree(left, ignore_errors=True)
     inputs = inputs or results_fingerprint(root / str(parameters.get("store", "results")))
     inputs += results_fingerprint(root / "book" / "results")  # published runs and benchmarks
-    for path in executed:
-        print(f"notebook {path.name}", file=sys.stderr)
-        ran = execute(root / "notebooks" / path.name, path, parameters, timeout, inputs=inputs, cwd=root)
-        print(f"notebook {path.name} {'executed' if ran else 'unchanged'}", file=sys.stderr)
+    _execute([path for path in executed if not _is_unchanged(path, root, parameters, inputs)], root, parameters, timeout, inputs)
     for path in executed:
         check(path)
     print("building the book", file=sys.stderr)
     return _render(root)
+
+
+def _is_unchanged(path: Path, root: Path, parameters: dict, inputs: str) -> bool:
+    if same := unchanged(root / "notebooks" / path.name, path, parameters, inputs):
+        print(f"notebook {path.name} unchanged", file=sys.stderr)
+    return same
+
+
+def _execute(paths: list[Path], root: Path, parameters: dict, timeout: int, inputs: str) -> None:
+    """Notebooks side by side, each in a process of its own, since papermill changes the working folder of the process it runs in."""
+    if paths:
+        print(f"notebooks {', '.join(path.name for path in paths)}, {AT_ONCE} at a time", file=sys.stderr)
+    calls = {path.name: (root / "notebooks" / path.name, path, parameters, timeout, inputs, root) for path in paths}
+    for name in side_by_side.each(execute, calls, AT_ONCE):
+        print(f"notebook {name} executed", file=sys.stderr)
 
 
 def read_parameters(path: Path) -> dict:

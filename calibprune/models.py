@@ -177,7 +177,7 @@ def _convert(packaged: Packaged, target: Path) -> None:
             output = Path(scratch) / "checkpoint"
             with _quiet(), _as_model_error(packaged.name, f"reinstall the package {packaged.distribution}"):
                 AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.bfloat16, **source, **_dequantized(source)).save_pretrained(output)
-                AutoTokenizer.from_pretrained(gguf.parent, **source).save_pretrained(output)
+                AutoTokenizer.from_pretrained(gguf.parent, tokenizer_type=packaged.tokenizer_type, **source).save_pretrained(output)
         (output / CHECKSUM).write_text(json.dumps({file.name: file_sha256(file) for file in sorted(output.iterdir())}, indent=1))
         shutil.rmtree(target, ignore_errors=True)
         os.replace(output, target)

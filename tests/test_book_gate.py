@@ -224,7 +224,7 @@ def test_of_two_builds_at_once_one_is_killed_and_the_other_ends_well(small_book)
 
 def test_build_without_its_builder_says_so(small_book, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(small_book / "python"))
-    monkeypatch.setattr(book, "execute", lambda *args, **kwargs: True)
+    monkeypatch.setattr(book, "_execute", lambda *args: None)
     monkeypatch.setattr(book, "check", lambda path: None)
     with pytest.raises(ParameterError) as error:
         book.build(small_book / "params.yaml", root=small_book)

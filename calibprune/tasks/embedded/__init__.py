@@ -5,6 +5,7 @@ One file makes the items of each family; the YAML files here give them to the Ev
 """
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,7 +55,12 @@ def items(name: str, language: str) -> list[dict]:
         raise ParameterError(one_of("embedded task", name, TASKS))
     if language not in TASKS[name].languages:
         raise ParameterError(one_of(f"language of {name}", language, TASKS[name].languages))
-    return TASKS[name].build(language)
+    return [dict(item) for item in _made(TASKS[name], language)]
+
+
+@cache
+def _made(family: Embedded, language: str) -> list[dict]:
+    return family.build(language)
 
 
 def config(name: str, language: str) -> dict:
@@ -69,7 +75,12 @@ def fingerprint(name: str) -> str:
     """A hash of the items in all languages: other questions, another fingerprint. Errors as in `items`."""
     if name not in TASKS:
         raise ParameterError(one_of("embedded task", name, TASKS))
-    return digest(name, *(repr(item) for language in TASKS[name].languages for item in items(name, language)))
+    return _fingerprint(TASKS[name])
+
+
+@cache
+def _fingerprint(family: Embedded) -> str:
+    return digest(family.name, *(repr(item) for language in family.languages for item in _made(family, language)))
 
 
 def dataset(family: str, language: str, **_) -> dict[str, datasets.Dataset]:

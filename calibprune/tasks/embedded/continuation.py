@@ -110,5 +110,10 @@ def _three_different(candidates: list[str]) -> list[int]:
 
 
 def _contained(a: str, b: str) -> bool:
-    a, b = sameness(a), sameness(b)
+    a, b = _letters(a), _letters(b)
     return a in b or b in a
+
+
+@cache
+def _letters(ending: str) -> str:
+    return sameness(ending)
