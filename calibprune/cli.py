@@ -20,6 +20,9 @@ Source = Annotated[str, typer.Option(help="chromium, udhr, mc4, or file:PATH")]
 Samples = Annotated[int, typer.Option(help="number of calibration windows")]
 Length = Annotated[int, typer.Option(help="tokens in a window")]
 Seed = Annotated[int, typer.Option(help="which draw of windows")]
+GroupSize = Annotated[int, typer.Option(help="how many consecutive inputs share a scale")]
+Symmetric = Annotated[bool, typer.Option(help="levels around 0; else each group spans its own range")]
+Format = Annotated[str, typer.Option(help="dense, or compressed-tensors, which packs rounded weights")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
 Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16, float32")]
 
@@ -60,6 +63,10 @@ def prune(
     method: Annotated[str, typer.Option(help="magnitude, wanda or sparsegpt")] = "wanda",
     sparsity: Annotated[str, typer.Option(help="a fraction in [0, 1), or a pattern such as 2:4")] = "0.5",
     calibration: Annotated[str, typer.Option(help="a language or a mixture, for example de or ar+en; needed unless the method is magnitude")] = "",
+    bits: Annotated[int | None, typer.Option(help="round the weights that stay too, to 2 to 8 bits; for sparsegpt")] = None,
+    group_size: GroupSize = 128,
+    symmetric: Symmetric = True,
+    format: Format = "dense",
     source: Source = "chromium",
     samples: Samples = 32,
     length: Length = 512,
@@ -67,17 +74,19 @@ def prune(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Prune a model and write it as an ordinary Hugging Face checkpoint with a model card."""
+    """Prune a model, or prune and round it at once, and write it as a Hugging Face checkpoint with a model card."""
     from . import checkpoint, layerwise, models
     from .errors import ParameterError
+    from .grid import Grid
     from .methods import method as method_named
-    from .packaged import PACKAGED
     from .parameters import mixture
     from .progress import StudyProgress
     from .sparsity import Sparsity
     from .windows import windows
 
     pattern = Sparsity.of(sparsity)
+    grid = None if bits is None else Grid.of(bits, group_size, symmetric)
+    _check_format(format, grid)
     needs_text = method_named(method).accumulate is not None
     if needs_text and not calibration:
         raise ParameterError(f"method {method} calibrates on text: give its language, for example --calibration de")
@@ -89,13 +98,17 @@ def prune(
     tokens = windows(tokenizer, source, languages, samples, length, seed) if needs_text else None
     with StudyProgress(loaded.config.num_hidden_layers) as bar:
         bar.begin(f"{model} {method} {pattern} {calibration}".rstrip())
-        result = layerwise.prune(loaded, tokens, method, pattern, progress=lambda done, total: bar.step())
-    settings = {"method": method, "sparsity": str(pattern), "dtype": str(loaded.dtype).removeprefix("torch.")}
+        rounding = {} if grid is None else {"bits": bits, "group_size": group_size, "symmetric": symmetric}
+        result = layerwise.prune(loaded, tokens, method, pattern, progress=lambda done, total: bar.step(), **rounding)
+    settings = {"method": method, "sparsity": str(pattern)}
+    if grid:
+        settings |= {"bits": bits, "group-size": group_size, "symmetric": symmetric, "format": format}
+    settings |= {"dtype": str(loaded.dtype).removeprefix("torch.")}
     if needs_text:
         settings |= {"calibration": calibration, "source": source, "samples": samples, "length": length, "seed": seed}
-    licence = PACKAGED[model].licence if model in PACKAGED else ""
-    checkpoint.save(output, loaded, tokenizer, checkpoint.model_card(model, result, settings, licence))
-    print(f"{output}: {model} pruned with {method} to {pattern} in {result.seconds:.0f} s")
+    _write(output, model, loaded, tokenizer, result, settings, format)
+    rounded = f" and rounded to {bits} bits" if grid else ""
+    print(f"{output}: {model} pruned with {method} to {pattern}{rounded} in {result.seconds:.0f} s")
 
 
 @app.command()
@@ -104,10 +117,10 @@ def quantize(
     output: Output,
     calibration: Annotated[str, typer.Option(help="a language or a mixture, for example de or ar+en")],
     bits: Annotated[int, typer.Option(help="2 to 8")] = 4,
-    group_size: Annotated[int, typer.Option(help="how many consecutive inputs share a scale")] = 128,
-    symmetric: Annotated[bool, typer.Option(help="levels around 0; else each group spans its own range")] = True,
+    group_size: GroupSize = 128,
+    symmetric: Symmetric = True,
     act_order: Annotated[bool, typer.Option(help="round the columns by falling Hessian diagonal")] = False,
-    format: Annotated[str, typer.Option(help="compressed-tensors (packed) or dense")] = "compressed-tensors",
+    format: Format = "compressed-tensors",
     source: Source = "chromium",
     samples: Samples = 32,
     length: Length = 512,
@@ -116,19 +129,14 @@ def quantize(
     dtype: Dtype = "auto",
 ) -> None:
     """Quantize a model with GPTQ and write it as a Hugging Face checkpoint with a model card."""
-    from . import checkpoint, compressed, layerwise, models
-    from .errors import ParameterError, one_of
+    from . import checkpoint, layerwise, models
     from .grid import Grid
-    from .packaged import PACKAGED
     from .parameters import mixture
     from .progress import StudyProgress
     from .windows import windows
 
     grid = Grid.of(bits, group_size, symmetric, act_order)
-    if format not in compressed.FORMATS:
-        raise ParameterError(one_of("format", format, compressed.FORMATS))
-    if format == compressed.PACKED:
-        compressed.check(grid)
+    _check_format(format, grid)
     languages = list(mixture(calibration))
     checkpoint.check_output(output)
     loaded, tokenizer = models.load(model, device, dtype)
@@ -142,10 +150,28 @@ def quantize(
         "dtype": str(loaded.dtype).removeprefix("torch."), "calibration": calibration, "source": source, "samples": samples, "length": length,
         "seed": seed,
     }  # fmt: skip
+    _write(output, model, loaded, tokenizer, result, settings, format)
+    print(f"{output}: {model} quantized to {bits} bits in {result.seconds:.0f} s")
+
+
+def _check_format(format: str, grid) -> None:
+    """Said before the work of pruning: an unknown format, or one that cannot hold what will be there."""
+    from . import compressed
+    from .errors import ParameterError, one_of
+
+    if format not in compressed.FORMATS:
+        raise ParameterError(one_of("format", format, compressed.FORMATS))
+    if format == compressed.PACKED:
+        compressed.check(grid)
+
+
+def _write(output: Path, model: str, loaded, tokenizer, result, settings: dict, format: str) -> None:
+    from . import checkpoint, compressed
+    from .packaged import PACKAGED
+
     licence = PACKAGED[model].licence if model in PACKAGED else ""
     packed = compressed.compress(loaded, result) if format == compressed.PACKED else None
     checkpoint.save(output, loaded, tokenizer, checkpoint.model_card(model, result, settings, licence), packed)
-    print(f"{output}: {model} quantized to {bits} bits in {result.seconds:.0f} s")
 
 
 @app.command()

@@ -123,6 +123,36 @@ def test_quantize_writes_a_checkpoint(run, tiny_checkpoint, tiny_texts, tmp_path
     assert "--bits 4" in (tmp_path / "out" / "README.md").read_text()
 
 
+@pytest.mark.parametrize("format", ["compressed-tensors", "dense"])
+def test_prune_rounds_in_the_same_sweep(run, tiny_checkpoint, tiny_texts, tmp_path, format):
+    options = {"method": "sparsegpt", "sparsity": "2:4", "group-size": "8", "bits": "4", "format": format}
+    status, out, _ = run(*pruning(tiny_checkpoint, tiny_texts, tmp_path / "out", **options))
+    assert status == 0
+    assert "to 2:4 and rounded to 4 bits" in out
+    model = hf.AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype="float32")
+    for name, weight in model.named_parameters():
+        if "_proj" in name:
+            assert bool(((weight.reshape(-1, 4) == 0).sum(1) >= 2).all()), "two of every four are zero"
+            assert max(len(group.unique()) for group in weight.reshape(-1, 8)) <= 5, "at most four values in a group of eight, and zero"
+            assert len(weight.unique()) > 16
+    assert f"--sparsity 2:4 --bits 4 --group-size 8 --symmetric --format {format}" in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"method": "wanda", "bits": "4"}, ["bits 4", "'wanda'", "sparsegpt"]),
+        ({"method": "sparsegpt", "bits": "1"}, ["bits 1", "2 to 8"]),
+        ({"method": "sparsegpt", "bits": "4", "group-size": "7"}, ["group_size 7"]),
+        ({"method": "sparsegpt", "format": "compressed-tensors"}, ["format compressed-tensors", "bits", "dense"]),
+        ({"format": "gguf"}, ["gguf", "dense"]),
+    ],
+)
+def test_bad_options_of_rounding(fails, tiny_checkpoint, tiny_texts, tmp_path, options, words):
+    fails(*pruning(tiny_checkpoint, tiny_texts, tmp_path / "out", **{"group-size": "8"} | options), words=words)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [({"bits": "9"}, ["bits 9"]), ({"group-size": "7"}, ["group_size 7"]), ({"format": "gguf"}, ["gguf", "dense"]), ({"samples": "0"}, ["0"])],
