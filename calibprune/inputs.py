@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .errors import ModelError
 from .families import decoder, device_of
 from .kernels.attention import short_windows
+from .kernels.gated import fast_gates
 from .kernels.rms_norm import fast_norms
 
 BATCH_TOKENS = 2048
@@ -41,7 +42,7 @@ class Inputs:
     def run(self, layer: nn.Module, index: int, batch: int) -> Tensor:
         """The output of `layer`, standing at `index`, for one batch."""
         hidden = self.hidden[batch]
-        with short_windows(self.model, hidden.shape[1]), fast_norms(layer):
+        with short_windows(self.model, hidden.shape[1]), fast_norms(layer), fast_gates(layer):
             output = layer(hidden, **self.arguments[len(hidden)][index])
         return output[0] if isinstance(output, tuple) else output
 

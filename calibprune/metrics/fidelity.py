@@ -12,6 +12,7 @@ from ..families import decoder, device_of
 from ..inputs import batches
 from ..kernels.attention import short_windows
 from ..kernels.cross_entropy import token_losses
+from ..kernels.gated import fast_gates
 from ..kernels.rms_norm import fast_norms
 from ..layerwise import check_windows, layer_outputs
 
@@ -81,7 +82,7 @@ def measure_perplexity(model: nn.Module, tokens: Tensor) -> Perplexity:
     _check(model, tokens)
     losses = []
     for batch in batches(tokens.to(device_of(model))):
-        with short_windows(model, tokens.shape[1]), fast_norms(model):
+        with short_windows(model, tokens.shape[1]), fast_norms(model), fast_gates(model):
             states = decoder(model)(input_ids=batch, use_cache=False).last_hidden_state
         losses.append(_window_losses(model, states, batch))
     return Perplexity.of(torch.cat(losses))

@@ -8,6 +8,7 @@ from transformers import DynamicCache
 
 from ..families import decoder, device_of
 from ..kernels.cross_entropy import most_probable
+from ..kernels.gated import fast_gates
 from ..kernels.rms_norm import fast_norms
 from .shared_context import finite
 
@@ -65,7 +66,7 @@ def _continue(model: nn.Module, prompts: list[list[int]], most: int, finished: C
     cache = DynamicCache(config=model.config)
     texts: list[list[int]] = [[] for _ in prompts]
     going = texts
-    with fast_norms(model):
+    with fast_norms(model), fast_gates(model):
         for _ in range(most):
             states = decoder(model)(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache).last_hidden_state
             ids = most_probable(model, finite(model, states[:, -1]))[:, None]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..errors import ModelError
 from ..families import decoder, device_of
 from ..kernels.cross_entropy import POSITIONS, answer_losses
+from ..kernels.gated import fast_gates
 from ..kernels.rms_norm import fast_norms
 
 BATCH_TOKENS = 2048
@@ -99,7 +100,7 @@ def batches(trees: list[Tree], batch_tokens: int = BATCH_TOKENS) -> Iterator[lis
 @torch.no_grad()
 def final_states(model: nn.Module, trees: list[Tree]) -> Tensor:
     """Final normed states [trees, longest, width] in the model's dtype; what follows the end of a tree means nothing."""
-    with fast_norms(model):
+    with fast_norms(model), fast_gates(model):
         return decoder(model)(**_arguments(model, trees), use_cache=False).last_hidden_state
 
 
