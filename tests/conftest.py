@@ -1,12 +1,16 @@
 """Fixtures that several files share: small batches, a tiny checkpoint, texts in every language, the real Gemma."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 import triton_device  # noqa: F401 - chooses the interpreter before anything imports triton
 from byte_tokenizer import byte_tokenizer
 from tiny_models import tiny
 
-from calibprune import inputs
+from calibprune import book, inputs
 from calibprune.languages import LANGUAGES
 from calibprune.metrics import fidelity
 
@@ -50,6 +54,14 @@ def tiny_texts(tmp_path_factory):
         texts = ["".join(chr(97 + i) for i in torch.multinomial(weights, 120, replacement=True, generator=random).tolist()) for _ in range(40)]
         (folder / f"{language}.txt").write_text("\n\n".join(texts))
     return f"file:{folder}/{{language}}.txt"
+
+
+@pytest.fixture(scope="session")
+def smoke_store() -> str:
+    """The checkout's store, with the study of params/smoke.yaml in it: on the real model, computed once for pages and notebooks."""
+    parameters = book.ROOT / "params" / "smoke.yaml"
+    subprocess.run([Path(sys.executable).with_name("calibprune"), "study", parameters], cwd=book.ROOT, check=True)
+    return str(book.ROOT / book.read_parameters(parameters)["store"])
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,6 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SMOKE = yaml.safe_load((ROOT / "params" / "smoke.yaml").read_text())
 
 
-@pytest.fixture(scope="session")
-def store(tmp_path_factory) -> str:
-    """One store for all runs, so that a cell is computed once."""
-    return str(tmp_path_factory.mktemp("notebooks") / "results")
-
-
 def text_of(path: Path) -> str:
     """Everything that an executed notebook shows."""
     cells = papermill.iorw.load_notebook_node(str(path)).cells
@@ -34,25 +28,25 @@ def run(notebook: Path, folder: Path, **parameters) -> str:
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_with_smoke_parameters(notebook, store, tmp_path):
-    shown = run(notebook, tmp_path, store=store)
+def test_with_smoke_parameters(notebook, smoke_store, tmp_path):
+    shown = run(notebook, tmp_path, store=smoke_store)
     assert "gemma3-270m" in shown
     assert "Wanda" in shown and "SparseGPT" in shown
 
 
-def test_with_another_sparsity(store, tmp_path):
-    shown = run(ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, store=store, sparsity=0.6, methods="wanda", languages=["de"])
+def test_with_another_sparsity(smoke_store, tmp_path):
+    shown = run(ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, store=smoke_store, sparsity=0.6, methods="wanda", languages=["de"])
     assert "60%" in shown
 
 
-def test_with_other_languages_and_a_mixture(store, tmp_path):
+def test_with_other_languages_and_a_mixture(smoke_store, tmp_path):
     shown = run(
-        ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, store=store, languages=["en", "zh"], methods=["wanda"],
+        ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, store=smoke_store, languages=["en", "zh"], methods=["wanda"],
         calibration_mixtures=["en+zh"], evaluation_source="chromium", evaluation_samples=1,
     )  # fmt: skip
     assert "en+zh" in shown.lower() or "EN+ZH" in shown
 
 
-def test_an_unknown_value_stops_the_notebook_with_one_line(store, tmp_path):
+def test_an_unknown_value_stops_the_notebook_with_one_line(smoke_store, tmp_path):
     with pytest.raises(papermill.PapermillExecutionError, match="unknown language 'xx'"):
-        run(ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, store=store, languages=["de", "xx"])
+        run(ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, store=smoke_store, languages=["de", "xx"])

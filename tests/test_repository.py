@@ -62,11 +62,13 @@ def test_parameter_files_hold(path):
     assert Parameters.from_yaml(path).models
 
 
-@pytest.mark.parametrize("name", ["llama3-8b.yaml", "aya23-8b.yaml"])
-def test_the_papers_own_settings(name):
+@pytest.mark.parametrize(
+    ("name", "seeds"), [("llama3-8b.yaml", 3), ("aya23-8b.yaml", 3), ("llama31-8b.yaml", 3), ("llama3-70b.yaml", 1), ("aya23-35b.yaml", 1)]
+)
+def test_the_papers_own_settings(name, seeds):
     checked = Parameters.from_yaml(ROOT / "params" / name)
     assert (checked.calibration_source, checked.calibration_samples, checked.calibration_length) == ("mc4", 128, 8192)
-    assert len(checked.seeds) == 3
+    assert len(checked.seeds) == seeds
     assert len(checked.languages) == 7
 
 

@@ -22,6 +22,7 @@ STYLE = """<style>
 .study-table-scroll .study-table thead th {text-align: center; vertical-align: bottom}
 .study-table-scroll .study-table td {text-align: right}
 .study-table-scroll .study-table td.text {text-align: left; white-space: normal; min-width: 5em}
+.study-table-scroll .study-table th.text {white-space: normal; max-width: 20em}
 .study-table-scroll .study-table :is(.sd, .known) {font-size: .75em; opacity: 1}
 </style>"""
 
@@ -112,7 +113,7 @@ def text_table(frame: pd.DataFrame, title: str, note: str = "") -> Html:
         return wrap('<tbody><tr><td class="text">none</td></tr></tbody>', caption, title, f"{title}: none")
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
     body = "".join(
-        f'<tr><th scope="row">{shown(row[0])}</th>{"".join(map(data_cell, row[1:]))}</tr>'
+        f'<tr><th scope="row" class="text">{shown(row[0])}</th>{"".join(map(data_cell, row[1:]))}</tr>'
         for row in frame.itertuples(index=False, name=None)
     )
     return wrap(

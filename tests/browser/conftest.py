@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 
 from calibprune import book
 
@@ -14,7 +13,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
-def book_html(tmp_path_factory) -> Path:
+def book_html(tmp_path_factory, request) -> Path:
     """The folder of built pages: CALIBPRUNE_BOOK if set, else a book built here with the smoke parameters."""
     if built := os.environ.get("CALIBPRUNE_BOOK"):
         folder = Path(built).resolve()
@@ -26,9 +25,8 @@ def book_html(tmp_path_factory) -> Path:
         shutil.copytree(book.ROOT / name, root / name, ignore=derived)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(book.ROOT / name, root)
-    smoke = book.ROOT / "params" / "smoke.yaml"
-    store = book.ROOT / str(yaml.safe_load(smoke.read_text())["store"])
-    return book.build(smoke, root=root, overrides={"store": str(store)}).parent
+    store = request.getfixturevalue("smoke_store")
+    return book.build(book.ROOT / "params" / "smoke.yaml", root=root, overrides={"store": store}).parent
 
 
 @pytest.fixture(scope="session")
