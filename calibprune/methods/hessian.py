@@ -43,7 +43,7 @@ def prepare(gram: Tensor, samples: int, act_order: bool = False) -> Prepared:
     hessian = symmetric(gram).mul_(2 / samples)
     diagonal = hessian.diagonal()
     dead = diagonal == 0
-    diagonal[dead] = 1
+    diagonal.masked_fill_(dead, 1)  # unlike an index, a mask does not make the host wait for a GPU
     check_finite(diagonal)
     order = None
     if act_order:

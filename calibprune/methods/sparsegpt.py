@@ -26,7 +26,7 @@ def solve_all(weights: list[Tensor], prepared: Prepared, sparsity: Sparsity | No
     rows = [len(weight) for weight in weights]
     dtype = weights[0].dtype
     work = torch.cat([weight.float() for weight in weights])
-    work[:, prepared.dead] = 0
+    work.masked_fill_(prepared.dead, 0)
 
     def choose(score: Tensor) -> Tensor:
         return torch.cat([lowest_of_all(part, sparsity.fraction) for part in score.split(rows, dim=1)], dim=1)

@@ -111,7 +111,7 @@ def text_table(frame: pd.DataFrame, title: str, note: str = "") -> Html:
     caption = f"<strong>{escape(title)}.</strong> {escape(note)}"
     if frame.empty:
         return wrap('<tbody><tr><td class="text">none</td></tr></tbody>', caption, title, f"{title}: none")
-    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
+    head = "".join(f'<th scope="col" class="text">{escape(str(name))}</th>' for name in frame.columns)
     body = "".join(
         f'<tr><th scope="row" class="text">{shown(row[0])}</th>{"".join(map(data_cell, row[1:]))}</tr>'
         for row in frame.itertuples(index=False, name=None)
