@@ -5,7 +5,7 @@ from torch import Tensor
 
 from .device import takes_kernels
 
-ROWS = 256  # a piece in float32 stays in the cache, while all of x would be written out and read back twice
+ROWS = 128  # a piece in float32 stays in the cache, while all of x would be written out and read back twice
 
 
 def add_column_squares(total: Tensor | None, x: Tensor) -> Tensor:
@@ -29,9 +29,9 @@ def add_column_squares(total: Tensor | None, x: Tensor) -> Tensor:
 
         total += norms_triton.column_squares(x if x.dtype.itemsize == 2 else x.float())
         return total
-    ones = torch.ones(len(x), device=x.device)
-    for piece in x.split(ROWS if x.device.type == "cpu" else max(len(x), 1)):
-        total.addmv_(piece.float().square().T, ones[: len(piece)])  # a product adds up columns faster than a sum does
+    for piece in x.split(ROWS if x.device.type == "cpu" else len(x)):
+        piece = piece.float()
+        total += torch.mul(piece, piece).sum(dim=0)
     return total
 
 
