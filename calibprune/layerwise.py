@@ -15,6 +15,7 @@ from .grid import Grid
 from .inputs import Inputs, capture
 from .methods import Method, Quantized, gptq
 from .methods import method as method_named
+from .solving import Task, attempt, settle
 from .sparsity import Sparsity
 
 
@@ -188,6 +189,8 @@ def _walk(
         check_windows(model, tokens)
         result.tokens = tokens.numel()
         inputs = capture(model, tokens)
+    task = Task(method, 0 if tokens is None else len(tokens), sparsity, grid)
+    seconds, zeros = [], []
     for i, layer in enumerate(base.layers):
         clock = _Clock()
         components = dict(linears(layer))
@@ -195,26 +198,23 @@ def _walk(
         if inputs is not None:
             shared = inputs.in_smaller_batches_if_needed(i, lambda i=i, layer=layer: collect(layer, i, inputs, method.accumulate))
         clock.lap("statistics")
-        while shared:  # a statistic is let go as soon as its linears are solved
-            total, names = shared.pop(0)
-            keys = [f"layers.{i}.{name}" for name in names]
-            try:
-                prepared = method.prepare(total, 0 if tokens is None else len(tokens))
-                found = method.solve_each([components[name].weight.data for name in names], prepared, sparsity, grid)
-            except ModelError as error:
-                raise ModelError(f"{keys[0]}: {error}") from None
-            except torch.OutOfMemoryError:
-                raise ModelError(f"{keys[0]}: out of memory while its weights are solved; use a device with more memory") from None
-            result.masks.update((key, solved.mask) for key, solved in zip(keys, found, strict=True) if solved.mask is not None)
-            result.quantized.update((key, solved.grid) for key, solved in zip(keys, found, strict=True) if solved.grid is not None)
-            if damping := method.raised(prepared):
-                result.damping.update(dict.fromkeys(keys, damping))
+        attempts = [attempt(task, total, {f"layers.{i}.{name}": components[name] for name in names}) for total, names in shared]
+        settle(task, attempts)
+        for found in attempts:
+            result.masks.update((name, solved.mask) for name, solved in zip(found.names, found.solved, strict=True) if solved.mask is not None)
+            result.quantized.update((name, solved.grid) for name, solved in zip(found.names, found.solved, strict=True) if solved.grid is not None)
+            if found.damping:
+                result.damping.update(dict.fromkeys(found.names, found.damping))
+        del shared, attempts, found  # statistics and copies of weights are let go
         clock.lap("solve")
         if inputs is not None and i + 1 < len(base.layers):
             inputs.advance(layer, i)
         clock.lap("propagate")
-        result.layers.append(LayerReport(i, _zero_share(components.values()), clock.seconds))
+        seconds.append(clock.seconds)
+        zeros.append(_zeros(components.values()))
         progress(i + 1, len(base.layers))
+    sizes = [sum(linear.weight.numel() for _, linear in linears(layer)) for layer in base.layers]
+    result.layers = [LayerReport(i, int(zeros[i]) / sizes[i], seconds[i]) for i in range(len(base.layers))]
     result.seconds = time.perf_counter() - started
     return result
 
@@ -250,11 +250,10 @@ def _method(chosen: str | Method) -> Method:
     return chosen if isinstance(chosen, Method) else method_named(chosen)
 
 
-def _zero_share(modules) -> float:
-    weights = [module.weight for module in modules]
-    zeros = [w == 0 for w in weights]
-    found = [int(z.sum()) if z.is_cuda else np.count_nonzero(z) for z in zeros]  # numpy counts bools ten times as fast as torch on a CPU
-    return int(sum(found)) / sum(w.numel() for w in weights)
+def _zeros(modules) -> "Tensor | int":
+    """How many weights of these modules are zero; on a GPU a tensor, which is not waited for."""
+    zeros = [module.weight == 0 for module in modules]
+    return sum(z.sum() if z.is_cuda else int(np.count_nonzero(z)) for z in zeros)  # numpy counts bools ten times as fast as torch on a CPU
 
 
 class _Clock:

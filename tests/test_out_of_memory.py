@@ -67,6 +67,6 @@ def test_too_little_memory_for_solving_is_one_line(monkeypatch):
     def fails(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("calibprune.methods.hessian.inverse_factor", fails)
+    monkeypatch.setattr("calibprune.methods.hessian.try_inverse_factor", fails)
     with pytest.raises(ModelError, match=r"layers\.0\.self_attn\.q_proj: out of memory while its weights are solved"):
         cp.prune(tiny("llama"), TOKENS, "sparsegpt", 0.5)

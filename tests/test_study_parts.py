@@ -103,17 +103,22 @@ def test_more_bits_are_nearer_to_the_dense_model(study):
 
 
 def test_a_hessian_that_needs_more_damping_is_in_the_records(study, monkeypatch):
-    """The first factorisation of each Hessian fails."""
+    """Of each Hessian the factorisation with the usual damping fails, when it is tried and when it is repeated with care."""
     from calibprune.methods import hessian
 
-    factor, seen = hessian.inverse_factor, []
+    attempted, sure, seen = hessian.try_inverse_factor, hessian.inverse_factor, []
+
+    def never_sound(matrix):
+        factor, definite = attempted(matrix)
+        return factor, torch.zeros_like(definite)
 
     def fails_first(matrix):
         seen.append(len(matrix))
         if len(seen) % 2:
             raise torch.linalg.LinAlgError("not positive definite")
-        return factor(matrix)
+        return sure(matrix)
 
+    monkeypatch.setattr(hessian, "try_inverse_factor", never_sound)
     monkeypatch.setattr(hessian, "inverse_factor", fails_first)
     changed = study.parameters.model_dump() | {
         "methods": ["sparsegpt"], "languages": ["de"], "calibration_mixtures": [], "sweep_sparsity": [], "bits": [4], "mask_seeds": [0],

@@ -42,8 +42,12 @@ class Method(NamedTuple):
         solve: `(weight [out, in], prepared, sparsity) -> mask` bool [out, in], True = pruned; changes the weights in place, in their own dtype.
         accumulate: `(total or None, x [..., in]) -> total`, adds a batch of a linear's inputs to its statistic; None for a method that needs no data.
         prepare: `(total, samples) -> prepared`, once for all linears that read the same tensor; `samples` is the number of sequences.
+            Raises ModelError for a statistic that cannot be used.
+        attempt: `(total, samples) -> (prepared, sound)`, the same for a host that does not wait for a GPU: `sound` is a bool [] on the device of the
+            statistic, and where it turns out to be false `prepare` is asked. None where `prepare` never waits.
         solve_all: `(weights, prepared, sparsity, grid) -> [Solved]`, all linears that read the same tensor at once, where that is
             faster. `sparsity` is None where nothing is pruned, `grid` where nothing is rounded.
+        mends: whether `prepare` may succeed where the attempt was not sound, so that weights have to be kept until it is known.
         rounds: whether `solve_all` takes a grid.
         raised: `prepared -> damping`, where the usual one was too little, else None.
     """
@@ -51,7 +55,9 @@ class Method(NamedTuple):
     solve: Callable[[Tensor, Any, Sparsity], Tensor]
     accumulate: Callable[[Tensor | None, Tensor], Tensor] | None = None
     prepare: Callable[[Tensor, int], Any] = lambda total, samples: total
+    attempt: Callable[[Tensor, int], tuple[Any, Tensor]] | None = None
     solve_all: Callable[[list[Tensor], Any, Sparsity | None, Grid | None], list[Solved]] | None = None
+    mends: bool = False
     rounds: bool = False
     raised: Callable[[Any], float | None] = lambda prepared: None
 

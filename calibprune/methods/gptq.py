@@ -8,9 +8,10 @@ from functools import partial
 from ..grid import Grid
 from . import sparsegpt
 from .base import Method
-from .hessian import prepare
+from .hessian import attempt, prepare
 
 
 def method(grid: Grid) -> Method:
     """GPTQ with columns in the order that the grid asks for."""
-    return sparsegpt.METHOD._replace(prepare=partial(prepare, act_order=grid.act_order))
+    ordered = {name: partial(function, act_order=grid.act_order) for name, function in (("attempt", attempt), ("prepare", prepare))}
+    return sparsegpt.METHOD._replace(**ordered)

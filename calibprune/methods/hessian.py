@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from ..kernels.factor import inverse_factor
+from ..kernels.factor import inverse_factor, try_inverse_factor
 from ..kernels.gram import symmetric
 from .base import check_finite
 
@@ -30,26 +30,38 @@ class Prepared(NamedTuple):
     damping: float = DAMPING
 
 
-def prepare(gram: Tensor, samples: int, act_order: bool = False) -> Prepared:
+def attempt(gram: Tensor, samples: int, act_order: bool = False) -> tuple[Prepared, Tensor]:
     """The inverse factor of the damped Hessian from the sum of xxᵀ over tokens, float32 [in, in], of `samples` sequences.
 
     H = 2/n·XXᵀ with n the number of sequences, as published. The scale cancels in the mask and in the update, but for dead inputs:
-    their diagonal is set to 1, and the damping is 1% of the mean diagonal taken after that. Where the matrix is not positive definite (in float64
-    either) the damping becomes tenfold, three times at most.
+    their diagonal is set to 1, and the damping is 1% of the mean diagonal taken after that.
+
+    Returns:
+        what was prepared, and a bool [] on the device of `gram`: whether it can be relied on, since activations were finite and the matrix was
+        positive definite in float32. The host does not wait for it.
+    """
+    hessian, dead, order = _hessian(gram, samples, act_order)
+    diagonal = hessian.diagonal()
+    finite = diagonal.isfinite().all()
+    diagonal += DAMPING * diagonal.mean()
+    factor, definite = try_inverse_factor(hessian)
+    return Prepared(factor, dead, order), finite & definite
+
+
+def prepare(gram: Tensor, samples: int, act_order: bool = False) -> Prepared:
+    """As `attempt`, with as much damping as is needed; the host waits for it.
+
+    Where the matrix is not positive definite, in float64 either, the damping becomes tenfold, three times at most.
 
     Raises:
         ModelError: activations that are not finite, or a Hessian that is not positive definite with the largest damping.
     """
-    hessian = symmetric(gram).mul_(2 / samples)
+    prepared, sound = attempt(gram, samples, act_order)
+    if bool(sound):
+        return prepared
+    hessian, dead, order = _hessian(gram, samples, act_order)
     diagonal = hessian.diagonal()
-    dead = diagonal == 0
-    diagonal.masked_fill_(dead, 1)  # unlike an index, a mask does not make the host wait for a GPU
     check_finite(diagonal)
-    order = None
-    if act_order:
-        order = diagonal.argsort(descending=True, stable=True)
-        hessian = hessian[order][:, order]
-        diagonal = hessian.diagonal()
     mean = diagonal.mean()
     added = 0.0
     for damping in (DAMPING * 10**k for k in range(RAISES + 1)):
@@ -65,3 +77,15 @@ def prepare(gram: Tensor, samples: int, act_order: bool = False) -> Prepared:
 def raised(prepared: Prepared) -> float | None:
     """The damping, where it had to be raised."""
     return prepared.damping if prepared.damping > DAMPING else None
+
+
+def _hessian(gram: Tensor, samples: int, act_order: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+    """H without damping, dead inputs, and the order that its rows and columns are in."""
+    hessian = symmetric(gram).mul_(2 / samples)
+    diagonal = hessian.diagonal()
+    dead = diagonal == 0
+    diagonal.masked_fill_(dead, 1)  # unlike an index, a mask does not make the host wait for a GPU
+    if not act_order:
+        return hessian, dead, None
+    order = diagonal.argsort(descending=True, stable=True)
+    return hessian[order][:, order], dead, order

@@ -9,7 +9,7 @@ from ..kernels.selection import lowest_of_all
 from ..kernels.sweep import sweep
 from ..sparsity import Sparsity
 from .base import Method, Solved
-from .hessian import Prepared, prepare, raised
+from .hessian import Prepared, attempt, prepare, raised
 
 
 def solve(weight: Tensor, prepared: Prepared, sparsity: Sparsity) -> Tensor:
@@ -38,4 +38,4 @@ def solve_all(weights: list[Tensor], prepared: Prepared, sparsity: Sparsity | No
     return Solved.split(swept, rows, dtype)
 
 
-METHOD = Method(solve, add_gram, prepare, solve_all, rounds=True, raised=raised)
+METHOD = Method(solve, add_gram, prepare, attempt, solve_all, mends=True, rounds=True, raised=raised)

@@ -24,4 +24,9 @@ def prepare(squares: Tensor, samples: int) -> Tensor:
     return squares
 
 
-METHOD = Method(solve, add_column_squares, prepare)
+def attempt(squares: Tensor, samples: int) -> tuple[Tensor, Tensor]:
+    """The sums of squares as they are; and whether they are finite, a bool [] on their device."""
+    return squares, squares.isfinite().all()
+
+
+METHOD = Method(solve, add_column_squares, prepare, attempt)
