@@ -151,6 +151,21 @@ def test_sums_over_batches_of_any_dtype_are_those_of_the_whole_in_float64(tokens
     torch.testing.assert_close(squares.double(), expected.diagonal(), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_products_of_wide_inputs_are_exact_in_float32(dtype):
+    """Also where a CPU multiplies in bfloat16, which would be off by a thousandth for inputs of the other dtypes; and torch is left as it was."""
+    x = inputs(1500, 300).to(dtype)
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    found = symmetric(add_gram(None, x)).double()
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+    expected = x.double().T @ x.double()
+    lengths = expected.diagonal().sqrt()
+    assert float(((found - expected) / (lengths[:, None] * lengths)).abs().max()) < 3e-6
+    with pytest.raises(RuntimeError):
+        add_gram(torch.zeros(4, 4), x)
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+
+
 def test_sums_leave_activations_alone_whatever_their_layout():
     x = inputs(30, 20).view(2, 15, 20)
     for seen in (x, x.transpose(0, 1), x[:, ::2], x.to(torch.bfloat16)):

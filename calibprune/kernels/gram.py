@@ -1,5 +1,8 @@
 """Sums of outer products of activations (the Hessian of layer-wise pruning, up to a factor)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
 import torch
 from torch import Tensor
 
@@ -14,6 +17,7 @@ def add_gram(total: Tensor | None, x: Tensor) -> Tensor:
     The products are summed in float32 whatever the dtype of x. This is the Hessian of a layer's squared error (Frantar & Alistarh 2023, Section 3)
     up to a factor. It is symmetric: on a CPU four stripes of rows are computed up to the diagonal and a little beyond, 62% of the multiplications
     of the full product; on a GPU (`gram_triton`) the tiles up to the diagonal, about half, from 16-bit x as it is and from float32 in TF32 parts.
+    A CPU with instructions for bfloat16 multiplies x of that dtype with them: products are exact in float32, in which they are summed.
 
     Args:
         total: float32 [in, in], or None at the start.
@@ -31,12 +35,29 @@ def add_gram(total: Tensor | None, x: Tensor) -> Tensor:
 
         gram_triton.add_gram(total, x if x.dtype.itemsize == 2 else x.float())
         return total
-    x = x.float()
     height = -(-columns // STRIPES)
-    for start in range(0, columns, height):
-        stop = min(start + height, columns)
-        total[start:stop, :stop].addmm_(x[:, start:stop].T, x[:, :stop])
+    exact = x.device.type == "cpu" and x.dtype == torch.bfloat16
+    with _factors_in_bfloat16() if exact else nullcontext():
+        x = x.float()
+        for start in range(0, columns, height):
+            stop = min(start + height, columns)
+            total[start:stop, :stop].addmm_(x[:, start:stop].T, x[:, :stop])
     return total
+
+
+@contextmanager
+def _factors_in_bfloat16() -> Iterator[None]:
+    """Let oneDNN round the factors of float32 products to bfloat16, which changes nothing where they are numbers of bfloat16 already.
+
+    torch has no product of bfloat16 tensors with a float32 result on a CPU.
+    """
+    matmul = torch.backends.mkldnn.matmul
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        matmul.fp32_precision = before
 
 
 def symmetric(total: Tensor) -> Tensor:
