@@ -103,6 +103,8 @@ def test_every_row_of_a_machine_is_in_its_table(written):
     table = benchmarks.measured(found)
     assert len(table) == len(found.rows)
     assert set(table["repeats"]) == {2}
+    fewer = found._replace(rows=[found.rows[0] | {"sides": {"ours": [1.0, 2.0, 4.0], "peer": [3.0]}}])
+    assert list(benchmarks.measured(fewer)["repeats"]) == [1]
     said = benchmarks.origin(found)
     assert found.rows[0]["date"][:10] in said and f"torch {found.rows[0]['versions']['torch']}" in said
 

@@ -31,8 +31,8 @@ def inverse_factor(hessian: Tensor) -> Tensor:
     Raises:
         torch.linalg.LinAlgError: the matrix is not positive definite, in float64 either.
     """
-    for matrix in (hessian, hessian.double()):
-        inverse, sound = try_inverse_factor(matrix)
+    for dtype in (hessian.dtype, torch.float64):
+        inverse, sound = try_inverse_factor(hessian.to(dtype))
         if bool(sound):
             return inverse.to(hessian.dtype)
     raise torch.linalg.LinAlgError("not positive definite")

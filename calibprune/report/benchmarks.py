@@ -88,7 +88,7 @@ def measured(machine: Machine) -> pd.DataFrame:
                 "what": COMPARISONS[row["key"]].what,
                 "size": row["size"],
                 **{side: _median(row, side) for side in ("ours", "peer", "limit")},
-                "repeats": len(row["sides"]["ours"]),
+                "repeats": min(len(row["sides"][side]) for side in ("ours", "peer") if row["sides"].get(side)),
                 "result": _result(row),
                 "alike (%)": 100 * row["detail"]["same"] if "same" in row["detail"] else None,
             }
