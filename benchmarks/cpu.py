@@ -1,4 +1,5 @@
-"""Ratios of this package's times to those of the plain way, Gemma 3 270M, both sides in one run: `python benchmarks/cpu.py`.
+"""Ratios of this package's times to those of the plain way, Gemma 3 270M, both sides in one run: `python
+benchmarks/cpu.py`.
 
 One line a ratio, medians of --repeats runs a side, the sides taking turns.
 """
@@ -12,23 +13,30 @@ import torch
 from measuring import turns
 
 import calibprune as cp
-from calibprune.families import decoder, linears
-from calibprune.inputs import batches
-from calibprune.kernels.cross_entropy import token_losses
+from calibprune.forward.cross_entropy import token_losses
+from calibprune.models.families import decoder, linears
+from calibprune.walk.inputs import batches
 
 
 def line(what: str, ours: float, theirs: float, target: float) -> None:
-    print(f"{what}: {ours / theirs:.2f} of the plain way ({ours:.2f} s against {theirs:.2f} s; target at most {target})", flush=True)
+    print(
+        f"{what}: {ours / theirs:.2f} of the plain way ({ours:.2f} s against {theirs:.2f} s; target at most {target})",
+        flush=True,
+    )
 
 
 @torch.no_grad()
 def products(model: torch.nn.Module, tokens: torch.Tensor) -> None:
-    """The matrix products that two passes over the decoder cannot do without: all linears once, and all but the last of each layer once more."""
+    """The matrix products that two passes over the decoder cannot do without: all linears once, and all but the last of
+    each layer once more.
+    """
     for batch in batches(tokens):
         for layer in decoder(model).layers:
             needed = [linear for _, linear in linears(layer)]
             for linear in [*needed, *needed[:-1]]:
-                torch.nn.functional.linear(torch.empty(batch.numel(), linear.in_features, dtype=model.dtype).fill_(1), linear.weight)
+                torch.nn.functional.linear(
+                    torch.empty(batch.numel(), linear.in_features, dtype=model.dtype).fill_(1), linear.weight
+                )
 
 
 def main() -> None:
@@ -56,7 +64,9 @@ def main() -> None:
         theirs = on_fresh_weights(lambda method=method: textbook.prune(work, tokens, method, 0.5))
         line(f"pruning with {method}, {tokens.numel()} tokens", *turns(ours, theirs, chosen.repeats), 0.5)
         floor = turns(lambda: products(work, tokens), ours, chosen.repeats)
-        print(f"  of our time {floor[0] / floor[1]:.0%} are the matrix products of two passes by themselves", flush=True)
+        print(
+            f"  of our time {floor[0] / floor[1]:.0%} are the matrix products of two passes by themselves", flush=True
+        )
 
     validation = cp.windows(tokenizer, "chromium", ["de"], 8, 512, split="validation")
 
@@ -69,14 +79,22 @@ def main() -> None:
                 h, pruned = h.float(), pruned.float()
                 h.norm(dim=-1).sum(), h.square().sum(), (h - pruned).square().sum()
 
-    line(f"perplexity, SNR and error, {validation.numel()} tokens", *turns(lambda: cp.fidelity(dense, work, validation), plain, chosen.repeats), 0.4)
+    line(
+        f"perplexity, SNR and error, {validation.numel()} tokens",
+        *turns(lambda: cp.fidelity(dense, work, validation), plain, chosen.repeats),
+        0.4,
+    )
 
     with torch.no_grad():
         batch = batches(validation)[0][:4]
         states = dense.model(input_ids=batch).last_hidden_state[:, :-1].flatten(0, 1)
         targets = batch[:, 1:].flatten()
         whole = lambda: torch.nn.functional.cross_entropy(dense.lm_head(states).float(), targets)  # noqa: E731
-        line(f"cross-entropy, {len(targets)} positions", *turns(lambda: token_losses(dense, states, targets), whole, chosen.repeats), 1.0)
+        line(
+            f"cross-entropy, {len(targets)} positions",
+            *turns(lambda: token_losses(dense, states, targets), whole, chosen.repeats),
+            1.0,
+        )
 
 
 if __name__ == "__main__":

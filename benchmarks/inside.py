@@ -1,7 +1,9 @@
-"""What looking inside the model costs beside the passes that are made anyway, and LSAR's time: `python benchmarks/inside.py`.
+"""What looking inside the model costs beside the passes that are made anyway, and LSAR's time: `python
+benchmarks/inside.py`.
 
-Gemma 3 270M: the fidelity pass with counted activations against the same pass without, and sentence embeddings of 200 parallel messages
-against the same batches run through the layers alone. LSAR for the paper's size with random embeddings: both models, every rank.
+Gemma 3 270M: the fidelity pass with counted activations against the same pass without, and sentence embeddings of 200
+parallel messages against the same batches run through the layers alone. LSAR for the paper's size with random
+embeddings: both models, every rank.
 """
 
 import argparse
@@ -15,12 +17,12 @@ import torch
 from measuring import turns
 
 import calibprune as cp
-from calibprune.families import decoder
-from calibprune.layerwise import layer_outputs
 from calibprune.metrics import embeddings
 from calibprune.metrics.fidelity import Trace
 from calibprune.metrics.neurons import counting
 from calibprune.metrics.subspace import feature_changes_by_rank
+from calibprune.models.families import decoder
+from calibprune.walk.outputs import layer_outputs
 
 OVERHEAD, SECONDS = 1.10, 5.0
 LAYERS, LANGUAGES, TEXTS, WIDTH = 32, 7, 900, 4096
@@ -28,13 +30,19 @@ DISTINCT = 4  # layers in memory at once, which the loop over 32 takes in turn: 
 
 
 def line(what: str, ours: float, theirs: float) -> None:
-    print(f"{what}: {ours / theirs:.2f} of the pass alone ({ours:.2f} s against {theirs:.2f} s; target at most {OVERHEAD:.2f})", flush=True)
+    print(
+        f"{what}: {ours / theirs:.2f} of the pass alone ({ours:.2f} s against {theirs:.2f} s; target at "
+        f"most {OVERHEAD:.2f})",
+        flush=True,
+    )
 
 
 def batches_of(model: torch.nn.Module, tokenizer, texts: list[str]) -> list[torch.Tensor]:
     """The batches of tokens that `sentence_embeddings` makes of the texts."""
     seen = []
-    with patch.object(embeddings, "layer_outputs", lambda model, tokens: seen.append(tokens) or layer_outputs(model, tokens)):
+    with patch.object(
+        embeddings, "layer_outputs", lambda model, tokens: seen.append(tokens) or layer_outputs(model, tokens)
+    ):
         embeddings.sentence_embeddings(model, tokenizer, texts)
     return seen
 
@@ -65,7 +73,10 @@ def main() -> None:
         with counting(work):
             cp.fidelity(trace, work, tokens)
 
-    line(f"fidelity with counted activations, {tokens.numel()} tokens", *turns(counted, lambda: cp.fidelity(trace, work, tokens), repeats))
+    line(
+        f"fidelity with counted activations, {tokens.numel()} tokens",
+        *turns(counted, lambda: cp.fidelity(trace, work, tokens), repeats),
+    )
 
     texts = embeddings.parallel_texts("chromium", ["de"], 200)["de"]
     batches = batches_of(model, tokenizer, texts)
@@ -79,7 +90,10 @@ def main() -> None:
     line(f"sentence embeddings of {len(texts)} texts", *pooled)
 
     seconds = statistics.median(seconds_of_lsar() for _ in range(3))
-    print(f"LSAR, {LAYERS} layers, width {WIDTH}, {LANGUAGES} languages, {TEXTS} texts each: {seconds:.2f} s (target at most {SECONDS:g} s)")
+    print(
+        f"LSAR, {LAYERS} layers, width {WIDTH}, {LANGUAGES} languages, {TEXTS} texts each: {seconds:.2f} "
+        f"s (target at most {SECONDS:g} s)"
+    )
 
 
 if __name__ == "__main__":

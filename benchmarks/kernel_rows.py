@@ -12,12 +12,12 @@ from measuring import Side, row
 from setting import HALF, SAMPLES, Setting, measured_peaks
 from solving import gptq_matrix, sparsegpt_matrix, sparsegpt_model
 
-from calibprune.counts import GEMMA_3_270M, LLAMA_3_8B, Peak, gram
+from calibbook.appendix_h_kernels.counts import GEMMA_3_270M, LLAMA_3_8B, Peak, gram
 from calibprune.kernels import packed
 from calibprune.kernels.gram import add_gram
 from calibprune.kernels.norms import add_column_squares
 from calibprune.methods import METHODS
-from calibprune.models import resolve_device, resolve_dtype
+from calibprune.models.loading import resolve_device, resolve_dtype
 
 
 def gram_row(at: Setting) -> dict[str, Any]:
@@ -27,15 +27,22 @@ def gram_row(at: Setting) -> dict[str, Any]:
     size = f"{at.width:,} wide, {at.tokens:,} tokens, {str(at.dtype).removeprefix('torch.')}"
     asked = at.on_a_gpu and at.width == LLAMA_3_8B.mlp and at.dtype.itemsize == 2
     return row(
-        "gram", size, asked, least / statistics.median(sides[0]), {"ours": sides[0], "peer": sides[1], "limit": [least]},
+        "gram",
+        size,
+        asked,
+        least / statistics.median(sides[0]),
+        {"ours": sides[0], "peer": sides[1], "limit": [least]},
         {"peer": "full product", "limit": "a triangle at the peak"},
-    )  # fmt: skip
+    )
 
 
 def wanda_layer(at: Setting) -> dict[str, Any]:
     wanda = METHODS["wanda"]
     groups = [
-        ([at.normal(rows, columns, seed) for seed, rows in enumerate(matrices)], add_column_squares(None, at.normal(at.tokens, columns, 9)))
+        (
+            [at.normal(rows, columns, seed) for seed, rows in enumerate(matrices)],
+            add_column_squares(None, at.normal(at.tokens, columns, 9)),
+        )
         for columns, matrices in at.shape.groups
     ]
     work = [[weight.clone() for weight in weights] for weights, _ in groups]
@@ -52,7 +59,14 @@ def wanda_layer(at: Setting) -> dict[str, Any]:
     sides = at.seconds(Side(ours, copy), Side(copy))
     asked = at.on_a_gpu and at.shape is LLAMA_3_8B
     value = statistics.median(sides[0]) / statistics.median(sides[1])
-    return row("wanda_layer", f"a layer of {at.shape.name}", asked, value, {"ours": sides[0], "limit": sides[1]}, {"limit": "copying its weights"})
+    return row(
+        "wanda_layer",
+        f"a layer of {at.shape.name}",
+        asked,
+        value,
+        {"ours": sides[0], "limit": sides[1]},
+        {"limit": "copying its weights"},
+    )
 
 
 def masks_pack(at: Setting) -> dict[str, Any]:
@@ -60,7 +74,11 @@ def masks_pack(at: Setting) -> dict[str, Any]:
     whole = mask[:, : at.width // 8 * 8].reshape(at.rows, -1, 8)
     bits = torch.tensor([1 << bit for bit in range(8)], dtype=torch.uint8, device=at.device)
     copied = torch.empty_like(mask)
-    sides = at.seconds(Side(lambda: packed.pack(mask)), Side(lambda: (whole * bits).sum(-1, dtype=torch.uint8)), Side(lambda: copied.copy_(mask)))
+    sides = at.seconds(
+        Side(lambda: packed.pack(mask)),
+        Side(lambda: (whole * bits).sum(-1, dtype=torch.uint8)),
+        Side(lambda: copied.copy_(mask)),
+    )
     names = {"peer": "products with powers of two in torch", "limit": "copying the mask"}
     value = statistics.median(sides[0]) / statistics.median(sides[2])
     return row("masks_pack", at.matrix, False, value, dict(zip(("ours", "peer", "limit"), sides, strict=True)), names)
@@ -77,7 +95,9 @@ def masks_overlap(at: Setting) -> dict[str, Any]:
     )
     names = {"peer": "torch, one byte a weight", "limit": "copying both packed masks"}
     value = statistics.median(sides[1]) / statistics.median(sides[0])
-    return row("masks_overlap", at.matrix, False, value, dict(zip(("ours", "peer", "limit"), sides, strict=True)), names)
+    return row(
+        "masks_overlap", at.matrix, False, value, dict(zip(("ours", "peer", "limit"), sides, strict=True)), names
+    )
 
 
 BENCHMARKS: dict[str, Callable[[Setting], dict[str, Any]]] = {
@@ -114,14 +134,22 @@ def main(description: str, arguments: Sequence[str] | None = None) -> list[dict[
     peaks = measured_peaks(device, dtype, chosen.peak_size or (8192 if gpu else 3072), max(5, chosen.repeats))
     peak = Peak(measuring.name_of(device), *(peaks[name] for name in Peak._fields[1:]))
     print(
-        f"measured peaks: {peak.sixteen_bit / 1e12:.3g} TFLOP/s ({str(dtype).removeprefix('torch.')}), {peak.float32 / 1e12:.3g} TFLOP/s (float32), "
+        f"measured peaks: {peak.sixteen_bit / 1e12:.3g} TFLOP/s ({str(dtype).removeprefix('torch.')}), "
+        f"{peak.float32 / 1e12:.3g} TFLOP/s (float32), "
         f"{peak.memory / 1e9:.3g} GB/s"
     )
     checkpoint = chosen.checkpoint if chosen.checkpoint is not None or gpu else GEMMA_3_270M.name
     at = Setting(
-        device, dtype, chosen.rows or shape.width, chosen.width or shape.mlp, chosen.tokens or (8192 if gpu else 2048), chosen.repeats,
-        chosen.group_size, checkpoint or "", peak,
-    )  # fmt: skip
+        device,
+        dtype,
+        chosen.rows or shape.width,
+        chosen.width or shape.mlp,
+        chosen.tokens or (8192 if gpu else 2048),
+        chosen.repeats,
+        chosen.group_size,
+        checkpoint or "",
+        peak,
+    )
     rows = [BENCHMARKS[key](at) for key in chosen.only if checkpoint or key != "sparsegpt_model"]
     if chosen.write:
         measuring.write(rows, device, peaks, chosen.folder)

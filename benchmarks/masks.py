@@ -1,7 +1,8 @@
 """Overlaps of the masks of one Llama-3-8B layer against copying those masks once: `python benchmarks/masks.py`.
 
-Seven languages with three seeds each, random masks that prune half of the weights, packed. One side: every language's stable mask, every IoU within
-a language and all 21 between languages, for each of the seven matrices. The other: the same bytes copied into memory that was written before.
+Seven languages with three seeds each, random masks that prune half of the weights, packed. One side: every language's
+stable mask, every IoU within a language and all 21 between languages, for each of the seven matrices. The other: the
+same bytes copied into memory that was written before.
 """
 
 import argparse
@@ -14,9 +15,14 @@ from calibprune.languages import LANGUAGES
 from calibprune.metrics.masks import pairwise
 
 SHAPES = {
-    "q_proj": (4096, 4096), "k_proj": (1024, 4096), "v_proj": (1024, 4096), "o_proj": (4096, 4096),
-    "gate_proj": (14336, 4096), "up_proj": (14336, 4096), "down_proj": (4096, 14336),
-}  # fmt: skip
+    "q_proj": (4096, 4096),
+    "k_proj": (1024, 4096),
+    "v_proj": (1024, 4096),
+    "o_proj": (4096, 4096),
+    "gate_proj": (14336, 4096),
+    "up_proj": (14336, 4096),
+    "down_proj": (4096, 14336),
+}
 SEEDS = 3
 TARGET = 3.0
 
@@ -27,7 +33,12 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     random = torch.Generator().manual_seed(0)
     masks = [
-        {language: [torch.randint(0, 256, (rows, columns // 8), dtype=torch.uint8, generator=random) for _ in range(SEEDS)] for language in LANGUAGES}
+        {
+            language: [
+                torch.randint(0, 256, (rows, columns // 8), dtype=torch.uint8, generator=random) for _ in range(SEEDS)
+            ]
+            for language in LANGUAGES
+        }
         for rows, columns in SHAPES.values()
     ]
     sources = [mask.numpy() for matrix in masks for seeds in matrix.values() for mask in seeds]
@@ -45,7 +56,8 @@ def main() -> None:
     ours, theirs = turns(overlap, copy, repeats)
     size = sum(source.nbytes for source in sources) / 1e6
     print(
-        f"overlaps of {len(sources)} packed masks, {size:.0f} MB: {ours / theirs:.2f} of one copy ({ours:.3f} s against {theirs:.3f} s; "
+        f"overlaps of {len(sources)} packed masks, {size:.0f} MB: {ours / theirs:.2f} of one copy "
+        f"({ours:.3f} s against {theirs:.3f} s; "
         f"target at most {TARGET:g})"
     )
 

@@ -1,4 +1,6 @@
-"""What the benchmarks share: sides that take turns, rows with targets, and the file of a machine that they are kept in."""
+"""What the benchmarks share: sides that take turns, rows with targets, and the file of a machine that they are kept
+in.
+"""
 
 import importlib.metadata
 import json
@@ -13,9 +15,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from calibbook.appendix_h_kernels.comparisons import COMPARISONS
+from calibbook.appendix_h_kernels.results import RESULTS
 from calibprune import provenance
-from calibprune.report.benchmark_results import RESULTS
-from calibprune.report.comparisons import COMPARISONS
 
 PACKAGES = ("torch", "triton", "transformers", "llmcompressor")
 
@@ -28,7 +30,9 @@ class Side(NamedTuple):
 
 
 def seconds(sides: Sequence[Side], repeats: int, device: str = "cpu", warm: bool = True) -> list[list[float]]:
-    """Seconds of every run of each side. The sides take turns, after a turn that does not count, where kernels are compiled and caches filled."""
+    """Seconds of every run of each side. The sides take turns, after a turn that does not count, where kernels are
+    compiled and caches filled.
+    """
     taken: list[list[float]] = [[] for _ in sides]
     for turn in range(repeats + warm):
         for side, times in zip(sides, taken, strict=True):
@@ -65,19 +69,38 @@ def row(
     reason: str = "",
     detail: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A row of results as `calibprune.report.benchmark_results.Machine` describes it, which is also printed."""
+    """A row of results as `calibbook.appendix_h_kernels.results.Machine` describes it, which is also printed."""
     compared = COMPARISONS[key]
     about = "; ".join(
-        f"{side}{f' ({names[side]})' if side in names else ''} {statistics.median(values):.4g} {unit}" for side, values in sides.items() if values
+        f"{side}{f' ({names[side]})' if side in names else ''} {statistics.median(values):.4g} {unit}"
+        for side, values in sides.items()
+        if values
     )
     result = f"not measured: {reason}" if value is None else f"{value:.3g} {compared.unit}"
-    meant = "" if as_asked or compared.target is None else f", meant for {compared.size} on a {'GPU' if compared.device == 'cuda' else 'CPU'}"
+    meant = (
+        ""
+        if as_asked or compared.target is None
+        else f", meant for {compared.size} on a {'GPU' if compared.device == 'cuda' else 'CPU'}"
+    )
     alike = f"; {detail['same']:.2%} of the weights alike" if detail and "same" in detail else ""
-    print(f"{compared.what}, {size}: {f'{about}; ' if about else ''}{result} (target: {compared.aim}{meant}){alike}", flush=True)
+    print(
+        f"{compared.what}, {size}: {f'{about}; ' if about else ''}{result} (target: {compared.aim}{meant}){alike}",
+        flush=True,
+    )
     return {
-        "key": key, "size": size, "as_asked": as_asked, "value": value, "reason": reason, "unit": unit, "sides": sides, "names": names,
-        "detail": detail or {}, "date": provenance.now(), "commit": provenance.commit(), "versions": versions(),
-    }  # fmt: skip
+        "key": key,
+        "size": size,
+        "as_asked": as_asked,
+        "value": value,
+        "reason": reason,
+        "unit": unit,
+        "sides": sides,
+        "names": names,
+        "detail": detail or {},
+        "date": provenance.now(),
+        "commit": provenance.commit(),
+        "versions": versions(),
+    }
 
 
 def versions() -> dict[str, str]:
@@ -92,7 +115,10 @@ def versions() -> dict[str, str]:
 
 
 def heading(device: str, dtype: torch.dtype, repeats: int) -> None:
-    print(f"{name_of(device)}, torch {torch.__version__}, {torch.get_num_threads()} threads, {dtype}, {repeats} repeats", flush=True)
+    print(
+        f"{name_of(device)}, torch {torch.__version__}, {torch.get_num_threads()} threads, {dtype}, {repeats} repeats",
+        flush=True,
+    )
 
 
 def name_of(device: str) -> str:
@@ -101,8 +127,12 @@ def name_of(device: str) -> str:
     return machine["device"] if device.startswith("cuda") else machine["machine"]
 
 
-def write(rows: list[dict[str, Any]], device: str, peaks: dict[str, float] | None = None, folder: Path = RESULTS) -> Path:
-    """Put rows, and peaks if there are any, into the machine's file: those of the same key and size are replaced, the others stay."""
+def write(
+    rows: list[dict[str, Any]], device: str, peaks: dict[str, float] | None = None, folder: Path = RESULTS
+) -> Path:
+    """Put rows, and peaks if there are any, into the machine's file: those of the same key and size are replaced, the
+    others stay.
+    """
     name, host = name_of(device), provenance.machine(device)
     path = folder / f"{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.json"
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"rows": [], "peaks": {}}

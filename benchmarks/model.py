@@ -1,7 +1,8 @@
 """Pruning and quantizing a whole model against two plain forward passes: `python benchmarks/model.py`.
 
-A Llama of random weights and random tokens, so that no checkpoint is needed: Llama-3-8B's sizes and 128 windows of 8,192 tokens on a GPU, Gemma 3
-270M's sizes and 32 windows of 512 on a CPU. llm-compressor is the other side where it is installed. `--write` keeps the rows for Appendix H.
+A Llama of random weights and random tokens, so that no checkpoint is needed: Llama-3-8B's sizes and 128 windows of
+8,192 tokens on a GPU, Gemma 3 270M's sizes and 32 windows of 512 on a CPU. llm-compressor is the other side where it is
+installed. `--write` keeps the rows for Appendix H.
 """
 
 import argparse
@@ -18,21 +19,41 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 import calibprune as cp
+from calibbook.appendix_h_kernels.counts import GEMMA_3_270M, LLAMA_3_8B, Shape
 from calibprune import provenance
-from calibprune.counts import GEMMA_3_270M, LLAMA_3_8B, Shape
-from calibprune.families import decoder
-from calibprune.inputs import batches
-from calibprune.models import resolve_device, resolve_dtype
+from calibprune.models.families import decoder
+from calibprune.models.loading import resolve_device, resolve_dtype
+from calibprune.walk.inputs import batches
 
-GPU_SIZES = {"layers": 32, "width": 4096, "mlp": 14336, "heads": 32, "key_heads": 8, "head_width": 128, "samples": 128, "length": 8192}
-CPU_SIZES = {"layers": 18, "width": 640, "mlp": 2048, "heads": 4, "key_heads": 1, "head_width": 256, "samples": 32, "length": 512}
+GPU_SIZES = {
+    "layers": 32,
+    "width": 4096,
+    "mlp": 14336,
+    "heads": 32,
+    "key_heads": 8,
+    "head_width": 128,
+    "samples": 128,
+    "length": 8192,
+}
+CPU_SIZES = {
+    "layers": 18,
+    "width": 640,
+    "mlp": 2048,
+    "heads": 4,
+    "key_heads": 1,
+    "head_width": 256,
+    "samples": 32,
+    "length": 512,
+}
 VOCABULARY = 1024  # embeddings and output layer are neither pruned nor run
 METHODS = ("wanda", "sparsegpt", "gptq")
 
 
 def shape_of(sizes: argparse.Namespace) -> Shape:
     """The sizes as a `Shape`, by its name where it is a known one."""
-    unnamed = Shape("", sizes.layers, sizes.width, sizes.heads * sizes.head_width, sizes.key_heads * sizes.head_width, sizes.mlp)
+    unnamed = Shape(
+        "", sizes.layers, sizes.width, sizes.heads * sizes.head_width, sizes.key_heads * sizes.head_width, sizes.mlp
+    )
     known = [shape for shape in (LLAMA_3_8B, GEMMA_3_270M) if shape[1:] == unnamed[1:]]
     return known[0] if known else unnamed._replace(name=f"{sizes.layers} layers of width {sizes.width}")
 
@@ -40,9 +61,15 @@ def shape_of(sizes: argparse.Namespace) -> Shape:
 def build(sizes: argparse.Namespace, device: str, dtype: torch.dtype) -> nn.Module:
     """A Llama of these sizes with random weights, in evaluation mode."""
     config = LlamaConfig(
-        hidden_size=sizes.width, intermediate_size=sizes.mlp, num_hidden_layers=sizes.layers, num_attention_heads=sizes.heads,
-        num_key_value_heads=sizes.key_heads, head_dim=sizes.head_width, vocab_size=VOCABULARY, max_position_embeddings=sizes.length,
-    )  # fmt: skip
+        hidden_size=sizes.width,
+        intermediate_size=sizes.mlp,
+        num_hidden_layers=sizes.layers,
+        num_attention_heads=sizes.heads,
+        num_key_value_heads=sizes.key_heads,
+        head_dim=sizes.head_width,
+        vocab_size=VOCABULARY,
+        max_position_embeddings=sizes.length,
+    )
     with torch.device(device):
         return AutoModelForCausalLM.from_config(config, dtype=dtype).eval().requires_grad_(False)
 
@@ -84,28 +111,50 @@ class Run:
     def __call__(self) -> None:
         result = self.apply(self.tokens)
         on_gpu = self.device.startswith("cuda")
-        self.gigabytes.append(torch.cuda.max_memory_allocated(self.device) / 1e9 if on_gpu else provenance.peak_memory_gb())
+        self.gigabytes.append(
+            torch.cuda.max_memory_allocated(self.device) / 1e9 if on_gpu else provenance.peak_memory_gb()
+        )
         parts = [] if on_gpu else result.layers[0].seconds  # a GPU is not waited for between them
         for stage in parts:
             self.stages.setdefault(stage, []).append(sum(layer.seconds[stage] for layer in result.layers))
 
 
-def own_rows(model: nn.Module, tokens: Tensor, device: str, chosen: argparse.Namespace, size: str, asked: bool) -> list[dict[str, Any]]:
+def own_rows(
+    model: nn.Module, tokens: Tensor, device: str, chosen: argparse.Namespace, size: str, asked: bool
+) -> list[dict[str, Any]]:
     """Every method against two plain passes, and the peak of their memory."""
     runs = [Run(model, tokens, method, device, chosen) for method in chosen.methods]
     plain = Side(lambda: two_passes(model, tokens, device), lambda: draw(model))
-    for warm in (lambda: two_passes(model, tokens[:1], device), *(lambda run=run: run.apply(tokens[:1]) for run in runs)):
+    for warm in (
+        lambda: two_passes(model, tokens[:1], device),
+        *(lambda run=run: run.apply(tokens[:1]) for run in runs),
+    ):
         warm()  # kernels are compiled, memory is reserved
-    passes, *taken = measuring.seconds([plain, *(Side(run, run.start) for run in runs)], chosen.repeats, device, warm=False)
+    passes, *taken = measuring.seconds(
+        [plain, *(Side(run, run.start) for run in runs)], chosen.repeats, device, warm=False
+    )
     rows = []
     for run, times in zip(runs, taken, strict=True):
         detail = {
-            "shape": list(shape_of(chosen)), "samples": chosen.samples, "length": chosen.length,
-            "method": run.method, "stages": {stage: statistics.median(values) for stage, values in run.stages.items()},
-        }  # fmt: skip
+            "shape": list(shape_of(chosen)),
+            "samples": chosen.samples,
+            "length": chosen.length,
+            "method": run.method,
+            "stages": {stage: statistics.median(values) for stage, values in run.stages.items()},
+        }
         value = statistics.median(times) / statistics.median(passes)
         names = {"limit": "two plain passes"}
-        rows.append(row(f"model_{run.method}", sized(run.method, size, chosen), asked, value, {"ours": times, "limit": passes}, names, detail=detail))
+        rows.append(
+            row(
+                f"model_{run.method}",
+                sized(run.method, size, chosen),
+                asked,
+                value,
+                {"ours": times, "limit": passes},
+                names,
+                detail=detail,
+            )
+        )
     memory = [max(values) for values in zip(*(run.gigabytes for run in runs), strict=True)]
     where = "of the GPU" if device.startswith("cuda") else "of the process"
     rows.append(row("model_memory", size, asked, max(memory), {"ours": memory}, {"ours": where}, unit="GB"))

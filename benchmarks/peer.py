@@ -1,4 +1,6 @@
-"""llm-compressor as the other side: the same tokens through `oneshot`, which walks the decoder layer by layer as this package does."""
+"""llm-compressor as the other side: the same tokens through `oneshot`, which walks the decoder layer by layer as this
+package does.
+"""
 
 import importlib.util
 import tempfile
@@ -16,7 +18,9 @@ def why_not() -> str:
 
 
 def run(model: nn.Module, tokens: Tensor, method: str, bits: int, group_size: int) -> None:
-    """SparseGPT to 50%, or GPTQ, of all linears but the output layer, in place; wraps the layers, so that the model is of no use afterwards."""
+    """SparseGPT to 50%, or GPTQ, of all linears but the output layer, in place; wraps the layers, so that the model is
+    of no use afterwards.
+    """
     from llmcompressor import oneshot
     from llmcompressor.modifiers.gptq import GPTQModifier
     from llmcompressor.modifiers.pruning import SparseGPTModifier
@@ -28,9 +32,14 @@ def run(model: nn.Module, tokens: Tensor, method: str, bits: int, group_size: in
         recipe = SparseGPTModifier(sparsity=0.5, **everywhere)
     else:
         weights = {"num_bits": bits, "type": "int", "symmetric": True, "strategy": "group", "group_size": group_size}
-        recipe = GPTQModifier(config_groups={"group_0": {"targets": ["Linear"], "weights": weights}}, ignore=everywhere["ignore"])
-    windows = DataLoader([{"input_ids": window, "attention_mask": torch.ones_like(window)} for window in tokens.cpu()], batch_size=1)
-    unused = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"x": 0}, "x")))  # asked for, although the tokens are there
+        recipe = GPTQModifier(
+            config_groups={"group_0": {"targets": ["Linear"], "weights": weights}}, ignore=everywhere["ignore"]
+        )
+    windows = DataLoader(
+        [{"input_ids": window, "attention_mask": torch.ones_like(window)} for window in tokens.cpu()], batch_size=1
+    )
+    # asked for, although the tokens are there
+    unused = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"x": 0}, "x")))
     with tempfile.TemporaryDirectory() as folder:
         model.config.save_pretrained(folder)
         model.name_or_path = model.config._name_or_path = folder  # where the configuration is looked up

@@ -8,10 +8,10 @@ import torch
 from measuring import Side
 from torch import Tensor
 
+from calibbook.appendix_h_kernels.counts import GEMMA_3_270M, LLAMA_3_8B, Peak, Shape
 from calibprune import provenance
-from calibprune.counts import GEMMA_3_270M, LLAMA_3_8B, Peak, Shape
 from calibprune.kernels.gram import add_gram
-from calibprune.sparsity import Sparsity
+from calibprune.schemes import Sparsity
 
 SAMPLES = 8  # sequences that a statistic is said to be of; only its scale depends on it
 HALF = Sparsity.of(0.5)
@@ -43,7 +43,13 @@ class Setting:
     def shape(self) -> Shape:
         """The decoder whose down projection the matrix is."""
         known = [shape for shape in (LLAMA_3_8B, GEMMA_3_270M) if (shape.width, shape.mlp) == (self.rows, self.width)]
-        return known[0] if known else Shape(f"width {self.rows}, MLP {self.width}", 1, self.rows, self.rows, max(1, self.rows // 4), self.width)
+        return (
+            known[0]
+            if known
+            else Shape(
+                f"width {self.rows}, MLP {self.width}", 1, self.rows, self.rows, max(1, self.rows // 4), self.width
+            )
+        )
 
     def normal(self, rows: int, columns: int, seed: int = 0) -> Tensor:
         generator = torch.Generator(self.device).manual_seed(seed)
@@ -61,7 +67,9 @@ class Setting:
 
 
 def measured_peaks(device: str, dtype: torch.dtype, size: int, repeats: int) -> dict[str, Any]:
-    """The fastest of several square products of `size` in the 16-bit dtype and in float32, operations a second; and of copies, bytes a second."""
+    """The fastest of several square products of `size` in the 16-bit dtype and in float32, operations a second; and of
+    copies, bytes a second.
+    """
     found: dict[str, Any] = {"size": size, "date": provenance.now()}
     for name, kind in (("sixteen_bit", dtype), ("float32", torch.float32)):
         a, b = (torch.randn(size, size, device=device, dtype=torch.float32).to(kind) for _ in range(2))

@@ -1,4 +1,6 @@
-"""SparseGPT and GPTQ against their published loops over columns, statistics given: one matrix, and all matrices of a checkpoint."""
+"""SparseGPT and GPTQ against their published loops over columns, statistics given: one matrix, and all matrices of a
+checkpoint.
+"""
 
 import statistics
 from collections.abc import Callable
@@ -13,27 +15,31 @@ from setting import HALF, SAMPLES, Setting
 from torch import Tensor, nn
 
 import calibprune as cp
-from calibprune.counts import GEMMA_3_270M, LLAMA_3_8B, Count, factor, sweep
-from calibprune.families import context_length, decoder, linears
-from calibprune.grid import Grid
-from calibprune.inputs import capture
+from calibbook.appendix_h_kernels.counts import GEMMA_3_270M, LLAMA_3_8B, Count, factor, sweep
 from calibprune.kernels.gram import add_gram, symmetric
-from calibprune.layerwise import collect
 from calibprune.methods import METHODS, gptq
+from calibprune.models.families import context_length, decoder, linears
+from calibprune.schemes import Grid
+from calibprune.walk.inputs import capture
+from calibprune.walk.layerwise import collect
 
 BITS = 4
 NAMES = {"peer": "loop over columns", "limit": "at the measured peaks"}
 
 
 def alike(ours: list[Tensor], theirs: list[Tensor]) -> float:
-    """The share of weights that both sides prune or both keep and, where nothing is pruned, that have the same value."""
+    """The share of weights that both sides prune or both keep and, where nothing is pruned, that have the same
+    value.
+    """
     pruned = any(bool((matrix == 0).float().mean() > 0.4) for matrix in theirs)
     pairs = [((a != 0) == (b != 0)) if pruned else a.isclose(b, rtol=1e-3) for a, b in zip(ours, theirs, strict=True)]
     return sum(int(pair.sum()) for pair in pairs) / sum(pair.numel() for pair in pairs)
 
 
 def matrix_rows(at: Setting, key: str, ours: Callable, theirs: Callable, size: str, asked: bool) -> dict[str, Any]:
-    """Solving one matrix, given its statistic: `ours(weight, total)` against `theirs(linear, hessian)`, which may change the Hessian."""
+    """Solving one matrix, given its statistic: `ours(weight, total)` against `theirs(linear, hessian)`, which may
+    change the Hessian.
+    """
     weight, total = at.normal(at.rows, at.width), at.statistic()
     hessian = symmetric(total).mul_(2 / SAMPLES)
     work, linear, given = weight.clone(), nn.Linear(1, 1, bias=False), torch.empty_like(hessian)
@@ -44,13 +50,20 @@ def matrix_rows(at: Setting, key: str, ours: Callable, theirs: Callable, size: s
         linear.weight.copy_(weight)
         given.copy_(hessian)
 
-    sides = at.seconds(Side(lambda: ours(work, total), lambda: work.copy_(weight)), Side(lambda: theirs(linear, given), start_theirs))
+    sides = at.seconds(
+        Side(lambda: ours(work, total), lambda: work.copy_(weight)), Side(lambda: theirs(linear, given), start_theirs)
+    )
     least = Count.sum([factor(at.width), sweep(at.rows, at.width)]).seconds(at.peak)
     same = alike([work], [linear.weight])
     return row(
-        key, size, asked, statistics.median(sides[1]) / statistics.median(sides[0]), {"ours": sides[0], "peer": sides[1], "limit": [least]},
-        NAMES, detail={"same": same},
-    )  # fmt: skip
+        key,
+        size,
+        asked,
+        statistics.median(sides[1]) / statistics.median(sides[0]),
+        {"ours": sides[0], "peer": sides[1], "limit": [least]},
+        NAMES,
+        detail={"same": same},
+    )
 
 
 def sparsegpt_matrix(at: Setting) -> dict[str, Any]:
@@ -73,11 +86,13 @@ def gptq_matrix(at: Setting) -> dict[str, Any]:
     grid = Grid.of(BITS, at.group_size)
     method = gptq.method(grid)
     return matrix_rows(
-        at, "gptq_matrix",
+        at,
+        "gptq_matrix",
         lambda weight, total: method.solve_each([weight], method.prepare(total, SAMPLES), None, grid),
         lambda linear, hessian: textbook_gptq.solve(linear.weight, hessian, BITS, at.group_size),
-        f"{at.matrix}, {BITS} bits, groups of {at.group_size}", False,
-    )  # fmt: skip
+        f"{at.matrix}, {BITS} bits, groups of {at.group_size}",
+        False,
+    )
 
 
 @torch.no_grad()
@@ -122,6 +137,11 @@ def sparsegpt_model(at: Setting) -> dict[str, Any]:
     least = Count.sum([count for n, rows in widths for count in (factor(n), sweep(sum(rows), n))]).seconds(at.peak)
     asked = not at.on_a_gpu and at.checkpoint == GEMMA_3_270M.name
     return row(
-        "sparsegpt_model", Path(at.checkpoint).name, asked, statistics.median(sides[1]) / statistics.median(sides[0]),
-        {"ours": sides[0], "peer": sides[1], "limit": [least]}, NAMES, detail={"same": same},
-    )  # fmt: skip
+        "sparsegpt_model",
+        Path(at.checkpoint).name,
+        asked,
+        statistics.median(sides[1]) / statistics.median(sides[0]),
+        {"ours": sides[0], "peer": sides[1], "limit": [least]},
+        NAMES,
+        detail={"same": same},
+    )

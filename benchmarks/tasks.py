@@ -1,8 +1,10 @@
-"""Throughput of the Scorer against the harness's own HFLM, Gemma 3 270M, on the same questions in one run: `python benchmarks/tasks.py`.
+"""Throughput of the Scorer against the harness's own HFLM, Gemma 3 270M, on the same questions in one run: `python
+benchmarks/tasks.py`.
 
-Three four-way tasks: endings of interface messages, endings of an article after a long context, and one with the letters A to D for answers. Medians
-of --repeats runs a side, the sides taking turns; the target is three times HFLM's throughput at its default batch size, which is 1. HFLM rounds its
-sums to the model's dtype, so answers that nearly tie may be ranked otherwise in bfloat16; `--dtype float32` shows ranks where neither side rounds.
+Three four-way tasks: endings of interface messages, endings of an article after a long context, and one with the
+letters A to D for answers. Medians of --repeats runs a side, the sides taking turns; the target is three times HFLM's
+throughput at its default batch size, which is 1. HFLM rounds its sums to the model's dtype, so answers that nearly tie
+may be ranked otherwise in bfloat16; `--dtype float32` shows ranks where neither side rounds.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
 import calibprune as cp
-from calibprune.tasks.scorer import Scorer, quiet_harness
+from calibprune.tasks.harness.scorer import Scorer, quiet_harness
 
 TARGET = 3.0
 LETTERS = "ABCD"
@@ -65,7 +67,8 @@ def letters(count: int, language: str) -> list[Question]:
     return asked
 
 
-TASKS = {"endings": (endings, 1), "passages": (passages, 4), "letters": (letters, 1)}  # and by what the number of questions is divided
+# and by what the number of questions is divided
+TASKS = {"endings": (endings, 1), "passages": (passages, 4), "letters": (letters, 1)}
 
 
 def chosen_answers(scores: list[tuple[float, bool]], questions: list[Question]) -> list[tuple[int, int]]:
@@ -92,24 +95,34 @@ def main() -> None:
     for name in chosen.tasks:
         make, share = TASKS[name]
         questions = make(max(4, chosen.questions // share), chosen.language)
-        requests = [Instance("loglikelihood", {}, (q.context, answer), i) for q in questions for i, answer in enumerate(q.answers)]
+        requests = [
+            Instance("loglikelihood", {}, (q.context, answer), i)
+            for q in questions
+            for i, answer in enumerate(q.answers)
+        ]
         with quiet_harness():
             peers = [HFLM(pretrained=model, tokenizer=tokenizer, batch_size=size) for size in chosen.batch_sizes]
             ours, *theirs = (_run(side, requests) for side in (Scorer(model, tokenizer), *peers))
             sides = turns([ours, *theirs], chosen.repeats)
         found = [chosen_answers(scores, questions) for _, scores in sides]
         tokens = statistics.mean(len(tokenizer.encode(q.context)) for q in questions)
-        print(f"{name}: {len(questions)} questions of {tokens:.0f} tokens, 4 answers each; ours takes {sides[0][0]:.2f} s")
+        print(
+            f"{name}: {len(questions)} questions of {tokens:.0f} tokens, 4 answers each; ours takes {sides[0][0]:.2f} s"
+        )
         for size, (seconds, scores), answers in zip(chosen.batch_sizes, sides[1:], found[1:], strict=True):
             alike = [sum(a[kind] == b[kind] for a, b in zip(found[0], answers, strict=True)) for kind in (0, 1)]
             apart = max(abs(a[0] - b[0]) for a, b in zip(sides[0][1], scores, strict=True))
             aim = f" (target at least {TARGET:.0f})" if size == 1 else ""
             print(
-                f"  {seconds / sides[0][0]:.1f} times the throughput of HFLM with batch size {size}{aim}, which takes {seconds:.2f} s; same answer on"
+                f"  {seconds / sides[0][0]:.1f} times the throughput of HFLM with batch size {size}{aim}, "
+                f"which takes {seconds:.2f} s; same answer on"
                 f" {alike[0]} of {len(questions)}, by character {alike[1]}; log-likelihoods at most {apart:.2g} apart",
                 flush=True,
             )
-        right = [[sum(a[kind] == q.right for a, q in zip(answers, questions, strict=True)) for answers in found] for kind in (0, 1)]
+        right = [
+            [sum(a[kind] == q.right for a, q in zip(answers, questions, strict=True)) for answers in found]
+            for kind in (0, 1)
+        ]
         print(f"  right answers, ours and theirs: {right[0]}, by character {right[1]}", flush=True)
 
 
@@ -117,7 +130,9 @@ def _run(side: HFLM, requests: list[Instance]) -> Callable[[], list[tuple[float,
     return lambda: side.loglikelihood(requests, disable_tqdm=True)
 
 
-def turns(sides: list[Callable[[], list[tuple[float, bool]]]], repeats: int) -> list[tuple[float, list[tuple[float, bool]]]]:
+def turns(
+    sides: list[Callable[[], list[tuple[float, bool]]]], repeats: int
+) -> list[tuple[float, list[tuple[float, bool]]]]:
     """Median seconds of each side and its scores."""
     seconds: list[list[float]] = [[] for _ in sides]
     scores: list[list[tuple[float, bool]]] = [[] for _ in sides]

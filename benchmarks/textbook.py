@@ -1,7 +1,9 @@
-"""Layer-wise pruning as the methods' papers describe it, without any of this package's shortcuts: the other side of the ratios.
+"""Layer-wise pruning as the methods' papers describe it, without any of this package's shortcuts: the other side of the
+ratios.
 
-One hook and one float32 statistic for every linear, two full passes over each layer, a full sort for every threshold, three steps to the
-inverse factor, and a Python loop over columns. Windows pass one at a time through the layers as transformers has them, as in the published code.
+One hook and one float32 statistic for every linear, two full passes over each layer, a full sort for every threshold,
+three steps to the inverse factor, and a Python loop over columns. Windows pass one at a time through the layers as
+transformers has them, as in the published code.
 """
 
 import contextlib
@@ -9,7 +11,7 @@ import contextlib
 import torch
 from torch import Tensor, nn
 
-from calibprune.families import decoder, linears
+from calibprune.models.families import decoder, linears
 
 
 class Norms:
@@ -69,9 +71,14 @@ class _Stop(Exception):
 
 
 def capture(model: nn.Module, tokens: Tensor) -> tuple[list[Tensor], list[dict]]:
-    """What enters the first layer for each window, and the keyword arguments of each layer, which are those of the first window for all."""
+    """What enters the first layer for each window, and the keyword arguments of each layer, which are those of the
+    first window for all.
+    """
     layers, arguments, inputs = decoder(model).layers, [], []
-    hooks = [layer.register_forward_pre_hook(lambda _, args, kwargs: arguments.append(kwargs), with_kwargs=True) for layer in layers]
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, args, kwargs: arguments.append(kwargs), with_kwargs=True)
+        for layer in layers
+    ]
     decoder(model)(input_ids=tokens[:1], use_cache=False)
     for hook in hooks:
         hook.remove()
@@ -95,7 +102,8 @@ def prune(model: nn.Module, tokens: Tensor, method: str, sparsity: float = 0.5) 
     for layer, kwargs in zip(decoder(model).layers, arguments, strict=True):
         statistics = {name: STATISTICS[method](linear) for name, linear in linears(layer)}
         hooks = [
-            linear.register_forward_hook(lambda _, args, __, statistic=statistics[name]: statistic.add(args[0])) for name, linear in linears(layer)
+            linear.register_forward_hook(lambda _, args, __, statistic=statistics[name]: statistic.add(args[0]))
+            for name, linear in linears(layer)
         ]
         for states in hidden:
             layer(states, **kwargs)

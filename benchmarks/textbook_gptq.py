@@ -1,4 +1,6 @@
-"""GPTQ of one matrix as its paper describes it (Frantar et al. 2023, Algorithm 1), a Python loop over columns: the other side of a ratio."""
+"""GPTQ of one matrix as its paper describes it (Frantar et al. 2023, Algorithm 1), a Python loop over columns: the
+other side of a ratio.
+"""
 
 import torch
 from torch import Tensor
@@ -6,9 +8,11 @@ from torch import Tensor
 
 @torch.no_grad()
 def solve(weight: Tensor, hessian: Tensor, bits: int, group_size: int, block: int = 128) -> None:
-    """Round `weight` [out, in] to symmetric groups of `group_size` columns in place; changes `hessian`, float32 [in, in], too.
+    """Round `weight` [out, in] to symmetric groups of `group_size` columns in place; changes `hessian`, float32 [in,
+    in], too.
 
-    A group's scale is taken from the weights as they are when the loop comes to its first column. Three steps to the inverse factor.
+    A group's scale is taken from the weights as they are when the loop comes to its first column. Three steps to the
+    inverse factor.
     """
     w, levels = weight.float(), 2**bits
     diagonal = hessian.diagonal()

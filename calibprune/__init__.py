@@ -1,21 +1,62 @@
 """calibprune: how the language of calibration text changes a pruned multilingual language model.
 
-Reading order: study.py (parameters to records), cells.py, bench.py (one cell), layerwise.py (the walk), methods/, metrics/, tasks/.
+    model, tokenizer = cp.load("gemma3-270m")
+    tokens = cp.windows(tokenizer, "chromium", ["de"], samples=32, length=512)
+    cp.prune(model, tokens, method="wanda", sparsity=0.5)
+
+Reading order: walk/layerwise.py (the walk through a model), methods/, kernels/, metrics/; then study/ (from parameters
+to records). A name below is imported when it is first used: `import calibprune` costs nothing, and pruning needs no
+package of the study.
 """
 
-from .corpora import corpus
-from .errors import CalibpruneError
-from .layerwise import PruneResult, prune, quantize
-from .metrics.fidelity import Fidelity, fidelity, perplexity
-from .metrics.masks import mask_iou, stable_mask
-from .metrics.neurons import lape
-from .metrics.subspace import language_subspace
-from .models import load
-from .study import Study
-from .windows import windows
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for editors and type checkers; `__getattr__` does it when the program runs
+    from calibprune.corpora import corpus as corpus
+    from calibprune.corpora.windows import windows as windows
+    from calibprune.errors import CalibpruneError as CalibpruneError
+    from calibprune.metrics.fidelity import Fidelity as Fidelity
+    from calibprune.metrics.fidelity import fidelity as fidelity
+    from calibprune.metrics.fidelity import perplexity as perplexity
+    from calibprune.metrics.masks import mask_iou as mask_iou
+    from calibprune.metrics.masks import stable_mask as stable_mask
+    from calibprune.metrics.neurons import lape as lape
+    from calibprune.metrics.subspace import language_subspace as language_subspace
+    from calibprune.models.loading import load as load
+    from calibprune.study.study import Study as Study
+    from calibprune.walk.layerwise import PruneResult as PruneResult
+    from calibprune.walk.layerwise import prune as prune
+    from calibprune.walk.layerwise import quantize as quantize
 
 __version__ = "0.1.0"
-__all__ = [
-    "CalibpruneError", "Fidelity", "PruneResult", "Study", "corpus", "fidelity", "language_subspace", "lape", "load", "mask_iou", "perplexity",
-    "prune", "quantize", "stable_mask", "windows",
-]  # fmt: skip
+
+_WHERE = {
+    "CalibpruneError": "errors",
+    "Fidelity": "metrics.fidelity",
+    "PruneResult": "walk.layerwise",
+    "Study": "study.study",
+    "corpus": "corpora",
+    "fidelity": "metrics.fidelity",
+    "language_subspace": "metrics.subspace",
+    "lape": "metrics.neurons",
+    "load": "models.loading",
+    "mask_iou": "metrics.masks",
+    "perplexity": "metrics.fidelity",
+    "prune": "walk.layerwise",
+    "quantize": "walk.layerwise",
+    "stable_mask": "metrics.masks",
+    "windows": "corpora.windows",
+}
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_WHERE]

@@ -1,4 +1,4 @@
-"""The command line: `calibprune study | cells | prune | quantize | corpora | fetch | book`."""
+"""The command line: `calibprune study | cells | prune | quantize | corpora | fetch`."""
 
 import sys
 from pathlib import Path
@@ -7,9 +7,7 @@ from typing import Annotated
 import typer
 import typer.exceptions
 
-from .errors import CalibpruneError
-
-INTERRUPTED = 130
+from calibprune.errors import INTERRUPTED, ended_in_one_line
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__.split(":")[0] + " of calibprune.")
 
@@ -30,7 +28,7 @@ Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16, float32")]
 @app.command()
 def study(params: Params) -> None:
     """Compute what a study lacks, and say where its records are. Interrupted, it goes on where it was."""
-    from .study import Study
+    from calibprune.study.study import Study
 
     chosen = Study.from_yaml(params)
     frame = chosen.run()
@@ -43,7 +41,7 @@ def cells(params: Params) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from .study import Study
+    from calibprune.study.study import Study
 
     chosen = Study.from_yaml(params)
     table = Table("cell", "id", "done", "seconds", "date")
@@ -62,8 +60,13 @@ def prune(
     output: Output,
     method: Annotated[str, typer.Option(help="magnitude, wanda or sparsegpt")] = "wanda",
     sparsity: Annotated[str, typer.Option(help="a fraction in [0, 1), or a pattern such as 2:4")] = "0.5",
-    calibration: Annotated[str, typer.Option(help="a language or a mixture, for example de or ar+en; needed unless the method is magnitude")] = "",
-    bits: Annotated[int | None, typer.Option(help="round the weights that stay too, to 2 to 8 bits; for sparsegpt")] = None,
+    calibration: Annotated[
+        str,
+        typer.Option(help="a language or a mixture, for example de or ar+en; needed unless the method is magnitude"),
+    ] = "",
+    bits: Annotated[
+        int | None, typer.Option(help="round the weights that stay too, to 2 to 8 bits; for sparsegpt")
+    ] = None,
     group_size: GroupSize = 128,
     symmetric: Symmetric = True,
     format: Format = "dense",
@@ -75,14 +78,16 @@ def prune(
     dtype: Dtype = "auto",
 ) -> None:
     """Prune a model, or prune and round it at once, and write it as a Hugging Face checkpoint with a model card."""
-    from . import checkpoint, layerwise, models
-    from .errors import ParameterError
-    from .grid import Grid
-    from .methods import method as method_named
-    from .parameters import mixture
-    from .progress import StudyProgress
-    from .sparsity import Sparsity
-    from .windows import windows
+    from calibprune.corpora.windows import windows
+    from calibprune.errors import ParameterError
+    from calibprune.methods import method as method_named
+    from calibprune.models import loading as models
+    from calibprune.saving import checkpoint
+    from calibprune.schemes import Grid, Sparsity
+    from calibprune.study.parameters import mixture
+    from calibprune.study.progress import StudyProgress
+    from calibprune.walk import layerwise
+    from calibprune.walk.outputs import check_length
 
     pattern = Sparsity.of(sparsity)
     grid = None if bits is None else Grid.of(bits, group_size, symmetric)
@@ -94,7 +99,7 @@ def prune(
     checkpoint.check_output(output)
     loaded, tokenizer = models.load(model, device, dtype)
     if needs_text:
-        layerwise.check_length(loaded, length)
+        check_length(loaded, length)
     tokens = windows(tokenizer, source, languages, samples, length, seed) if needs_text else None
     with StudyProgress(loaded.config.num_hidden_layers) as bar:
         bar.begin(f"{model} {method} {pattern} {calibration}".rstrip())
@@ -129,35 +134,47 @@ def quantize(
     dtype: Dtype = "auto",
 ) -> None:
     """Quantize a model with GPTQ and write it as a Hugging Face checkpoint with a model card."""
-    from . import checkpoint, layerwise, models
-    from .grid import Grid
-    from .parameters import mixture
-    from .progress import StudyProgress
-    from .windows import windows
+    from calibprune.corpora.windows import windows
+    from calibprune.models import loading as models
+    from calibprune.saving import checkpoint
+    from calibprune.schemes import Grid
+    from calibprune.study.parameters import mixture
+    from calibprune.study.progress import StudyProgress
+    from calibprune.walk import layerwise
+    from calibprune.walk.outputs import check_length
 
     grid = Grid.of(bits, group_size, symmetric, act_order)
     _check_format(format, grid)
     languages = list(mixture(calibration))
     checkpoint.check_output(output)
     loaded, tokenizer = models.load(model, device, dtype)
-    layerwise.check_length(loaded, length)
+    check_length(loaded, length)
     tokens = windows(tokenizer, source, languages, samples, length, seed)
     with StudyProgress(loaded.config.num_hidden_layers) as bar:
         bar.begin(f"{model} gptq {grid.pattern} {calibration}")
         result = layerwise.quantize(loaded, tokens, *grid, progress=lambda done, total: bar.step())
     settings = {
-        "method": "gptq", "bits": bits, "group-size": group_size, "symmetric": symmetric, "act-order": act_order, "format": format,
-        "dtype": str(loaded.dtype).removeprefix("torch."), "calibration": calibration, "source": source, "samples": samples, "length": length,
+        "method": "gptq",
+        "bits": bits,
+        "group-size": group_size,
+        "symmetric": symmetric,
+        "act-order": act_order,
+        "format": format,
+        "dtype": str(loaded.dtype).removeprefix("torch."),
+        "calibration": calibration,
+        "source": source,
+        "samples": samples,
+        "length": length,
         "seed": seed,
-    }  # fmt: skip
+    }
     _write(output, model, loaded, tokenizer, result, settings, format)
     print(f"{output}: {model} quantized to {bits} bits in {result.seconds:.0f} s")
 
 
 def _check_format(format: str, grid) -> None:
     """Said before the work of pruning: an unknown format, or one that cannot hold what will be there."""
-    from . import compressed
-    from .errors import ParameterError, one_of
+    from calibprune.errors import ParameterError, one_of
+    from calibprune.saving import compressed
 
     if format not in compressed.FORMATS:
         raise ParameterError(one_of("format", format, compressed.FORMATS))
@@ -166,8 +183,8 @@ def _check_format(format: str, grid) -> None:
 
 
 def _write(output: Path, model: str, loaded, tokenizer, result, settings: dict, format: str) -> None:
-    from . import checkpoint, compressed
-    from .packaged import PACKAGED
+    from calibprune.models.packaged import PACKAGED
+    from calibprune.saving import checkpoint, compressed
 
     licence = PACKAGED[model].licence if model in PACKAGED else ""
     packed = compressed.compress(loaded, result) if format == compressed.PACKED else None
@@ -176,63 +193,52 @@ def _write(output: Path, model: str, loaded, tokenizer, result, settings: dict, 
 
 @app.command()
 def corpora(
-    sources: Annotated[list[str] | None, typer.Argument(help="sources to count; by default those that need no hub")] = None,
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="sources to count; by default those that need no hub")
+    ] = None,
     tokenizer: Annotated[str, typer.Option(help="count tokens with this model's tokenizer")] = "gemma3-270m",
 ) -> None:
     """What text there is, in numbers."""
     from rich.console import Console
     from rich.table import Table
 
-    from .corpora import summary
-    from .models import load_tokenizer
-    from .windows import count_tokens
+    from calibprune.corpora import summary
+    from calibprune.corpora.windows import count_tokens
+    from calibprune.models.loading import load_tokenizer
 
     encoder = load_tokenizer(tokenizer)
     table = Table("source", "language", "split", *(f"{name:>10}" for name in ("texts", "characters", "tokens")))
     for source in sources or ["chromium", "udhr"]:
         for row in summary(source).itertuples():
             tokens = count_tokens(encoder, source, row.language, row.split)
-            table.add_row(source, row.language, row.split, f"{row.texts:>10,}", f"{row.characters:>10,}", f"{tokens:>10,}")
+            table.add_row(
+                source, row.language, row.split, f"{row.texts:>10,}", f"{row.characters:>10,}", f"{tokens:>10,}"
+            )
     Console().print(table)
 
 
 @app.command()
 def fetch() -> None:
-    """Bring what is not in a Python package into the user cache: the Declaration's text; and convert the default model."""
-    from .corpora import fetch_udhr
-    from .models import locate
+    """Bring what is not in a Python package into the user cache: the Declaration's text; and convert the default
+    model.
+    """
+    from calibprune.corpora import fetch_udhr
+    from calibprune.models.loading import locate
 
     print(fetch_udhr())
     print(locate("gemma3-270m"))
 
 
-@app.command()
-def book(params: Params) -> None:
-    """Compute a study, execute the notebooks with its parameters and build the book."""
-    from .book import build
-    from .study import Study
-
-    chosen = Study.from_yaml(params)
-    chosen.run()
-    print(build(params, inputs=chosen.fingerprint()))
-
-
 def main() -> None:
-    """Run the command line; what a user can cause ends with one line on standard error and status 1 (2 for a wrong option)."""
-    try:
-        status = app(args=sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+    """Run the command line; what a user can cause ends with one line on standard error and status 1 (2 for a wrong
+    option).
+    """
+    with ended_in_one_line("calibprune"):
+        try:
+            status = app(args=sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+        except typer.exceptions.TyperException as error:
+            print(f"calibprune: {error.format_message().rstrip('.')}; see calibprune --help", file=sys.stderr)
+            sys.exit(error.exit_code)
         if status == INTERRUPTED:
-            _say("interrupted; the same command goes on where it was")
+            raise KeyboardInterrupt
         sys.exit(status)
-    except typer.exceptions.TyperException as error:
-        _say(f"{error.format_message().rstrip('.')}; see calibprune --help")
-        sys.exit(error.exit_code)
-    except CalibpruneError as error:
-        _say(str(error))
-    except OSError as error:
-        _say(f"{error.filename or 'a file'}: {error.strerror or error}; check the path, its rights and the space left")
-    sys.exit(1)
-
-
-def _say(line: str) -> None:
-    print(f"calibprune: {line}", file=sys.stderr)

@@ -10,18 +10,25 @@ import triton_device  # noqa: F401 - chooses the interpreter before anything imp
 from byte_tokenizer import byte_tokenizer
 from tiny_models import tiny
 
-from calibprune import book, inputs
+from calibbook import build as book
+from calibbook.checkout import ROOT
 from calibprune.languages import LANGUAGES
 from calibprune.metrics import fidelity
+from calibprune.walk import inputs
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "gemma: needs the packaged Gemma 3 270M, which is converted once into the user cache (about a minute)")
+    config.addinivalue_line(
+        "markers",
+        "gemma: needs the packaged Gemma 3 270M, which is converted once into the user cache (about a minute)",
+    )
 
 
 @pytest.fixture(autouse=True)
 def one_thread(request):
-    """Threads that wait for each other make tiny models tens of times slower on a busy machine; the real model gets all."""
+    """Threads that wait for each other make tiny models tens of times slower on a busy machine; the real model gets
+    all.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(threads if request.node.get_closest_marker("gemma") else 1)
     yield
@@ -51,17 +58,22 @@ def tiny_texts(tmp_path_factory):
     for number, language in enumerate(LANGUAGES):
         random = torch.Generator().manual_seed(number)
         weights = torch.rand(26, generator=random) ** 3
-        texts = ["".join(chr(97 + i) for i in torch.multinomial(weights, 120, replacement=True, generator=random).tolist()) for _ in range(40)]
+        texts = [
+            "".join(chr(97 + i) for i in torch.multinomial(weights, 120, replacement=True, generator=random).tolist())
+            for _ in range(40)
+        ]
         (folder / f"{language}.txt").write_text("\n\n".join(texts))
     return f"file:{folder}/{{language}}.txt"
 
 
 @pytest.fixture(scope="session")
 def smoke_store() -> str:
-    """The checkout's store, with the study of params/smoke.yaml in it: on the real model, computed once for pages and notebooks."""
-    parameters = book.ROOT / "params" / "smoke.yaml"
-    subprocess.run([Path(sys.executable).with_name("calibprune"), "study", parameters], cwd=book.ROOT, check=True)
-    return str(book.ROOT / book.read_parameters(parameters)["store"])
+    """The checkout's store, with the study of params/smoke.yaml in it: on the real model, computed once for pages and
+    notebooks.
+    """
+    parameters = ROOT / "params" / "smoke.yaml"
+    subprocess.run([Path(sys.executable).with_name("calibprune"), "study", parameters], cwd=ROOT, check=True)
+    return str(ROOT / book.read_parameters(parameters)["store"])
 
 
 @pytest.fixture(scope="session")

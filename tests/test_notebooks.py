@@ -1,4 +1,6 @@
-"""Every notebook, executed by papermill as a reader would: with a parameter file, and with single parameters replaced."""
+"""Every notebook, executed by papermill as a reader would: with a parameter file, and with single parameters
+replaced.
+"""
 
 from pathlib import Path
 
@@ -6,9 +8,9 @@ import papermill
 import pytest
 import yaml
 
-from calibprune.gate import check
+from calibbook.checkout import ROOT
+from calibbook.gate import check
 
-ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SMOKE = yaml.safe_load((ROOT / "params" / "smoke.yaml").read_text())
 
@@ -22,7 +24,9 @@ def text_of(path: Path) -> str:
 
 def run(notebook: Path, folder: Path, **parameters) -> str:
     output = folder / notebook.name
-    papermill.execute_notebook(notebook, output, {**SMOKE, **parameters}, kernel_name="python3", progress_bar=False, cwd=ROOT)
+    papermill.execute_notebook(
+        notebook, output, {**SMOKE, **parameters}, kernel_name="python3", progress_bar=False, cwd=ROOT
+    )
     check(output)
     return text_of(output)
 
@@ -35,15 +39,28 @@ def test_with_smoke_parameters(notebook, smoke_store, tmp_path):
 
 
 def test_with_another_sparsity(smoke_store, tmp_path):
-    shown = run(ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, store=smoke_store, sparsity=0.6, methods="wanda", languages=["de"])
+    shown = run(
+        ROOT / "notebooks" / "04_1_pruning_results.ipynb",
+        tmp_path,
+        store=smoke_store,
+        sparsity=0.6,
+        methods="wanda",
+        languages=["de"],
+    )
     assert "60%" in shown
 
 
 def test_with_other_languages_and_a_mixture(smoke_store, tmp_path):
     shown = run(
-        ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, store=smoke_store, languages=["en", "zh"], methods=["wanda"],
-        calibration_mixtures=["en+zh"], evaluation_source="chromium", evaluation_samples=1,
-    )  # fmt: skip
+        ROOT / "notebooks" / "04_1_pruning_results.ipynb",
+        tmp_path,
+        store=smoke_store,
+        languages=["en", "zh"],
+        methods=["wanda"],
+        calibration_mixtures=["en+zh"],
+        evaluation_source="chromium",
+        evaluation_samples=1,
+    )
     assert "en+zh" in shown.lower() or "EN+ZH" in shown
 
 

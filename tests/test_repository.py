@@ -1,4 +1,6 @@
-"""The repository itself: notebooks without outputs, parameter files that hold, no traces of the machine it was written on."""
+"""The repository itself: notebooks without outputs, parameter files that hold, no traces of the machine it was written
+on.
+"""
 
 import ast
 import json
@@ -9,22 +11,28 @@ from pathlib import Path
 
 import pytest
 
-from calibprune.parameters import Parameters
+from calibbook.checkout import ROOT
+from calibprune.study.parameters import Parameters
 
-ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
 PARAMETER_FILES = sorted((ROOT / "params").glob("*.yaml"))
 # put together here, so that this file does not hold what it looks for
 PATHS = "|".join(f"/{name}/" for name in ("work", "root", "opt"))
 HOSTS = "|".join(
-    re.escape(".".join(parts)) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs", "org"), ("conda", "anaconda", "org"))
+    re.escape(".".join(parts))
+    for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs", "org"), ("conda", "anaconda", "org"))
 )
 MACHINE = re.compile(rf"(?<![\w.~*-])(?:{PATHS})|{HOSTS}")
 
 
 def tracked() -> list[Path]:
     """Files that git keeps, or would keep once added."""
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     if listed.returncode:
         pytest.skip("not a git checkout: which files belong to the repository is not known")
     return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
@@ -36,7 +44,9 @@ def cells(path: Path, kind: str = "code") -> list[dict]:
 
 def test_there_are_notebooks_and_parameter_files():
     assert "04_1_pruning_results.ipynb" in {path.name for path in NOTEBOOKS}
-    assert {"smoke.yaml", "embedded.yaml", "gemma3-270m.yaml", "llama3-8b.yaml", "aya23-8b.yaml"} <= {path.name for path in PARAMETER_FILES}
+    assert {"smoke.yaml", "embedded.yaml", "gemma3-270m.yaml", "llama3-8b.yaml", "aya23-8b.yaml"} <= {
+        path.name for path in PARAMETER_FILES
+    }
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
@@ -51,7 +61,9 @@ def test_notebooks_have_no_stored_outputs(path):
 def test_notebooks_take_every_parameter_and_have_the_smoke_values(path):
     tagged = [cell for cell in cells(path) if "parameters" in cell["metadata"].get("tags", [])]
     assert len(tagged) == 1
-    assigned = {line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse("".join(tagged[0]["source"])).body}
+    assigned = {
+        line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse("".join(tagged[0]["source"])).body
+    }
     assert list(assigned) == list(Parameters.model_fields)
     smoke = Parameters.from_yaml(ROOT / "params" / "smoke.yaml")
     assert Parameters.of(assigned) == smoke
@@ -63,7 +75,14 @@ def test_parameter_files_hold(path):
 
 
 @pytest.mark.parametrize(
-    ("name", "seeds"), [("llama3-8b.yaml", 3), ("aya23-8b.yaml", 3), ("llama31-8b.yaml", 3), ("llama3-70b.yaml", 1), ("aya23-35b.yaml", 1)]
+    ("name", "seeds"),
+    [
+        ("llama3-8b.yaml", 3),
+        ("aya23-8b.yaml", 3),
+        ("llama31-8b.yaml", 3),
+        ("llama3-70b.yaml", 1),
+        ("aya23-35b.yaml", 1),
+    ],
 )
 def test_the_papers_own_settings(name, seeds):
     checked = Parameters.from_yaml(ROOT / "params" / name)
@@ -80,12 +99,16 @@ def test_no_file_holds_paths_of_a_machine_or_hosts_of_package_registries():
         except UnicodeDecodeError:
             continue  # not a text file
         found += [
-            f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}" for number, line in enumerate(text.splitlines(), 1) if MACHINE.search(line)
+            f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+            for number, line in enumerate(text.splitlines(), 1)
+            if MACHINE.search(line)
         ]
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("text", ["cd /{}/main".format("work"), '"/{}/.cache"'.format("root"), "https://{}.org/simple".format("pypi")])
+@pytest.mark.parametrize(
+    "text", ["cd /{}/main".format("work"), '"/{}/.cache"'.format("root"), "https://{}.org/simple".format("pypi")]
+)
 def test_such_traces_would_be_found(text):
     assert MACHINE.search(text)
 
@@ -95,11 +118,17 @@ def test_no_words_that_promise_later_work():
     found = [
         path.relative_to(ROOT)
         for path in tracked()
-        if path.suffix in {".py", ".md", ".yaml", ".yml", ".ipynb", ".toml", ".css", ".js"} and words.search(path.read_text(encoding="utf-8"))
+        if path.suffix in {".py", ".md", ".yaml", ".yml", ".ipynb", ".toml", ".css", ".js"}
+        and words.search(path.read_text(encoding="utf-8"))
     ]
     assert not found
 
 
 def test_ruff_finds_nothing():
-    checked = subprocess.run([sys.executable, "-m", "ruff", "check", "--output-format", "concise", "."], cwd=ROOT, capture_output=True, text=True)
+    checked = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--output-format", "concise", "."],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert checked.returncode == 0, checked.stdout + checked.stderr

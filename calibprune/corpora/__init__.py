@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from ..errors import ParameterError, one_of
-from . import belebele, chromium, files, mc4, udhr
-from .base import SPLITS, Source
-from .udhr import fetch_udhr
+from calibprune.corpora import belebele, chromium, files, mc4, udhr
+from calibprune.corpora.base import SPLITS, Source
+from calibprune.corpora.udhr import fetch_udhr
+from calibprune.errors import ParameterError, one_of
 
 KNOWN = ("chromium", "udhr", "mc4", "mc4:FOLDER", "belebele", "belebele:FOLDER", "file:PATH")
 
@@ -83,5 +83,13 @@ def summary(source: str) -> pd.DataFrame:
 
 
 __all__ = [
-    "KNOWN", "SPLITS", "Source", "corpus", "documents", "fetch_udhr", "find_source", "fingerprint", "summary",
-]  # fmt: skip
+    "KNOWN",
+    "SPLITS",
+    "Source",
+    "corpus",
+    "documents",
+    "fetch_udhr",
+    "find_source",
+    "fingerprint",
+    "summary",
+]

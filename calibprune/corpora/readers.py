@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import CorpusError
+from calibprune.errors import CorpusError
 
 
 class Row(NamedTuple):

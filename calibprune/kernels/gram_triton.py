@@ -7,14 +7,18 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-CHUNK = 32768  # tokens of a launch: a tensor core cuts off what it adds up, so its sums are kept short and added to the total with rounding
+# tokens of a launch: a tensor core cuts off what it adds up, so its sums are kept short and added to the total with
+# rounding
+CHUNK = 32768
 WIDE = 8192  # from here on there are enough of the larger tiles for every processor
 
 
 class Tiles(NamedTuple):
-    """How the work is cut: the tile of the result that a program computes, the tokens it takes at a time, and how it runs.
+    """How the work is cut: the tile of the result that a program computes, the tokens it takes at a time, and how it
+    runs.
 
-    Tiles are computed in squares of `span` columns, whose inputs stay in the second cache; span is a multiple of rows and columns.
+    Tiles are computed in squares of `span` columns, whose inputs stay in the second cache; span is a multiple of rows
+    and columns.
     """
 
     rows: int
@@ -36,9 +40,11 @@ def tiles_for(x: Tensor) -> Tiles:
 
 
 def add_gram(total: Tensor, x: Tensor, tiles: Tiles | None = None, chunk: int = CHUNK) -> None:
-    """Add the lower triangle of xᵀx to `total`, float32 [in, in] contiguous; x [tokens, in] float16, bfloat16 or float32.
+    """Add the lower triangle of xᵀx to `total`, float32 [in, in] contiguous; x [tokens, in] float16, bfloat16 or
+    float32.
 
-    float32 is multiplied as three products of TF32 parts, about as exact as float32. Above the diagonal some tiles are filled and others not.
+    float32 is multiplied as three products of TF32 parts, about as exact as float32. Above the diagonal some tiles are
+    filled and others not.
     """
     x = x if x.stride(1) == 1 else x.contiguous()
     tiles = tiles or tiles_for(x)
@@ -105,7 +111,9 @@ def _gram(
 
 @triton.jit
 def _tile(program, ROWS: tl.constexpr, COLUMNS: tl.constexpr, SPAN: tl.constexpr):
-    """Squares of SPAN along the rows of the lower triangle, and in a row of squares one column of tiles after another."""
+    """Squares of SPAN along the rows of the lower triangle, and in a row of squares one column of tiles after
+    another.
+    """
     DOWN: tl.constexpr = SPAN // ROWS
     ACROSS: tl.constexpr = SPAN // COLUMNS
     square = program // (DOWN * ACROSS)

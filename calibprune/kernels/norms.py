@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .device import takes_kernels
+from calibprune.kernels.device import takes_kernels
 
 ROWS = 128  # a piece in float32 stays in the cache, while all of x would be written out and read back twice
 
@@ -11,8 +11,8 @@ ROWS = 128  # a piece in float32 stays in the cache, while all of x would be wri
 def add_column_squares(total: Tensor | None, x: Tensor) -> Tensor:
     """Add the sum over tokens of x² to `total`: ‖X_j‖₂² of Wanda (Sun et al. 2024, Section 3).
 
-    Squares and sums are in float32, and x is read once; on a GPU (`norms_triton`) there is no copy of it in float32. Where the Gram matrix is
-    summed too, take `squares_of` it instead of reading x again.
+    Squares and sums are in float32, and x is read once; on a GPU (`norms_triton`) there is no copy of it in float32.
+    Where the Gram matrix is summed too, take `squares_of` it instead of reading x again.
 
     Args:
         total: float32 [in], or None at the start.
@@ -25,7 +25,7 @@ def add_column_squares(total: Tensor | None, x: Tensor) -> Tensor:
     if total is None:
         total = torch.zeros(x.shape[1], device=x.device)
     if takes_kernels(x):
-        from . import norms_triton
+        from calibprune.kernels import norms_triton
 
         total += norms_triton.column_squares(x if x.dtype.itemsize == 2 else x.float())
         return total
@@ -36,5 +36,7 @@ def add_column_squares(total: Tensor | None, x: Tensor) -> Tensor:
 
 
 def squares_of(gram: Tensor) -> Tensor:
-    """The sums of squares that a Gram matrix holds in its diagonal, float32 [in]; a new tensor. `gram` is [in, in], from `gram.add_gram`."""
+    """The sums of squares that a Gram matrix holds in its diagonal, float32 [in]; a new tensor. `gram` is [in, in],
+    from `gram.add_gram`.
+    """
     return gram.diagonal().clone()

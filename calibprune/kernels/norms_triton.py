@@ -17,18 +17,24 @@ def column_squares(x: Tensor, tokens: int = TOKENS, columns: int = COLUMNS, step
     if parts.numel():
         with torch.cuda.device_of(x):
             grid = (len(parts), triton.cdiv(x.shape[1], columns))
-            _column_squares[grid](x, parts, len(x), x.shape[1], x.stride(0), TOKENS=tokens, COLUMNS=columns, STEP=step, num_warps=4)
+            _column_squares[grid](
+                x, parts, len(x), x.shape[1], x.stride(0), TOKENS=tokens, COLUMNS=columns, STEP=step, num_warps=4
+            )
     return parts.sum(dim=0)
 
 
 @triton.jit
-def _column_squares(x, parts, tokens, columns, x_stride, TOKENS: tl.constexpr, COLUMNS: tl.constexpr, STEP: tl.constexpr):
+def _column_squares(
+    x, parts, tokens, columns, x_stride, TOKENS: tl.constexpr, COLUMNS: tl.constexpr, STEP: tl.constexpr
+):
     part = tl.program_id(0)
     column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     sums = tl.zeros((STEP, COLUMNS), tl.float32)
     for start in range(0, TOKENS, STEP):
         token = part * TOKENS + start + tl.arange(0, STEP)
         inside = (token < tokens)[:, None] & (column < columns)[None, :]
-        piece = tl.load(x + token.to(tl.int64)[:, None] * x_stride + column[None, :], mask=inside, other=0.0).to(tl.float32)
+        piece = tl.load(x + token.to(tl.int64)[:, None] * x_stride + column[None, :], mask=inside, other=0.0).to(
+            tl.float32
+        )
         sums += piece * piece
     tl.store(parts + part.to(tl.int64) * columns + column, tl.sum(sums, axis=0), mask=column < columns)

@@ -1,11 +1,13 @@
-"""One block of the Optimal Brain Surgeon sweep: up to 128 columns, left to right, each error paid for by the columns to its right."""
+"""One block of the Optimal Brain Surgeon sweep: up to 128 columns, left to right, each error paid for by the columns to
+its right.
+"""
 
 import torch
 from torch import Tensor
 
-from .device import takes_kernels
-from .rounding import on_grid
-from .selection import lowest_per_row
+from calibprune.kernels.device import takes_kernels
+from calibprune.kernels.rounding import on_grid
+from calibprune.kernels.selection import lowest_per_row
 
 PANEL = 16
 
@@ -21,33 +23,37 @@ def solve_block(
 ) -> Tensor:
     """Prune, round, or prune and round the columns of a block in place, and return their errors.
 
-    SparseGPT (Frantar & Alistarh 2023, Algorithm 1) and GPTQ (Frantar et al. 2023, Algorithm 1): with U the factor, column i becomes ŵ_i, and
-    its error e_i = (w_i − ŵ_i)/U_ii moves the columns to its right, w_k ← w_k − e_i·U_ik.
+    SparseGPT (Frantar & Alistarh 2023, Algorithm 1) and GPTQ (Frantar et al. 2023, Algorithm 1): with U the factor,
+    column i becomes ŵ_i, and its error e_i = (w_i − ŵ_i)/U_ii moves the columns to its right, w_k ← w_k − e_i·U_ik.
 
     Args:
-        work: float32 [columns, rows], columns of the weight matrix, each contiguous; holds the solved weights afterwards.
+        work: float32 [columns, rows], columns of the weight matrix, each contiguous; holds the solved weights
+            afterwards.
         factor: float32 [columns, columns], the upper triangular block of U.
         mask: bool [columns, rows], True = pruned: given, or filled in where `nm` is; None where nothing is pruned.
-        nm: prune the n lowest w²/U_jj² of every m columns of a row, chosen when the sweep reaches them; of equal scores the first column goes first.
+        nm: prune the n lowest w²/U_jj² of every m columns of a row, chosen when the sweep reaches them; of equal scores
+            the first column goes first.
         scale, zero: float32 [columns, rows], what to round to, see `kernels.rounding`; None where nothing is rounded.
         levels: how many codes the grid has.
 
     Returns:
         float32 [columns, rows], the errors e; sums are in float32.
 
-    On a CPU panels of 16 columns are solved one by one and spread over the rest of the block in a product; on a GPU (`obs_block_triton`) one
-    launch solves the block, its rows side by side.
+    On a CPU panels of 16 columns are solved one by one and spread over the rest of the block in a product; on a GPU
+    (`obs_block_triton`) one launch solves the block, its rows side by side.
     """
     if takes_kernels(work):
-        from . import obs_block_triton
+        from calibprune.kernels import obs_block_triton
 
         return obs_block_triton.solve_block(work, factor, mask, nm, scale, zero, levels)
     columns = len(work)
     diagonal = factor.diagonal()
     error = torch.empty_like(work)
     every = nm[1] if nm else columns
-    panel_width = max(w for w in range(1, PANEL + 1) if every % w == 0 or not nm)  # a group is chosen when everything to its left has reached it
-    scaled = torch.empty_like(work) if mask is not None and scale is None else None  # the mask over U_ii: an error is one product
+    # a group is chosen when everything to its left has reached it
+    panel_width = max(w for w in range(1, PANEL + 1) if every % w == 0 or not nm)
+    # the mask over U_ii: an error is one product
+    scaled = torch.empty_like(work) if mask is not None and scale is None else None
     for panel in range(0, columns, panel_width):
         panel_end = min(panel + panel_width, columns)
         for i in range(panel, panel_end):

@@ -1,4 +1,6 @@
-"""One block of the Optimal Brain Surgeon sweep in one launch on a GPU: rows side by side, the block in registers from first column to last."""
+"""One block of the Optimal Brain Surgeon sweep in one launch on a GPU: rows side by side, the block in registers from
+first column to last.
+"""
 
 import torch
 import triton
@@ -19,7 +21,9 @@ def solve_block(
     elements: int = ELEMENTS,
     warps: int = 4,
 ) -> Tensor:
-    """As `obs_block.solve_block`; of work, mask, scale and zero, whose rows are columns of the weight matrix, each row is contiguous."""
+    """As `obs_block.solve_block`; of work, mask, scale and zero, whose rows are columns of the weight matrix, each row
+    is contiguous.
+    """
     columns, rows = work.shape
     factor = factor if factor.stride(1) == 1 else factor.contiguous()
     error = torch.empty(columns, rows, dtype=torch.float32, device=work.device)

@@ -1,7 +1,7 @@
 """Masks with eight weights a byte: packing, counting, and how far sets of masks overlap.
 
-Column j of a mask's row is bit j mod 8, counted from the least significant, of byte j div 8 (numpy's bitorder "little"). The bits after
-the last column are 0.
+Column j of a mask's row is bit j mod 8, counted from the least significant, of byte j div 8 (numpy's bitorder
+"little"). The bits after the last column are 0.
 """
 
 from collections.abc import Sequence
@@ -11,15 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .device import takes_kernels
+from calibprune.kernels.device import takes_kernels
 
 BLOCK = 8192  # words of eight bytes: the blocks of seven groups and what comes of them fit into a core's second cache
 
 
 def pack(mask: Tensor) -> Tensor:
-    """bool [out, in] -> uint8 [out, ⌈in / 8⌉], on the CPU; a mask on a GPU is packed there (`packed_triton`), and an eighth of it is copied."""
+    """bool [out, in] -> uint8 [out, ⌈in / 8⌉], on the CPU; a mask on a GPU is packed there (`packed_triton`), and an
+    eighth of it is copied.
+    """
     if takes_kernels(mask):
-        from . import packed_triton
+        from calibprune.kernels import packed_triton
 
         return packed_triton.pack(mask).cpu()
     return torch.from_numpy(np.packbits(mask.cpu().numpy(), axis=-1, bitorder="little"))
@@ -28,7 +30,7 @@ def pack(mask: Tensor) -> Tensor:
 def unpack(packed: Tensor, columns: int) -> Tensor:
     """uint8 [out, ⌈columns / 8⌉] -> bool [out, columns], the inverse of `pack`, on the device of `packed`."""
     if takes_kernels(packed):
-        from . import packed_triton
+        from calibprune.kernels import packed_triton
 
         return packed_triton.unpack(packed, columns)
     return torch.from_numpy(np.unpackbits(packed.numpy(), axis=-1, count=columns, bitorder="little").view(bool))
@@ -43,7 +45,9 @@ def count(packed: Tensor) -> int:
 
 
 class Overlaps(NamedTuple):
-    """Numbers of bits, int64: in all masks of a group [G], in any of them [G], and in all masks of two groups [G, G]."""
+    """Numbers of bits, int64: in all masks of a group [G], in any of them [G], and in all masks of two groups [G,
+    G].
+    """
 
     all: np.ndarray
     any: np.ndarray
@@ -51,7 +55,8 @@ class Overlaps(NamedTuple):
 
 
 def overlaps(groups: Sequence[Sequence[Tensor]]) -> Overlaps:
-    """Intersections and unions of groups of masks, and the intersections of the groups' intersections, in one pass over memory.
+    """Intersections and unions of groups of masks, and the intersections of the groups' intersections, in one pass over
+    memory.
 
     Bits are counted by numpy on a CPU, in int64; masks on a GPU are counted there (`packed_triton`).
 
@@ -59,10 +64,12 @@ def overlaps(groups: Sequence[Sequence[Tensor]]) -> Overlaps:
         groups: at least one group of at least one mask; uint8 tensors of one shape and device, from `pack`.
     """
     if takes_kernels(groups[0][0]):
-        from . import packed_triton
+        from calibprune.kernels import packed_triton
 
         flat = torch.stack([mask.reshape(-1) for masks in groups for mask in masks])
-        any_, both = packed_triton.count_overlaps(torch.nn.functional.pad(flat, (0, -flat.shape[1] % 4)), [len(masks) for masks in groups])
+        any_, both = packed_triton.count_overlaps(
+            torch.nn.functional.pad(flat, (0, -flat.shape[1] % 4)), [len(masks) for masks in groups]
+        )
         return Overlaps(both.diagonal().cpu().numpy().copy(), any_.cpu().numpy(), both.cpu().numpy())
     words = [[_words(mask) for mask in masks] for masks in groups]
     size, length = len(words), len(words[0][0])
@@ -97,7 +104,9 @@ def _counts(words: np.ndarray, bits: np.ndarray) -> np.ndarray:
 
 
 def _words(packed: Tensor) -> np.ndarray:
-    """The bytes of a packed mask as words of eight, uint64; the last word is filled up with zeros, which copies the mask."""
+    """The bytes of a packed mask as words of eight, uint64; the last word is filled up with zeros, which copies the
+    mask.
+    """
     flat = packed.contiguous().view(-1).numpy()
     if short := -len(flat) % 8:
         flat = np.concatenate([flat, np.zeros(short, np.uint8)])

@@ -15,7 +15,9 @@ def pack(mask: Tensor, block: int = BLOCK) -> Tensor:
     packed = torch.empty(rows, triton.cdiv(columns, 8), dtype=torch.uint8, device=mask.device)
     if packed.numel():
         with torch.cuda.device_of(mask):
-            _pack[(rows, triton.cdiv(packed.shape[1], block))](mask.view(torch.uint8), packed, columns, packed.shape[1], BLOCK=block)
+            _pack[(rows, triton.cdiv(packed.shape[1], block))](
+                mask.view(torch.uint8), packed, columns, packed.shape[1], BLOCK=block
+            )
     return packed
 
 
@@ -25,12 +27,15 @@ def unpack(packed: Tensor, columns: int, block: int = BLOCK) -> Tensor:
     mask = torch.empty(len(packed), columns, dtype=torch.bool, device=packed.device)
     if mask.numel():
         with torch.cuda.device_of(packed):
-            _unpack[(len(packed), triton.cdiv(columns, block))](packed, mask.view(torch.uint8), columns, packed.shape[1], BLOCK=block)
+            _unpack[(len(packed), triton.cdiv(columns, block))](
+                packed, mask.view(torch.uint8), columns, packed.shape[1], BLOCK=block
+            )
     return mask
 
 
 def count_overlaps(masks: Tensor, sizes: list[int], block: int = BLOCK) -> tuple[Tensor, Tensor]:
-    """Numbers of set bits: in any mask of a group, int64 [groups], and in all masks of two groups, int64 [groups, groups], symmetric.
+    """Numbers of set bits: in any mask of a group, int64 [groups], and in all masks of two groups, int64 [groups,
+    groups], symmetric.
 
     Args:
         masks: uint8 [masks, bytes], a multiple of four bytes; one group after another.

@@ -1,12 +1,13 @@
 """Rounding to a grid: code = clamp(round(w / scale) + zero, 0, levels − 1), and back as scale · (code − zero).
 
-The grids of GPTQ's published code (Frantar et al. 2023), without its search for a smaller range; halves are rounded to even.
+The grids of GPTQ's published code (Frantar et al. 2023), without its search for a smaller range; halves are rounded to
+even.
 """
 
 import torch
 from torch import Tensor
 
-from ..grid import Grid
+from calibprune.schemes import Grid
 
 
 def fit(weight: Tensor, grid: Grid, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -17,7 +18,8 @@ def fit(weight: Tensor, grid: Grid, dtype: torch.dtype) -> tuple[Tensor, Tensor]
         dtype: the scale is rounded to it, since that is what a checkpoint keeps.
 
     Returns:
-        (scale, zero), both float32 [rows]; zero is a whole number in 0 … levels − 1. A group of zeros gets the range −1 … 1.
+        (scale, zero), both float32 [rows]; zero is a whole number in 0 … levels − 1. A group of zeros gets the range −1
+        … 1.
     """
     steps = grid.levels - 1
     if grid.symmetric:

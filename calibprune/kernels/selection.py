@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .device import takes_kernels
+from calibprune.kernels.device import takes_kernels
 
 WIDEST = 65536  # columns of a row that the kernel for rows takes
 
@@ -18,7 +18,8 @@ def _smallest(score: Tensor, k: int) -> Tensor:
 
 def zero(weight: Tensor, mask: Tensor) -> None:
     """Set the marked entries of `weight` [rows, columns] to +0 in place."""
-    if weight.dtype.itemsize == 2:  # the product with 0 or 1 as whole numbers is ten times faster than masked_fill_ on a CPU
+    # the product with 0 or 1 as whole numbers is ten times faster than masked_fill_ on a CPU
+    if weight.dtype.itemsize == 2:
         weight.view(torch.int16).mul_(~mask)
     else:
         weight.masked_fill_(mask, 0)
@@ -27,7 +28,8 @@ def zero(weight: Tensor, mask: Tensor) -> None:
 def lowest_per_row(score: Tensor, k: int) -> Tensor:
     """Mark the k lowest scores of each row; of equal scores the lowest column index goes first.
 
-    Nothing is sorted: on a CPU numpy partitions each row, on a GPU (`select_triton`) the bits of the k-th lowest are found by bisection.
+    Nothing is sorted: on a CPU numpy partitions each row, on a GPU (`select_triton`) the bits of the k-th lowest are
+    found by bisection.
 
     Args:
         score: float32 [rows, columns].
@@ -39,12 +41,13 @@ def lowest_per_row(score: Tensor, k: int) -> Tensor:
     if k == 0:
         return torch.zeros_like(score, dtype=torch.bool)
     if takes_kernels(score) and score.shape[1] <= WIDEST:
-        from . import select_triton
+        from calibprune.kernels import selection_triton as select_triton
 
         return select_triton.lowest_per_row(score.contiguous(), k)
     threshold = _smallest(score, k - 1)
     mask = score <= threshold
-    if score.device.type != "cpu" or int(mask.sum()) != k * len(score):  # ties at a threshold: keep the later ones; a GPU is not asked
+    # ties at a threshold: keep the later ones; a GPU is not asked
+    if score.device.type != "cpu" or int(mask.sum()) != k * len(score):
         tied = score == threshold
         spare = k - (score < threshold).sum(dim=1, keepdim=True)
         mask = (score < threshold) | (tied & (tied.cumsum(dim=1) <= spare))
@@ -62,7 +65,7 @@ def lowest_in_groups(score: Tensor, n: int, m: int) -> Tensor:
     """
     rows, columns = score.shape
     if takes_kernels(score):
-        from . import select_triton
+        from calibprune.kernels import selection_triton as select_triton
 
         return select_triton.lowest_in_groups(score.contiguous(), n, m)
     return lowest_per_row(score.reshape(-1, m), n).view(rows, columns)
@@ -71,11 +74,12 @@ def lowest_in_groups(score: Tensor, n: int, m: int) -> Tensor:
 def lowest_of_all(score: Tensor, fraction: float) -> Tensor:
     """Mark every entry not above the threshold sorted(score)[⌊size·fraction⌋], one threshold for the whole matrix.
 
-    That is ⌊size·fraction⌋ + 1 entries, more where entries tie with the threshold: the published SparseGPT's quota. At fraction 0
-    nothing is marked.
+    That is ⌊size·fraction⌋ + 1 entries, more where entries tie with the threshold: the published SparseGPT's quota. At
+    fraction 0 nothing is marked.
 
     Args:
-        score: float32 [rows, columns]; on a GPU (`threshold_triton`) below 2³¹ entries, and the host does not wait for the threshold.
+        score: float32 [rows, columns]; on a GPU (`threshold_triton`) below 2³¹ entries, and the host does not wait for
+            the threshold.
 
     Returns:
         bool [rows, columns].
@@ -84,7 +88,7 @@ def lowest_of_all(score: Tensor, fraction: float) -> Tensor:
         return torch.zeros_like(score, dtype=torch.bool)
     rank = int(score.numel() * fraction)
     if takes_kernels(score):
-        from . import threshold_triton
+        from calibprune.kernels import selection_triton as threshold_triton
 
         return threshold_triton.lowest_of_all(score, rank)
     return score <= _smallest(score.flatten(), rank)
@@ -93,8 +97,9 @@ def lowest_of_all(score: Tensor, fraction: float) -> Tensor:
 def prune_rows(weight: Tensor, norms: Tensor, quota: int | tuple[int, int]) -> Tensor:
     """Zero the weights with the lowest |W_ij|·norm_j of each row, or of every m of its columns, in place.
 
-    Wanda's step (Sun et al. 2024, Algorithm 1) in one function, so that a GPU (`select_triton`) reads the weights once and writes them once.
-    Scores are float32 products whatever the dtype of the weights; of equal scores the lowest column index goes first.
+    Wanda's step (Sun et al. 2024, Algorithm 1) in one function, so that a GPU (`select_triton`) reads the weights once
+    and writes them once. Scores are float32 products whatever the dtype of the weights; of equal scores the lowest
+    column index goes first.
 
     Args:
         weight: [rows, columns] of any floating dtype.
@@ -105,11 +110,17 @@ def prune_rows(weight: Tensor, norms: Tensor, quota: int | tuple[int, int]) -> T
         bool [rows, columns], True = pruned.
     """
     groups = isinstance(quota, tuple)
-    fits = weight.stride(1) == 1 and weight.dtype.itemsize <= 4 and (groups or (quota > 0 and weight.shape[1] <= WIDEST))
+    fits = (
+        weight.stride(1) == 1 and weight.dtype.itemsize <= 4 and (groups or (quota > 0 and weight.shape[1] <= WIDEST))
+    )
     if takes_kernels(weight) and fits:
-        from . import select_triton
+        from calibprune.kernels import selection_triton as select_triton
 
-        return select_triton.lowest_in_groups(weight, *quota, norms) if groups else select_triton.lowest_per_row(weight, quota, norms)
+        return (
+            select_triton.lowest_in_groups(weight, *quota, norms)
+            if groups
+            else select_triton.lowest_per_row(weight, quota, norms)
+        )
     score = weight.float().abs().mul_(norms)
     mask = lowest_in_groups(score, *quota) if groups else lowest_per_row(score, quota)
     zero(weight, mask)

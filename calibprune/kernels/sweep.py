@@ -6,15 +6,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..grid import Grid
-from .obs_block import solve_block
-from .rounding import fit
+from calibprune.kernels.obs_block import solve_block
+from calibprune.kernels.rounding import fit
+from calibprune.schemes import Grid
 
 BLOCK = 128
 
 
 class Swept(NamedTuple):
-    """bool mask [out, in], True = pruned, or None; scale and zero point of each group, float32 [out, groups], or None."""
+    """bool mask [out, in], True = pruned, or None; scale and zero point of each group, float32 [out, groups], or
+    None.
+    """
 
     mask: Tensor | None
     scale: Tensor | None
@@ -32,18 +34,22 @@ def sweep(
 ) -> Swept:
     """Prune and round `weight` in place, and return what was pruned and the grid that the rest lies on.
 
-    Blocks of 128 columns are solved one after another (`obs_block.solve_block`), and the columns to the right see all errors of a block in one
-    product: the lazy updates of GPTQ and SparseGPT. A group of the grid is fitted when the sweep reaches the block where it starts.
+    Blocks of 128 columns are solved one after another (`obs_block.solve_block`), and the columns to the right see all
+    errors of a block in one product: the lazy updates of GPTQ and SparseGPT. A group of the grid is fitted when the
+    sweep reaches the block where it starts.
 
     Args:
         weight: float32 [out, in]; holds the solved weights afterwards.
-        factor: float32 [in, in], upper triangular, from `kernels.factor.inverse_factor`; of the Hessian in the order of `order`, if given.
-        choose: takes the scores w²/U_jj² of a block, float32 [columns, out], of weights updated by all blocks to its left, and returns the bool mask
-            of that shape.
-        nm: prune the n lowest scores of every m columns of a row instead; blocks are then the nearest multiple of m below 128 columns, or m columns.
+        factor: float32 [in, in], upper triangular, from `kernels.factor.inverse_factor`; of the Hessian in the order of
+            `order`, if given.
+        choose: takes the scores w²/U_jj² of a block, float32 [columns, out], of weights updated by all blocks to its
+            left, and returns the bool mask of that shape.
+        nm: prune the n lowest scores of every m columns of a row instead; blocks are then the nearest multiple of m
+            below 128 columns, or m columns.
         grid: what to round to; None leaves the weights that are not pruned as they come.
         dtype: of the model, which the scales are rounded to.
-        order: LongTensor [in], the columns in the order they are swept, with groups fitted to the weights as they were; None for left to right.
+        order: LongTensor [in], the columns in the order they are swept, with groups fitted to the weights as they were;
+            None for left to right.
     """
     columns, rows = weight.shape[1], weight.shape[0]
     work = weight.T.contiguous()  # a column of the weight matrix is contiguous here

@@ -1,12 +1,13 @@
-"""Methods: one file each. A method says which statistic of a linear's input it needs and how it solves one weight matrix.
+"""Methods: one file each. A method says which statistic of a linear's input it needs and how it solves one weight
+matrix.
 
-The table holds the methods that prune; GPTQ, which rounds, is `gptq.method`. A fourth method that prunes is a new file with a `METHOD` and
-its line in the table below; the walk through the decoder does not change.
+The table holds the methods that prune; GPTQ, which rounds, is `gptq.method`. A fourth method that prunes is a new file
+with a `METHOD` and its line in the table below; the walk through the decoder does not change.
 """
 
-from ..errors import ParameterError, one_of
-from . import gptq, magnitude, sparsegpt, wanda
-from .base import Method, Quantized
+from calibprune.errors import ParameterError, one_of
+from calibprune.methods import gptq, magnitude, sparsegpt, wanda
+from calibprune.methods.base import Method, Quantized
 
 METHODS: dict[str, Method] = {
     "magnitude": magnitude.METHOD,

@@ -6,21 +6,24 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor
 
-from ..errors import ModelError
-from ..grid import Grid
-from ..kernels.sweep import Swept
-from ..sparsity import Sparsity
+from calibprune.errors import ModelError
+from calibprune.kernels.sweep import Swept
+from calibprune.schemes import Grid, Sparsity
 
 
 class Quantized(NamedTuple):
-    """The grid of a matrix's weights: scale [out, groups] in the model's dtype, zero point uint8 [out, groups]; w = scale · (code − zero)."""
+    """The grid of a matrix's weights: scale [out, groups] in the model's dtype, zero point uint8 [out, groups]; w =
+    scale · (code − zero).
+    """
 
     scale: Tensor
     zero: Tensor
 
 
 class Solved(NamedTuple):
-    """What became of a matrix: mask bool [out, in], True = pruned, or None; the grid that its weights were rounded to, or None."""
+    """What became of a matrix: mask bool [out, in], True = pruned, or None; the grid that its weights were rounded to,
+    or None.
+    """
 
     mask: Tensor | None
     grid: Quantized | None = None
@@ -39,15 +42,19 @@ class Method(NamedTuple):
     """A method as functions on tensors.
 
     Attributes:
-        solve: `(weight [out, in], prepared, sparsity) -> mask` bool [out, in], True = pruned; changes the weights in place, in their own dtype.
-        accumulate: `(total or None, x [..., in]) -> total`, adds a batch of a linear's inputs to its statistic; None for a method that needs no data.
-        prepare: `(total, samples) -> prepared`, once for all linears that read the same tensor; `samples` is the number of sequences.
-            Raises ModelError for a statistic that cannot be used.
-        attempt: `(total, samples) -> (prepared, sound)`, the same for a host that does not wait for a GPU: `sound` is a bool [] on the device of the
-            statistic, and where it turns out to be false `prepare` is asked. None where `prepare` never waits.
-        solve_all: `(weights, prepared, sparsity, grid) -> [Solved]`, all linears that read the same tensor at once, where that is
-            faster. `sparsity` is None where nothing is pruned, `grid` where nothing is rounded.
-        mends: whether `prepare` may succeed where the attempt was not sound, so that weights have to be kept until it is known.
+        solve: `(weight [out, in], prepared, sparsity) -> mask` bool [out, in], True = pruned; changes the weights in
+            place, in their own dtype.
+        accumulate: `(total or None, x [..., in]) -> total`, adds a batch of a linear's inputs to its statistic; None
+            for a method that needs no data.
+        prepare: `(total, samples) -> prepared`, once for all linears that read the same tensor; `samples` is the number
+            of sequences. Raises ModelError for a statistic that cannot be used.
+        attempt: `(total, samples) -> (prepared, sound)`, the same for a host that does not wait for a GPU: `sound` is a
+            bool [] on the device of the statistic, and where it turns out to be false `prepare` is asked. None where
+            `prepare` never waits.
+        solve_all: `(weights, prepared, sparsity, grid) -> [Solved]`, all linears that read the same tensor at once,
+            where that is faster. `sparsity` is None where nothing is pruned, `grid` where nothing is rounded.
+        mends: whether `prepare` may succeed where the attempt was not sound, so that weights have to be kept until it
+            is known.
         rounds: whether `solve_all` takes a grid.
         raised: `prepared -> damping`, where the usual one was too little, else None.
     """
@@ -61,7 +68,9 @@ class Method(NamedTuple):
     rounds: bool = False
     raised: Callable[[Any], float | None] = lambda prepared: None
 
-    def solve_each(self, weights: list[Tensor], prepared: Any, sparsity: Sparsity | None, grid: Grid | None = None) -> list[Solved]:
+    def solve_each(
+        self, weights: list[Tensor], prepared: Any, sparsity: Sparsity | None, grid: Grid | None = None
+    ) -> list[Solved]:
         """What becomes of all linears that read the same tensor, in their order."""
         if self.solve_all is not None:
             return self.solve_all(weights, prepared, sparsity, grid)
@@ -71,4 +80,6 @@ class Method(NamedTuple):
 def check_finite(statistic: Tensor) -> None:
     """Raises ModelError where a statistic of activations holds an infinite or undefined value."""
     if not bool(statistic.isfinite().all()):
-        raise ModelError("the activations hold infinite or undefined values: use dtype bfloat16 or float32, and check the checkpoint")
+        raise ModelError(
+            "the activations hold infinite or undefined values: use dtype bfloat16 or float32, and check the checkpoint"
+        )

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import ModelError
-from ..kernels.factor import inverse_factor, try_inverse_factor
-from ..kernels.gram import symmetric
-from .base import check_finite
+from calibprune.errors import ModelError
+from calibprune.kernels.factor import inverse_factor, try_inverse_factor
+from calibprune.kernels.gram import symmetric
+from calibprune.methods.base import check_finite
 
 DAMPING = 0.01
 RAISES = 3  # how many times damping may become tenfold
@@ -20,7 +20,8 @@ class Prepared(NamedTuple):
     Attributes:
         factor: U with UᵀU = (H + damping)⁻¹, float32 [in, in].
         dead: the inputs that were never anything but zero, bool [in].
-        order: LongTensor [in], the inputs by falling diagonal, which the factor is then in; None for the order of the matrix.
+        order: LongTensor [in], the inputs by falling diagonal, which the factor is then in; None for the order of the
+            matrix.
         damping: the share of the mean diagonal that was added.
     """
 
@@ -31,14 +32,15 @@ class Prepared(NamedTuple):
 
 
 def attempt(gram: Tensor, samples: int, act_order: bool = False) -> tuple[Prepared, Tensor]:
-    """The inverse factor of the damped Hessian from the sum of xxᵀ over tokens, float32 [in, in], of `samples` sequences.
+    """The inverse factor of the damped Hessian from the sum of xxᵀ over tokens, float32 [in, in], of `samples`
+    sequences.
 
-    H = 2/n·XXᵀ with n the number of sequences, as published. The scale cancels in the mask and in the update, but for dead inputs:
-    their diagonal is set to 1, and the damping is 1% of the mean diagonal taken after that.
+    H = 2/n·XXᵀ with n the number of sequences, as published. The scale cancels in the mask and in the update, but for
+    dead inputs: their diagonal is set to 1, and the damping is 1% of the mean diagonal taken after that.
 
     Returns:
-        what was prepared, and a bool [] on the device of `gram`: whether it can be relied on, since activations were finite and the matrix was
-        positive definite in float32. The host does not wait for it.
+        what was prepared, and a bool [] on the device of `gram`: whether it can be relied on, since activations were
+        finite and the matrix was positive definite in float32. The host does not wait for it.
     """
     hessian, dead, order = _hessian(gram, samples, act_order)
     diagonal = hessian.diagonal()
@@ -54,7 +56,8 @@ def prepare(gram: Tensor, samples: int, act_order: bool = False) -> Prepared:
     Where the matrix is not positive definite, in float64 either, the damping becomes tenfold, three times at most.
 
     Raises:
-        ModelError: activations that are not finite, or a Hessian that is not positive definite with the largest damping.
+        ModelError: activations that are not finite, or a Hessian that is not positive definite with the largest
+        damping.
     """
     prepared, sound = attempt(gram, samples, act_order)
     if bool(sound):
@@ -71,7 +74,9 @@ def prepare(gram: Tensor, samples: int, act_order: bool = False) -> Prepared:
             return Prepared(inverse_factor(hessian), dead, order, damping)
         except torch.linalg.LinAlgError:
             continue
-    raise ModelError(f"the Hessian is not positive definite with {damping:g} of its mean diagonal added: calibrate on more tokens")
+    raise ModelError(
+        f"the Hessian is not positive definite with {damping:g} of its mean diagonal added: calibrate on more tokens"
+    )
 
 
 def raised(prepared: Prepared) -> float | None:

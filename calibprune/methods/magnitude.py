@@ -1,18 +1,21 @@
 """Magnitude pruning: the smallest |w| of a matrix go; needs no data.
 
-One threshold a matrix, as the baseline of Frantar & Alistarh (2023) and Sun et al. (2024); the quota is exact where theirs takes
-every weight tied with the threshold (in 16 bits about 0.2% more). n:m: the n smallest of every m consecutive inputs.
+One threshold a matrix, as the baseline of Frantar & Alistarh (2023) and Sun et al. (2024); the quota is exact where
+theirs takes every weight tied with the threshold (in 16 bits about 0.2% more). n:m: the n smallest of every m
+consecutive inputs.
 """
 
 from torch import Tensor
 
-from ..kernels.selection import lowest_in_groups, lowest_per_row, zero
-from ..sparsity import Sparsity
-from .base import Method
+from calibprune.kernels.selection import lowest_in_groups, lowest_per_row, zero
+from calibprune.methods.base import Method
+from calibprune.schemes import Sparsity
 
 
 def solve(weight: Tensor, _: None, sparsity: Sparsity) -> Tensor:
-    """Zero the smallest weights in place; returns the mask, bool [out, in]. Of equal magnitudes the first in row order goes first."""
+    """Zero the smallest weights in place; returns the mask, bool [out, in]. Of equal magnitudes the first in row order
+    goes first.
+    """
     score = weight.float().abs()
     if sparsity.m:
         mask = lowest_in_groups(score, sparsity.n, sparsity.m)

@@ -3,13 +3,12 @@
 import torch
 from torch import Tensor
 
-from ..grid import Grid
-from ..kernels.gram import add_gram
-from ..kernels.selection import lowest_of_all
-from ..kernels.sweep import sweep
-from ..sparsity import Sparsity
-from .base import Method, Solved
-from .hessian import Prepared, attempt, prepare, raised
+from calibprune.kernels.gram import add_gram
+from calibprune.kernels.selection import lowest_of_all
+from calibprune.kernels.sweep import sweep
+from calibprune.methods.base import Method, Solved
+from calibprune.methods.hessian import Prepared, attempt, prepare, raised
+from calibprune.schemes import Grid, Sparsity
 
 
 def solve(weight: Tensor, prepared: Prepared, sparsity: Sparsity) -> Tensor:
@@ -17,11 +16,15 @@ def solve(weight: Tensor, prepared: Prepared, sparsity: Sparsity) -> Tensor:
     return solve_all([weight], prepared, sparsity)[0].mask
 
 
-def solve_all(weights: list[Tensor], prepared: Prepared, sparsity: Sparsity | None, grid: Grid | None = None) -> list[Solved]:
-    """Prune and update matrices that read the same tensor, [out, in] each, in place, in one sweep over their columns; rows do not see each other.
+def solve_all(
+    weights: list[Tensor], prepared: Prepared, sparsity: Sparsity | None, grid: Grid | None = None
+) -> list[Solved]:
+    """Prune and update matrices that read the same tensor, [out, in] each, in place, in one sweep over their columns;
+    rows do not see each other.
 
-    Unstructured: one threshold over each block of 128 columns and all rows of a matrix. n:m: the n lowest scores of every m columns of a row.
-    With a grid the weights that stay are rounded in the same sweep (the paper's joint mode); without a sparsity this is GPTQ.
+    Unstructured: one threshold over each block of 128 columns and all rows of a matrix. n:m: the n lowest scores of
+    every m columns of a row. With a grid the weights that stay are rounded in the same sweep (the paper's joint mode);
+    without a sparsity this is GPTQ.
     """
     rows = [len(weight) for weight in weights]
     dtype = weights[0].dtype

@@ -1,17 +1,20 @@
-"""Sentence embeddings of parallel text: what Section 5.1 compares between languages, and between a model and its pruned copy."""
+"""Sentence embeddings of parallel text: what Section 5.1 compares between languages, and between a model and its pruned
+copy.
+"""
 
 import torch
 from torch import Tensor, nn
 
-from ..corpora import corpus
-from ..errors import ParameterError
-from ..families import context_length, decoder, device_of
-from ..inputs import BATCH_TOKENS
-from ..layerwise import layer_outputs
+from calibprune.corpora import corpus
+from calibprune.errors import ParameterError
+from calibprune.models.families import context_length, decoder, device_of
+from calibprune.walk.inputs import BATCH_TOKENS
+from calibprune.walk.outputs import layer_outputs
 
 
 def parallel_texts(source: str, languages: list[str], samples: int) -> dict[str, list[str]]:
-    """The first `samples` texts of a source's validation split in every language; those of one place are translations of one another.
+    """The first `samples` texts of a source's validation split in every language; those of one place are translations
+    of one another.
 
     Of `file:` sources that is for their maker to see to; here only their numbers are compared.
 
@@ -20,23 +23,32 @@ def parallel_texts(source: str, languages: list[str], samples: int) -> dict[str,
         CorpusError: text that cannot be read.
     """
     if source.partition(":")[0] == "mc4":
-        raise ParameterError(f"parallel_source {source}: its texts are not translations of one another; choose chromium, udhr or belebele")
+        raise ParameterError(
+            f"parallel_source {source}: its texts are not translations of one another; choose chromium, "
+            f"udhr or belebele"
+        )
     texts = {language: corpus(source, language, "validation") for language in languages}
     counts = {language: len(found) for language, found in texts.items()}
     if len(set(counts.values())) > 1:
-        raise ParameterError(f"parallel_source {source}: {counts} texts, so they are not parallel; choose another source")
+        raise ParameterError(
+            f"parallel_source {source}: {counts} texts, so they are not parallel; choose another source"
+        )
     if (there := min(counts.values())) < samples:
-        raise ParameterError(f"parallel_samples {samples}: {source} has {there} parallel texts in its validation split; ask for at most {there}")
+        raise ParameterError(
+            f"parallel_samples {samples}: {source} has {there} parallel texts in its validation split; "
+            f"ask for at most {there}"
+        )
     return {language: found[:samples] for language, found in texts.items()}
 
 
 @torch.no_grad()
 def sentence_embeddings(model: nn.Module, tokenizer, texts: list[str]) -> Tensor:
-    """The mean over a text's tokens of each decoder layer's output (Appendix D.2.2 of the paper), without BOS and other special tokens.
+    """The mean over a text's tokens of each decoder layer's output (Appendix D.2.2 of the paper), without BOS and other
+    special tokens.
 
-    Each text is a sequence of its own, with BOS before it where the tokenizer has one; texts longer than the model's context are cut
-    there. Batches hold about 2,048 tokens of texts of similar length, filled up on the right: a causal decoder's tokens
-    never see what comes after them, so no mask is needed.
+    Each text is a sequence of its own, with BOS before it where the tokenizer has one; texts longer than the model's
+    context are cut there. Batches hold about 2,048 tokens of texts of similar length, filled up on the right: a causal
+    decoder's tokens never see what comes after them, so no mask is needed.
 
     Args:
         texts: at least one, none of them without a token.

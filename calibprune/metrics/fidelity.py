@@ -7,19 +7,20 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from ..errors import ParameterError
-from ..families import decoder, device_of
-from ..inputs import batches
-from ..kernels.attention import short_windows
-from ..kernels.cross_entropy import token_losses
-from ..kernels.gated import fast_gates
-from ..kernels.rms_norm import fast_norms
-from ..layerwise import check_windows, layer_outputs
+from calibprune.errors import ParameterError
+from calibprune.forward.attention import short_windows
+from calibprune.forward.cross_entropy import token_losses
+from calibprune.forward.gated import fast_gates
+from calibprune.forward.rms_norm import fast_norms
+from calibprune.models.families import decoder, device_of
+from calibprune.walk.inputs import batches
+from calibprune.walk.outputs import check_windows, layer_outputs
 
 
 @dataclass
 class Perplexity:
-    """Perplexity exp(mean −ln p) over predicted tokens, with the standard error of the mean over windows by the delta method.
+    """Perplexity exp(mean −ln p) over predicted tokens, with the standard error of the mean over windows by the delta
+    method.
 
     All windows have the same number of predictions, so this is also exp of the mean of the windows' means.
     """
@@ -68,7 +69,8 @@ class Fidelity:
 
 @torch.no_grad()
 def perplexity(model: nn.Module, tokens: Tensor) -> float:
-    """Perplexity of windows [samples, length] under the model: exp of the mean of −ln p over the length − 1 predictions of every window.
+    """Perplexity of windows [samples, length] under the model: exp of the mean of −ln p over the length − 1 predictions
+    of every window.
 
     Raises:
         ParameterError: windows that the model cannot read.
@@ -109,8 +111,9 @@ class Trace:
 def fidelity(dense: nn.Module | Trace, pruned: nn.Module, tokens: Tensor) -> Fidelity:
     """Walk the dense and the pruned model side by side through the same windows, once.
 
-    With h the dense and h̃ the pruned output of a layer for one token, N tokens and d features, three sums a layer suffice: Σ‖h‖, Σ‖h‖² and
-    Σ‖h − h̃‖². Eq. 1 is Σ‖h − h̃‖² / (N·d·μ²) with μ = Σ‖h‖/N; in Eq. 2 N, d and μ cancel: 10·log10(Σ‖h‖² / Σ‖h − h̃‖²).
+    With h the dense and h̃ the pruned output of a layer for one token, N tokens and d features, three sums a layer
+    suffice: Σ‖h‖, Σ‖h‖² and Σ‖h − h̃‖². Eq. 1 is Σ‖h − h̃‖² / (N·d·μ²) with μ = Σ‖h‖/N; in Eq. 2 N, d and μ cancel:
+    10·log10(Σ‖h‖² / Σ‖h − h̃‖²).
 
     Args:
         dense: the model before pruning, or its `Trace` on the same windows.
@@ -126,16 +129,23 @@ def fidelity(dense: nn.Module | Trace, pruned: nn.Module, tokens: Tensor) -> Fid
     losses = []
     for number, batch in enumerate(batches(tokens.to(device_of(pruned)))):
         reference = (
-            iter([*dense.outputs, []][number]) if isinstance(dense, Trace) else islice(layer_outputs(dense, batch), len(decoder(dense).layers))
+            iter([*dense.outputs, []][number])
+            if isinstance(dense, Trace)
+            else islice(layer_outputs(dense, batch), len(decoder(dense).layers))
         )
         outputs = layer_outputs(pruned, batch)
         for layer in range(depth):
             h = next(reference, None)
             if h is None or h.shape[:2] != batch.shape:
-                raise ParameterError("fidelity: the dense side has other windows or another depth; compare a model with its own pruned copy")
+                raise ParameterError(
+                    "fidelity: the dense side has other windows or another depth; compare a model with "
+                    "its own pruned copy"
+                )
             sums[layer] += _sums(h, next(outputs))
         if next(reference, None) is not None:
-            raise ParameterError("fidelity: the dense side is deeper than the pruned one; compare a model with its own pruned copy")
+            raise ParameterError(
+                "fidelity: the dense side is deeper than the pruned one; compare a model with its own pruned copy"
+            )
         losses.append(_window_losses(pruned, next(outputs), batch))
     lengths, signal, noise = sums.T.tolist()
     width = pruned.config.hidden_size
@@ -166,4 +176,6 @@ def _window_losses(model: nn.Module, states: Tensor, tokens: Tensor) -> Tensor:
 def _check(model: nn.Module, tokens: Tensor) -> None:
     check_windows(model, tokens)
     if tokens.shape[1] < 2:
-        raise ParameterError("evaluation windows: a window of one token predicts nothing; choose a length of at least 2")
+        raise ParameterError(
+            "evaluation windows: a window of one token predicts nothing; choose a length of at least 2"
+        )

@@ -1,7 +1,9 @@
-"""How similar pruning masks are: intersections over seeds and intersection over union (Section 5.2 and Appendix D.3 of the paper).
+"""How similar pruning masks are: intersections over seeds and intersection over union (Section 5.2 and Appendix D.3 of
+the paper).
 
-A mask is a bool tensor [out, in], True = pruned, or the same packed by `calibprune.kernels.packed.pack`; the masks of a model are a
-mapping such as `PruneResult.masks`. A function's masks are all of one of these kinds, and it answers a mapping with a mapping.
+A mask is a bool tensor [out, in], True = pruned, or the same packed by `calibprune.kernels.packed.pack`; the masks of a
+model are a mapping such as `PruneResult.masks`. A function's masks are all of one of these kinds, and it answers a
+mapping with a mapping.
 """
 
 import math
@@ -13,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ParameterError
-from ..kernels.packed import overlaps
+from calibprune.errors import ParameterError
+from calibprune.kernels.packed import overlaps
 
 Masks = Tensor | Mapping[str, Tensor]
 
@@ -32,7 +34,8 @@ def stable_mask(masks: Sequence[Masks]) -> Masks:
 
 
 def mask_iou(a: Masks, b: Masks) -> float | dict[str, float]:
-    """Intersection over union of two masks (Eq. 9); for those of a model a number a name. Of two masks that prune nothing: NaN.
+    """Intersection over union of two masks (Eq. 9); for those of a model a number a name. Of two masks that prune
+    nothing: NaN.
 
     Raises:
         ParameterError: as `stable_mask`.
@@ -41,7 +44,8 @@ def mask_iou(a: Masks, b: Masks) -> float | dict[str, float]:
 
 
 def within_iou(masks: Sequence[Masks]) -> float | dict[str, float]:
-    """The intersection of all masks over their union: how certain pruning is over the seeds of one language (Figure 2, left).
+    """The intersection of all masks over their union: how certain pruning is over the seeds of one language (Figure 2,
+    left).
 
     For those of a model a number a name. Of masks that prune nothing: NaN.
 
@@ -64,7 +68,8 @@ class Similarities(NamedTuple):
         languages: by position.
         within: |∩| / |∪| over the seeds of each language, float64 [L].
         between: of the languages' stable masks, float64 [L, L], symmetric.
-        pruned: bits in each language's stable mask, int64 [L]; over the matrix's size this is the density that `expected_iou` takes.
+        pruned: bits in each language's stable mask, int64 [L]; over the matrix's size this is the density that
+            `expected_iou` takes.
     """
 
     languages: list[str]
@@ -97,9 +102,11 @@ def pairwise(masks: Mapping[str, Sequence[Tensor]]) -> Similarities:
 
 
 def expected_iou(*densities: float) -> float:
-    """What independent random masks would have, to first order: Π p / (1 − Π (1 − p)); 1/3 for two masks that prune half of the weights.
+    """What independent random masks would have, to first order: Π p / (1 − Π (1 − p)); 1/3 for two masks that prune
+    half of the weights.
 
-    Two densities give the zero line of `mask_iou`, as many as there are seeds that of `within_iou`. For stable masks give their own densities.
+    Two densities give the zero line of `mask_iou`, as many as there are seeds that of `within_iou`. For stable masks
+    give their own densities.
 
     Args:
         densities: the share that each mask prunes, 0 to 1; at least one.
@@ -111,7 +118,9 @@ def expected_iou(*densities: float) -> float:
         ParameterError: no density, or one outside 0 to 1.
     """
     if not densities or not all(0 <= density <= 1 for density in densities):
-        raise ParameterError(f"mask densities {', '.join(map(str, densities)) or 'missing'}: give one for each mask, 0 to 1")
+        raise ParameterError(
+            f"mask densities {', '.join(map(str, densities)) or 'missing'}: give one for each mask, 0 to 1"
+        )
     union = 1 - math.prod(1 - density for density in densities)
     return math.prod(densities) / union if union else math.nan
 
@@ -121,7 +130,10 @@ def _names(masks: Sequence[Mapping[str, Tensor]]) -> list[str]:
     for number, mask in enumerate(masks):
         if not isinstance(mask, Mapping) or (odd := set(first) ^ set(mask)):
             what = f"has {min(odd)!r} in only one of the two" if isinstance(mask, Mapping) else "is a single matrix"
-            raise ParameterError(f"pruning masks: number {number + 1} is of another model than the first, it {what}; compare masks of one model")
+            raise ParameterError(
+                f"pruning masks: number {number + 1} is of another model than the first, it {what}; "
+                f"compare masks of one model"
+            )
     return first
 
 
@@ -133,7 +145,9 @@ def _check(masks: Sequence[Tensor]) -> None:
             kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
             raise ParameterError(f"pruning masks: bool tensors or packed uint8 tensors are needed, not {kind}")
         if mask.dtype != masks[0].dtype or mask.shape != masks[0].shape:
-            shown = " and ".join(f"{str(each.dtype).removeprefix('torch.')} {list(each.shape)}" for each in (masks[0], mask))
+            shown = " and ".join(
+                f"{str(each.dtype).removeprefix('torch.')} {list(each.shape)}" for each in (masks[0], mask)
+            )
             raise ParameterError(f"pruning masks of {shown}: compare masks of one matrix, all packed or none")
 
 

@@ -1,6 +1,8 @@
-"""Which feed-forward neurons fire for which language: counts, LAPE, language-specific neurons (Section 5.3 and Appendix D.4 of the paper).
+"""Which feed-forward neurons fire for which language: counts, LAPE, language-specific neurons (Section 5.3 and Appendix
+D.4 of the paper).
 
-A neuron is a column of the gate projection; it fires on a token where the output of the non-linearity after the gate is above zero.
+A neuron is a column of the gate projection; it fires on a token where the output of the non-linearity after the gate is
+above zero.
 """
 
 from collections.abc import Iterator
@@ -11,8 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import ModelError, ParameterError
-from ..families import decoder
+from calibprune.errors import ModelError, ParameterError
+from calibprune.models.families import decoder
 
 
 class Activations:
@@ -32,19 +34,23 @@ class Activations:
 
     @property
     def probabilities(self) -> Tensor:
-        """The share of tokens on which each neuron fired (Eq. 11), float32 [layers, neurons] on the CPU; NaN before the first token."""
+        """The share of tokens on which each neuron fired (Eq. 11), float32 [layers, neurons] on the CPU; NaN before the
+        first token.
+        """
         return (self.counts.cpu().double() / self.tokens[:, None]).float()
 
     @property
     def mean_abs(self) -> Tensor:
-        """The mean of |output of the non-linearity|, float32 [layers, neurons] on the CPU; NaN before the first token."""
+        """The mean of |output of the non-linearity|, float32 [layers, neurons] on the CPU; NaN before the first
+        token.
+        """
         return (self.sums.cpu() / self.tokens[:, None]).float()
 
     def add(self, layer: int, outputs: Tensor) -> None:
         """Take in the outputs [..., neurons] of the non-linearity of one layer.
 
-        A product with ones adds up columns several times as fast as a sum of a bool tensor does, and sums of zeros and ones are
-        exact in float32 up to 2²⁴ tokens a call.
+        A product with ones adds up columns several times as fast as a sum of a bool tensor does, and sums of zeros and
+        ones are exact in float32 up to 2²⁴ tokens a call.
         """
         outputs = outputs.flatten(0, -2)
         if self._work.shape != outputs.shape:  # kept from call to call: fresh memory would cost as much as the sums
@@ -59,25 +65,32 @@ class Activations:
 def counting(model: nn.Module) -> Iterator[Activations]:
     """Count the activations of every decoder layer of `model`, and of no other model, while the block runs.
 
-    Whatever runs the layers inside the block is counted, for example `calibprune.metrics.fidelity.fidelity`: no pass of its own is needed.
+    Whatever runs the layers inside the block is counted, for example `calibprune.metrics.fidelity.fidelity`: no pass of
+    its own is needed.
 
     Raises:
-        ModelError: an architecture that is not supported, or without a non-linearity of its own in each layer's feed-forward part.
+        ModelError: an architecture that is not supported, or without a non-linearity of its own in each layer's
+        feed-forward part.
     """
     layers = decoder(model).layers
     functions = [getattr(layer.mlp, "act_fn", None) for layer in layers]
     if not all(isinstance(function, nn.Module) for function in functions) or len(set(functions)) < len(layers):
-        raise ModelError(f"{type(model).__name__}: its layers have no mlp.act_fn module each, so their neurons cannot be counted")
+        raise ModelError(
+            f"{type(model).__name__}: its layers have no mlp.act_fn module each, so their neurons cannot be counted"
+        )
     activations = Activations(len(layers), layers[0].mlp.gate_proj.out_features, layers[0].mlp.gate_proj.weight.device)
     with ExitStack() as hooks:
         for number, function in enumerate(functions):
-            hook = function.register_forward_hook(lambda _, __, outputs, number=number: activations.add(number, outputs.detach()))
+            hook = function.register_forward_hook(
+                lambda _, __, outputs, number=number: activations.add(number, outputs.detach())
+            )
             hooks.callback(hook.remove)
         yield activations
 
 
 def lape(probabilities: Tensor) -> Tensor:
-    """Language activation probability entropy −Σ p̃ ln p̃ with p̃ = p / Σp over languages, natural logarithm, 0·ln 0 = 0 (Eq. 12; Tang et al. 2024).
+    """Language activation probability entropy −Σ p̃ ln p̃ with p̃ = p / Σp over languages, natural logarithm, 0·ln 0 =
+    0 (Eq. 12; Tang et al. 2024).
 
     It lies between 0 (fires for one language alone) and ln L (for all alike). The paper's Eq. 12 lacks the minus sign.
 
@@ -97,9 +110,9 @@ def lape(probabilities: Tensor) -> Tensor:
 def language_specific(probabilities: Tensor, share: float = 0.01, quantile: float = 0.95) -> Tensor:
     """The language-specific neurons of Tang et al. (2024), as their published code selects them.
 
-    Neurons that in no language fire more often than the bar are left out. Of the others the round(share · all neurons) of lowest
-    LAPE are chosen, ties by layer and neuron, and belong to every language in which they fire more often than the bar; one may belong to
-    several. The bar is the round(quantile · size)-th smallest of all probabilities.
+    Neurons that in no language fire more often than the bar are left out. Of the others the round(share · all neurons)
+    of lowest LAPE are chosen, ties by layer and neuron, and belong to every language in which they fire more often than
+    the bar; one may belong to several. The bar is the round(quantile · size)-th smallest of all probabilities.
 
     Args:
         probabilities: [layers, neurons, languages].
@@ -127,10 +140,11 @@ def language_specific(probabilities: Tensor, share: float = 0.01, quantile: floa
 def survival(dense: Tensor, pruned: Tensor) -> Tensor:
     """The share of each language's neurons in the dense model that are its neurons in the pruned model as well.
 
-    Does calibrating in language k keep more of k's neurons than calibrating in the others does? Stacked over calibrations, [calibrations, languages]
-    in one order and averaged over seeds, these shares are what `calibprune.report.resampling` takes: `target_advantage` is S_kk less
-    the mean of S_ck over the other calibrations c, and `relabelling_p_value` the share of all assignments of calibrations to
-    rows, the true one among them, with at least the observed mean advantage.
+    Does calibrating in language k keep more of k's neurons than calibrating in the others does? Stacked over
+    calibrations, [calibrations, languages] in one order and averaged over seeds, these shares are what
+    `calibbook.shared.statistics` takes: `target_advantage` is S_kk less the mean of S_ck over the other calibrations c,
+    and `relabelling_p_value` the share of all assignments of calibrations to rows, the true one among them, with at
+    least the observed mean advantage.
 
     Args:
         dense, pruned: bool [layers, neurons, languages], from `language_specific`.
@@ -142,12 +156,16 @@ def survival(dense: Tensor, pruned: Tensor) -> Tensor:
         ParameterError: shapes that differ.
     """
     if dense.shape != pruned.shape:
-        raise ParameterError(f"neurons of shapes {list(dense.shape)} and {list(pruned.shape)}: compare a model with its own pruned copy")
+        raise ParameterError(
+            f"neurons of shapes {list(dense.shape)} and {list(pruned.shape)}: compare a model with its own pruned copy"
+        )
     return (dense & pruned).sum(dim=(0, 1)).double() / dense.sum(dim=(0, 1))
 
 
 class Groups(NamedTuple):
-    """Groups of neurons of ascending LAPE, each int64 positions in the flattened [layers · neurons], and how many neurons have no LAPE."""
+    """Groups of neurons of ascending LAPE, each int64 positions in the flattened [layers · neurons], and how many
+    neurons have no LAPE.
+    """
 
     members: list[Tensor]
     never_active: int
@@ -157,12 +175,14 @@ def groups(lape_dense: Tensor, share: float = 0.02, upto: float = 0.30) -> Group
     """The neurons of lowest LAPE in groups of equal size (Figure 3 of the paper: 2% of all neurons each, up to 30%).
 
     Args:
-        lape_dense: the dense model's LAPE, [layers, neurons]; neurons without one (NaN) are in no group, but count as neurons.
+        lape_dense: the dense model's LAPE, [layers, neurons]; neurons without one (NaN) are in no group, but count as
+            neurons.
         share: of all neurons in one group, above 0 up to 1.
         upto: share of all neurons in all groups, `share` to 1.
 
     Returns:
-        round(upto / share) groups, ties by layer and neuron; fewer, or a last one that is smaller, where not so many neurons have a LAPE.
+        round(upto / share) groups, ties by layer and neuron; fewer, or a last one that is smaller, where not so many
+        neurons have a LAPE.
 
     Raises:
         ParameterError: shares outside their range.
@@ -181,10 +201,14 @@ def groups(lape_dense: Tensor, share: float = 0.02, upto: float = 0.30) -> Group
 def _checked(probabilities: Tensor) -> Tensor:
     if probabilities.ndim != 3 or probabilities.shape[-1] < 2:
         raise ParameterError(
-            f"activation probabilities of shape {list(probabilities.shape)}: give [layers, neurons, languages], two languages or more"
+            f"activation probabilities of shape {list(probabilities.shape)}: give [layers, neurons, "
+            f"languages], two languages or more"
         )
     if not bool(((probabilities >= 0) & (probabilities <= 1)).all()):
-        raise ParameterError("activation probabilities: some are outside 0 to 1 or not a number; give the share of tokens on which a neuron fired")
+        raise ParameterError(
+            "activation probabilities: some are outside 0 to 1 or not a number; give the share of tokens "
+            "on which a neuron fired"
+        )
     return probabilities
 
 

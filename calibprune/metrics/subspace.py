@@ -1,4 +1,6 @@
-"""Language-specific and language-agnostic parts of sentence embeddings (LSAR; Section 5.1 and Appendix D.2 of the paper)."""
+"""Language-specific and language-agnostic parts of sentence embeddings (LSAR; Section 5.1 and Appendix D.2 of the
+paper).
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import ParameterError
+from calibprune.errors import ParameterError
 
 
 class Changes(NamedTuple):
@@ -18,21 +20,24 @@ class Changes(NamedTuple):
 
 
 def language_subspace(mean_embeddings: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """The directions along which languages differ, and the signal they share (Xie et al. 2022, Algorithm 1; Eq. 3 to 6 of the paper).
+    """The directions along which languages differ, and the signal they share (Xie et al. 2022, Algorithm 1; Eq. 3 to 6
+    of the paper).
 
-    The mean over languages is taken along the language axis: the paper writes 1/d before M1, where with M in R^{d×L} the factor is 1/L.
-    M'⁻¹ is the pseudo-inverse. Computed in float64.
+    The mean over languages is taken along the language axis: the paper writes 1/d before M1, where with M in R^{d×L}
+    the factor is 1/L. M'⁻¹ is the pseudo-inverse. Computed in float64.
 
     Args:
         mean_embeddings: [d, L], a column a language.
         rank: number of directions, 1 to L − 1.
 
     Returns:
-        (basis [d, rank] with orthonormal columns, mu [d] orthogonal to them), float64. Mu is the point nearest to the origin in the flat
-        through the columns of the rank-`rank` approximation; zero where that flat runs through the origin.
+        (basis [d, rank] with orthonormal columns, mu [d] orthogonal to them), float64. Mu is the point nearest to the
+        origin in the flat through the columns of the rank-`rank` approximation; zero where that flat runs through the
+        origin.
 
     Raises:
-        ParameterError: fewer than two languages, a rank outside 1 to L − 1, values that are not finite, or means that differ along
+        ParameterError: fewer than two languages, a rank outside 1 to L − 1, values that are not finite, or means that
+        differ along
             fewer than `rank` directions.
     """
     means = _checked_means(mean_embeddings)
@@ -50,7 +55,9 @@ def language_subspace(mean_embeddings: Tensor, rank: int) -> tuple[Tensor, Tenso
 
 
 def separate(embeddings: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
-    """(Language-agnostic part, language-specific part) of embeddings [..., d]; together they are the embeddings (Eq. 7)."""
+    """(Language-agnostic part, language-specific part) of embeddings [..., d]; together they are the embeddings (Eq.
+    7).
+    """
     basis = basis.to(embeddings.dtype)
     specific = embeddings @ basis @ basis.T
     return embeddings - specific, specific
@@ -59,15 +66,16 @@ def separate(embeddings: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
 def feature_changes(dense: Tensor, pruned: Tensor, rank: int) -> Changes:
     """How far pruning moved the two parts of the embeddings and the whole ones (Figures 1 and 4 to 7 of the paper).
 
-    Each side is separated with the subspace of its own mean embeddings (Appendix D.2.2: one projection a model, fitted on the samples it is
-    used on).
+    Each side is separated with the subspace of its own mean embeddings (Appendix D.2.2: one projection a model, fitted
+    on the samples it is used on).
 
     Args:
         dense, pruned: sentence embeddings of one layer [L, n, d]: the same n texts in L languages.
         rank: number of language-specific directions, 1 to L − 1.
 
     Returns:
-        for each language the mean over samples of ‖difference‖ of the agnostic parts, the specific parts and the embeddings, float64 [L].
+        for each language the mean over samples of ‖difference‖ of the agnostic parts, the specific parts and the
+        embeddings, float64 [L].
 
     Raises:
         ParameterError: shapes that differ, and as `language_subspace`.
@@ -78,13 +86,14 @@ def feature_changes(dense: Tensor, pruned: Tensor, rank: int) -> Changes:
 def feature_changes_by_rank(dense: Tensor, pruned: Tensor, ranks: Sequence[int] | None = None) -> Changes:
     """`feature_changes` for several ranks, by default 1 to L − 1, with one decomposition a side; [ranks, L].
 
-    The basis of Eq. 6 spans the same directions as that of Eq. 3, and the leading directions of a rank are those of every higher one. So with
-    both sides' directions in one orthonormal basis Q of at most 2(L − 1) columns, every part's norm follows from the coordinates in Q and
-    the norm of the whole difference, and no part is written out.
+    The basis of Eq. 6 spans the same directions as that of Eq. 3, and the leading directions of a rank are those of
+    every higher one. So with both sides' directions in one orthonormal basis Q of at most 2(L − 1) columns, every
+    part's norm follows from the coordinates in Q and the norm of the whole difference, and no part is written out.
     """
     if dense.ndim != 3 or dense.shape != pruned.shape or not dense.shape[1]:
         raise ParameterError(
-            f"embeddings of shapes {list(dense.shape)} and {list(pruned.shape)}: give the same parallel texts for both, [languages, texts, width]"
+            f"embeddings of shapes {list(dense.shape)} and {list(pruned.shape)}: give the same parallel "
+            f"texts for both, [languages, texts, width]"
         )
     ranks = list(range(1, len(dense))) if ranks is None else list(ranks)
     means = [_checked_means(torch.stack([_mean(texts) for texts in side], dim=1)) for side in (dense, pruned)]
@@ -109,7 +118,8 @@ def feature_changes_by_rank(dense: Tensor, pruned: Tensor, ranks: Sequence[int] 
 
 
 def feature_sizes_by_rank(embeddings: Tensor, ranks: Sequence[int] | None = None) -> Changes:
-    """How large the two parts and the whole embeddings of one model are: what `feature_changes_by_rank` is to be read against.
+    """How large the two parts and the whole embeddings of one model are: what `feature_changes_by_rank` is to be read
+    against.
 
     Args:
         embeddings: sentence embeddings of one layer [L, n, d].
@@ -121,7 +131,8 @@ def feature_sizes_by_rank(embeddings: Tensor, ranks: Sequence[int] | None = None
     means = _checked_means(torch.stack([_mean(texts) for texts in embeddings], dim=1))
     _check_ranks(ranks, len(embeddings))
     directions = _directions(means, max(ranks)).to(embeddings.dtype)
-    along = (embeddings @ directions).double().square().cumsum(dim=-1)[..., [rank - 1 for rank in ranks]]  # [L, n, ranks]
+    # [L, n, ranks]
+    along = (embeddings @ directions).double().square().cumsum(dim=-1)[..., [rank - 1 for rank in ranks]]
     whole = torch.linalg.vector_norm(embeddings, dim=-1).double()[..., None].expand_as(along)
     parts = ((whole.square() - along).clamp_(min=0).sqrt(), along.sqrt(), whole)
     return Changes(*(part.mean(dim=1).T for part in parts))
@@ -129,7 +140,8 @@ def feature_sizes_by_rank(embeddings: Tensor, ranks: Sequence[int] | None = None
 
 def _mean(texts: Tensor) -> Tensor:
     """The mean embedding, float64 [d], of [n, d]."""
-    return texts.mean(dim=0).double()  # torch sums in a cascade: as good as a sum in float64 of float32 numbers, and ten times as fast
+    # torch sums in a cascade: as good as a sum in float64 of float32 numbers, and ten times as fast
+    return texts.mean(dim=0).double()
 
 
 def _directions(means: Tensor, rank: int) -> Tensor:
@@ -138,13 +150,18 @@ def _directions(means: Tensor, rank: int) -> Tensor:
     negligible = torch.linalg.matrix_norm(means) * max(means.shape) * torch.finfo(means.dtype).eps
     if len(values) < rank or values[rank - 1] <= negligible:
         found = int((values > negligible).sum())
-        raise ParameterError(f"rank {rank}: the languages' mean embeddings differ along {found} directions only; choose a smaller rank")
+        raise ParameterError(
+            f"rank {rank}: the languages' mean embeddings differ along {found} directions only; choose a smaller rank"
+        )
     return left[:, :rank]
 
 
 def _checked_means(means: Tensor) -> Tensor:
     if means.ndim != 2 or means.shape[1] < 2:
-        raise ParameterError(f"mean embeddings of shape {list(means.shape)}: give one column for each of at least two languages, [width, languages]")
+        raise ParameterError(
+            f"mean embeddings of shape {list(means.shape)}: give one column for each of at least two "
+            f"languages, [width, languages]"
+        )
     if not bool(means.isfinite().all()):
         raise ParameterError("mean embeddings: some values are not finite; check the model's outputs")
     return means.double()
@@ -153,4 +170,7 @@ def _checked_means(means: Tensor) -> Tensor:
 def _check_ranks(ranks: Sequence[int], languages: int) -> None:
     for rank in ranks:
         if rank not in range(1, languages):
-            raise ParameterError(f"rank {rank}: {languages} languages differ along at most {languages - 1} directions; choose 1 to {languages - 1}")
+            raise ParameterError(
+                f"rank {rank}: {languages} languages differ along at most {languages - 1} directions; "
+                f"choose 1 to {languages - 1}"
+            )

@@ -1,1 +1,3 @@
-"""Tasks of the Evaluation Harness: the paper's benchmarks, MKQA and the embedded ones, and the bridge that runs them."""
+"""Tasks of the Evaluation Harness: the paper's benchmarks, MKQA and the embedded ones, and the bridge that runs
+them.
+"""

@@ -3,15 +3,15 @@
 | family | what it asks | languages | where |
 | --- | --- | --- | --- |
 | `arc_easy` | school science, the easy set | en (a mirror can add ar de es ru zh) | the original |
-| `arc_challenge` | school science, the hard set | ar de en es ru zh | the original in English, else Okapi's translation |
-| `belebele` | which answer does a passage support | all seven | human translations |
+| `arc_challenge` | school science, the hard set | ar de en es ru zh | the original in English, else Okapi's translation
+| | `belebele` | which answer does a passage support | all seven | human translations |
 | `mmlu` | knowledge in 57 subjects | ar de en es ru zh | the original in English, else Okapi's translation |
 | `hellaswag` | which ending continues a text | ar de en es ru | the original in English, else Okapi's translation |
 | `mkqa` | questions answered freely, without context | ar de en es ru zh | mkqa.py |
 
-and the embedded ones of `embedded/`, which need no data, in all seven. A family names its tasks in every language of the study,
-`family_language` one of them. "paper" stands for the paper's Section 4.2 and "embedded" for all embedded ones: whatever of them exists in
-the study's languages.
+and the embedded ones of `embedded/`, which need no data, in all seven. A family names its tasks in every language of
+the study, `family_language` one of them. "paper" stands for the paper's Section 4.2 and "embedded" for all embedded
+ones: whatever of them exists in the study's languages.
 """
 
 import difflib
@@ -21,18 +21,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..corpora.base import digest
-from ..errors import ParameterError, one_of
-from ..languages import LANGUAGES
-from . import mirror, mkqa
+from calibprune.corpora.base import digest
+from calibprune.errors import ParameterError, one_of
+from calibprune.languages import LANGUAGES
+from calibprune.tasks.paper import mirror, mkqa
 
 OKAPI = ("ar", "de", "es", "ru", "zh")
 
 
 class Family(NamedTuple):
-    """A benchmark: its section of the paper and, by language, the YAML of the harness's own task, below its folder of tasks.
+    """A benchmark: its section of the paper and, by language, the YAML of the harness's own task, below its folder of
+    tasks.
 
-    An embedded family's YAML is found by `embedded`, here it is empty. `mirrored` are the languages whose data only a mirror has.
+    An embedded family's YAML is found by `embedded`, here it is empty. `mirrored` are the languages whose data only a
+    mirror has.
     """
 
     section: str
@@ -41,31 +43,46 @@ class Family(NamedTuple):
 
 
 ARC = {code: f"okapi/arc_multilingual/arc_{code}.yaml" for code in OKAPI}
-BELEBELE = {"ar": "arb_Arab", "de": "deu_Latn", "en": "eng_Latn", "es": "spa_Latn", "ru": "rus_Cyrl", "sw": "swh_Latn", "zh": "zho_Hans"}
+BELEBELE = {
+    "ar": "arb_Arab",
+    "de": "deu_Latn",
+    "en": "eng_Latn",
+    "es": "spa_Latn",
+    "ru": "rus_Cyrl",
+    "sw": "swh_Latn",
+    "zh": "zho_Hans",
+}
 PAPER = {
     "arc_easy": Family("4.2", {"en": "arc/arc_easy.yaml"} | ARC, OKAPI),
     "arc_challenge": Family("4.2", {"en": "arc/arc_challenge.yaml"} | ARC),
     "belebele": Family("4.2", {code: f"belebele/belebele_{name}.yaml" for code, name in BELEBELE.items()}),
-    "mmlu": Family("4.2", {"en": "mmlu/default/_default_template_yaml"} | {code: f"okapi/mmlu_multilingual/m_mmlu_{code}.yaml" for code in OKAPI}),
+    "mmlu": Family(
+        "4.2",
+        {"en": "mmlu/default/_default_template_yaml"}
+        | {code: f"okapi/mmlu_multilingual/m_mmlu_{code}.yaml" for code in OKAPI},
+    ),
     "hellaswag": Family(
         "4.2",
-        {"en": "hellaswag/hellaswag.yaml"} | {code: f"okapi/hellaswag_multilingual/hellaswag_{code}.yaml" for code in OKAPI if code != "zh"},
+        {"en": "hellaswag/hellaswag.yaml"}
+        | {code: f"okapi/hellaswag_multilingual/hellaswag_{code}.yaml" for code in OKAPI if code != "zh"},
     ),
-    "mkqa": Family("4.3", {code: str(Path(__file__).with_name(f"mkqa_{code}.yaml")) for code in mkqa.CODES}),
+    "mkqa": Family("4.3", {code: str(Path(mkqa.__file__).with_name(f"mkqa_{code}.yaml")) for code in mkqa.CODES}),
 }
-# The harness has a task for each subject of the English MMLU and averages them by their size: the mean over all questions. One task over
-# the data set's configuration "all" has the same prompts and, by construction, that mean.
+# The harness has a task for each subject of the English MMLU and averages them by their size: the mean over all
+# questions. One task over the data set's configuration "all" has the same prompts and, by construction, that mean.
 MMLU = {
     "dataset_name": "all",
-    "description": "The following are multiple choice questions (with answers) about {{subject | replace('_', ' ')}}.\n\n",
+    "description": "The following are multiple choice questions (with answers) about {{subject | replace('_', ' "
+    "')}}.\n\n",
 }
 
 
 class TaskSpec(NamedTuple):
     """One task in one language.
 
-    `config` is a whole configuration of the harness: `lm_eval.simple_evaluate` takes it among its `tasks` and reports it, always as one task,
-    under `name`. `metrics` are in the harness's order, fractions from 0 to 1; `chance` is what guessing reaches; `section` is the paper's.
+    `config` is a whole configuration of the harness: `lm_eval.simple_evaluate` takes it among its `tasks` and reports
+    it, always as one task, under `name`. `metrics` are in the harness's order, fractions from 0 to 1; `chance` is what
+    guessing reaches; `section` is the paper's.
     """
 
     family: str
@@ -82,7 +99,10 @@ class TaskSpec(NamedTuple):
 
 def families() -> dict[str, Family]:
     """Every family by name, the paper's first."""
-    return PAPER | {name: Family("4.3" if task.chance is None else "4.2", dict.fromkeys(task.languages, "")) for name, task in _embedded().items()}
+    return PAPER | {
+        name: Family("4.3" if task.chance is None else "4.2", dict.fromkeys(task.languages, ""))
+        for name, task in _embedded().items()
+    }
 
 
 def groups() -> dict[str, list[str]]:
@@ -90,13 +110,14 @@ def groups() -> dict[str, list[str]]:
 
 
 def _embedded() -> dict:
-    from . import embedded  # on use: it reads packaged text
+    from calibprune.tasks import embedded  # on use: it reads packaged text
 
     return embedded.TASKS
 
 
 def select(names: list[str], languages: list[str], mirrored: bool = False) -> list[tuple[str, str]]:
-    """The tasks that the names stand for, as (family, language), each once, in the order of the names and of the languages.
+    """The tasks that the names stand for, as (family, language), each once, in the order of the names and of the
+    languages.
 
     Args:
         names: families, groups ("paper", "embedded") and single tasks ("arc_challenge_de").
@@ -104,7 +125,8 @@ def select(names: list[str], languages: list[str], mirrored: bool = False) -> li
         mirrored: whether the data come from a mirror.
 
     Raises:
-        ParameterError: an unknown name; a task for a language that the study or the task does not have; a family or group without any
+        ParameterError: an unknown name; a task for a language that the study or the task does not have; a family or
+        group without any
             of the study's languages.
     """
     known, group = families(), groups()
@@ -112,17 +134,23 @@ def select(names: list[str], languages: list[str], mirrored: bool = False) -> li
     for name in names:
         family, _, language = str(name).rpartition("_")
         if name in group:
-            found = [pair for member in group[name] for pair in _of_family(member, known[member], languages, mirrored and name != "paper")]
+            found = [
+                pair
+                for member in group[name]
+                for pair in _of_family(member, known[member], languages, mirrored and name != "paper")
+            ]
             if not found:
                 raise ParameterError(
-                    f"tasks: none of {name!r} exists in the study's languages ({', '.join(languages)}): add a language or leave it out"
+                    f"tasks: none of {name!r} exists in the study's languages ({', '.join(languages)}): "
+                    f"add a language or leave it out"
                 )
         elif name in known:
             found = _of_family(name, known[name], languages, mirrored)
             if not found:
                 there = ", ".join(code for code in known[name].yaml if mirrored or code not in known[name].mirrored)
                 raise ParameterError(
-                    f"task {name}: exists in {there}, none of which is among the study's languages ({', '.join(languages)}): add one or leave it out"
+                    f"task {name}: exists in {there}, none of which is among the study's languages "
+                    f"({', '.join(languages)}): add one or leave it out"
                 )
         elif family in known and language in LANGUAGES:
             found = [_single(family, known[family], language, languages, mirrored)]
@@ -139,9 +167,14 @@ def _of_family(name: str, family: Family, languages: list[str], mirrored: bool) 
 def _single(name: str, family: Family, language: str, languages: list[str], mirrored: bool) -> tuple[str, str]:
     task = f"{name}_{language}"
     if language not in family.yaml:
-        raise ParameterError(f"task {task}: does not exist; {name} is there in {', '.join(family.yaml)}: choose one of these")
+        raise ParameterError(
+            f"task {task}: does not exist; {name} is there in {', '.join(family.yaml)}: choose one of these"
+        )
     if language not in languages:
-        raise ParameterError(f"task {task}: {language!r} is not among the study's languages ({', '.join(languages)}): add it or leave the task out")
+        raise ParameterError(
+            f"task {task}: {language!r} is not among the study's languages ({', '.join(languages)}): add "
+            f"it or leave the task out"
+        )
     if language in family.mirrored and not mirrored:
         raise ParameterError(f"task {task}: only a mirror has its data: give data_mirror or leave the task out")
     return name, language
@@ -151,7 +184,11 @@ def _unknown(name: Any, known: dict[str, Family]) -> str:
     names = [*groups(), *known]
     single = [f"{family}_{code}" for family in known for code in known[family].yaml]
     near = difflib.get_close_matches(str(name), names + single, n=1)
-    return f"unknown task {name!r}; did you mean {near[0]!r}?" if near else f"{one_of('task', name, names)}, or one language such as arc_challenge_de"
+    return (
+        f"unknown task {name!r}; did you mean {near[0]!r}?"
+        if near
+        else f"{one_of('task', name, names)}, or one language such as arc_challenge_de"
+    )
 
 
 def resolve(names: list[str], languages: list[str], mirror: str | Path | None = None) -> list[TaskSpec]:
@@ -162,27 +199,33 @@ def resolve(names: list[str], languages: list[str], mirror: str | Path | None = 
     """
     folder = None if mirror is None else Path(mirror).expanduser()
     if folder and not folder.is_dir():
-        raise ParameterError(f"data_mirror: {str(mirror)!r} is not a folder: give the one that holds a folder for each data set")
+        raise ParameterError(
+            f"data_mirror: {str(mirror)!r} is not a folder: give the one that holds a folder for each data set"
+        )
     return [_spec(family, language, folder) for family, language in select(names, languages, folder is not None)]
 
 
 def _spec(family: str, language: str, folder: Path | None) -> TaskSpec:
     config = _config(family, language)
     if folder is not None and family in PAPER:
-        _documents(family, language, folder)  # what is wrong with them is said now, not when the models have been pruned
+        # what is wrong with them is said now, not when the models have been pruned
+        _documents(family, language, folder)
         config |= (mkqa if family == "mkqa" else mirror).source(family, language, folder)
     metrics = tuple(metric["metric"] for metric in config["metric_list"])
-    chance = 0.25 if config["output_type"] == "multiple_choice" else 0.0  # ARC has a few questions with three or five options
+    # ARC has a few questions with three or five options
+    chance = 0.25 if config["output_type"] == "multiple_choice" else 0.0
     return TaskSpec(family, language, config, metrics, chance, families()[family].section)
 
 
 def _config(family: str, language: str) -> dict[str, Any]:
     if family not in PAPER:
-        from . import embedded
+        from calibprune.tasks import embedded
 
         return embedded.config(family, language)
     import lm_eval.tasks
-    from lm_eval.tasks._yaml_loader import load_yaml  # gives one task's configuration; the public way reads the harness's thousands first
+
+    # gives one task's configuration; the public way reads the harness's thousands first
+    from lm_eval.tasks._yaml_loader import load_yaml
 
     config = load_yaml(Path(lm_eval.tasks.__file__).parent / PAPER[family].yaml[language])
     if (family, language) == ("mmlu", "en"):
@@ -195,9 +238,11 @@ def _documents(family: str, language: str, folder: str | Path) -> list[dict]:
 
 
 def fingerprint(spec: TaskSpec) -> str:
-    """Names a task by what decides its scores: the harness's version, the prompt and metrics, and the data or where the hub keeps them."""
+    """Names a task by what decides its scores: the harness's version, the prompt and metrics, and the data or where the
+    hub keeps them.
+    """
     if spec.family not in PAPER:
-        from . import embedded
+        from calibprune.tasks import embedded
 
         return digest(spec.language, embedded.fingerprint(spec.family))
     config = {key: value for key, value in spec.config.items() if key not in ("custom_dataset", "dataset_kwargs")}
@@ -208,4 +253,9 @@ def fingerprint(spec: TaskSpec) -> str:
 
 
 def _callable_name(value: Callable) -> str:
-    return f"{value.__module__}.{value.__qualname__}"
+    """A function by its name; those of other packages with their module. Ours may move to another file without another
+    fingerprint.
+    """
+    return (
+        value.__qualname__ if value.__module__.startswith("calibprune.") else f"{value.__module__}.{value.__qualname__}"
+    )

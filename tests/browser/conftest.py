@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from calibprune import book
+from calibbook import build as book
+from calibbook.checkout import ROOT
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -22,11 +23,11 @@ def book_html(tmp_path_factory, request) -> Path:
     root = tmp_path_factory.mktemp("book")
     derived = shutil.ignore_patterns("executed", "__pycache__")
     for name in ("book", "notebooks", "params"):
-        shutil.copytree(book.ROOT / name, root / name, ignore=derived)
+        shutil.copytree(ROOT / name, root / name, ignore=derived)
     for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(book.ROOT / name, root)
+        shutil.copy(ROOT / name, root)
     store = request.getfixturevalue("smoke_store")
-    return book.build(book.ROOT / "params" / "smoke.yaml", root=root, overrides={"store": store}).parent
+    return book.build(ROOT / "params" / "smoke.yaml", root=root, overrides={"store": store}).parent
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,12 @@
 import pytest
 import yaml
 
-from calibprune import book
+from calibbook import build as book
+from calibbook.checkout import ROOT
 
-PAGES = book.pages(book.ROOT / "_toc.yml")
+PAGES = book.pages(ROOT / "_toc.yml")
 RESULTS = "executed/04_1_pruning_results"
-TITLE = yaml.safe_load((book.ROOT / "_config.yml").read_text(encoding="utf-8"))["title"]
+TITLE = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["title"]
 
 BEYOND_REACH = """all => all.filter(e => {
     const wide = box => box.getBoundingClientRect().right > window.innerWidth + 1;

@@ -1,7 +1,8 @@
 """The embedded tasks: made from packaged text and the CLDR, without any download, parallel in the seven languages.
 
 One file makes the items of each family; the YAML files here give them to the Evaluation Harness, so that
-`lm_eval --include_path calibprune/tasks/embedded --tasks continuation_de` works as well as `config("continuation", "de")`.
+`lm_eval --include_path calibprune/tasks/embedded --tasks continuation_de` works as well as `config("continuation",
+"de")`.
 """
 
 from collections.abc import Callable
@@ -11,19 +12,19 @@ from typing import NamedTuple
 
 import datasets
 
-from ...corpora.base import digest
-from ...errors import ParameterError, one_of
-from ...languages import LANGUAGES
-from ..mkqa import scores
-from . import continuation, facts, knowledge, passage
+from calibprune.corpora.base import digest
+from calibprune.errors import ParameterError, one_of
+from calibprune.languages import LANGUAGES
+from calibprune.tasks.embedded import continuation, facts, knowledge, passage
+from calibprune.tasks.paper.mkqa import scores
 
 
 class Embedded(NamedTuple):
     """A family of tasks, one in each language.
 
-    `chance` is the accuracy of guessing, None where answers are generated. `metrics` are the harness's names, the first one the one to report.
-    `build(language)` makes the items: `id` (equal in all languages) and, for four-way questions, `context`, `choices`, `gold`; for
-    generated answers, `context`, `answers`, `language`.
+    `chance` is the accuracy of guessing, None where answers are generated. `metrics` are the harness's names, the first
+    one the one to report. `build(language)` makes the items: `id` (equal in all languages) and, for four-way questions,
+    `context`, `choices`, `gold`; for generated answers, `context`, `answers`, `language`.
     """
 
     name: str
@@ -64,7 +65,9 @@ def _made(family: Embedded, language: str) -> list[dict]:
 
 
 def config(name: str, language: str) -> dict:
-    """What `lm_eval.simple_evaluate(tasks=[...])` takes: the task's YAML file, read as the harness reads it. Errors as in `items`."""
+    """What `lm_eval.simple_evaluate(tasks=[...])` takes: the task's YAML file, read as the harness reads it. Errors as
+    in `items`.
+    """
     from lm_eval.tasks._yaml_loader import load_yaml
 
     items(name, language)  # bad names and missing text are said here, in one line
@@ -84,7 +87,9 @@ def _fingerprint(family: Embedded) -> str:
 
 
 def dataset(family: str, language: str, **_) -> dict[str, datasets.Dataset]:
-    """The items as the harness wants them; the YAML files name this function. Other settings, which the harness hands on, are ignored."""
+    """The items as the harness wants them; the YAML files name this function. Other settings, which the harness hands
+    on, are ignored.
+    """
     return {"test": datasets.Dataset.from_list(items(family, language))}
 
 

@@ -1,16 +1,20 @@
-"""Order and gold positions of generated items: they look random, are the same everywhere, and are balanced in every prefix."""
+"""Order and gold positions of generated items: they look random, are the same everywhere, and are balanced in every
+prefix.
+"""
 
 from collections.abc import Iterable
 from itertools import permutations
 
-from ...corpora.base import digest
+from calibprune.corpora.base import digest
 
 OPTIONS = 4
 _ORDERS = tuple(permutations(range(OPTIONS)))
 
 
 def shuffled(names: Iterable[str], salt: str) -> list[str]:
-    """The names in an order that depends on the names and the salt alone, so that the first few are a fair sample of all."""
+    """The names in an order that depends on the names and the salt alone, so that the first few are a fair sample of
+    all.
+    """
     return sorted(names, key=lambda name: digest(salt, name))
 
 

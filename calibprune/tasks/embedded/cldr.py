@@ -1,4 +1,6 @@
-"""Names of states, currencies and places in the seven languages, and which belong together: the CLDR, from PyPI Babel."""
+"""Names of states, currencies and places in the seven languages, and which belong together: the CLDR, from PyPI
+Babel.
+"""
 
 from functools import cache
 
@@ -6,7 +8,7 @@ from babel import Locale
 from babel.core import get_global
 from babel.numbers import get_currency_name
 
-from ...corpora.cleaning import plain
+from calibprune.corpora.cleaning import plain
 
 
 def territory(code: str, language: str) -> str:
@@ -21,12 +23,14 @@ def currency(code: str, language: str) -> str:
 
 def currency_forms(code: str, language: str) -> list[str]:
     """The names of a currency alone and after numbers ("US Dollar", "US dollars"), without repetitions."""
-    after_numbers = (get_currency_name(code, count, _locale(language)) for count in (1, 2, 5, 11, 100))  # every plural category of Arabic
+    # every plural category of Arabic
+    after_numbers = (get_currency_name(code, count, _locale(language)) for count in (1, 2, 5, 11, 100))
     return list(dict.fromkeys([currency(code, language), *map(plain, after_numbers)]))
 
 
 def place(zone: str, language: str) -> str:
-    """The place after which a time zone ("Europe/Berlin") is named; where the CLDR has no own name in a language, the English one.
+    """The place after which a time zone ("Europe/Berlin") is named; where the CLDR has no own name in a language, the
+    English one.
 
     Looks under the zone's older names as well: the CLDR keeps "Asia/Calcutta" where Babel says "Asia/Kolkata".
     """

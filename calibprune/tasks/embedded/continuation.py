@@ -1,7 +1,9 @@
-"""`continuation_<lang>`: which of four endings does this interface message have? In the form of HellaSwag (Zellers et al. 2019).
+"""`continuation_<lang>`: which of four endings does this interface message have? In the form of HellaSwag (Zellers et
+al. 2019).
 
-From the validation messages of Chromium, but none that quotes a calibration message. The distractors are the endings of three other
-messages, the same ones in every language: of similar length in all of them, and like the right one with or without a full stop at the end.
+From the validation messages of Chromium, but none that quotes a calibration message. The distractors are the endings of
+three other messages, the same ones in every language: of similar length in all of them, and like the right one with or
+without a full stop at the end.
 """
 
 from functools import cache
@@ -9,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...corpora import chromium
-from ...corpora.cleaning import sameness
-from ...corpora.near import families
-from ...languages import LANGUAGES
-from .arrange import gold_positions, shuffled, with_gold
-from .cutting import bonds, cut, ends_sentence
-from .lengths import similar
+from calibprune.corpora import chromium
+from calibprune.corpora.cleaning import sameness
+from calibprune.corpora.near import families
+from calibprune.languages import LANGUAGES
+from calibprune.tasks.embedded.arrange import gold_positions, shuffled, with_gold
+from calibprune.tasks.embedded.cutting import bonds, cut, ends_sentence
+from calibprune.tasks.embedded.lengths import similar
 
 NEAREST = 12  # of so many messages with endings of about the same length, three are taken
 LONGEST_RATIO = 2.0  # of the lengths of two endings, in any language
@@ -55,7 +57,11 @@ def questions() -> tuple[Question, ...]:
     apart = similar(endings)
     chosen = {}
     for row, i in enumerate(ids):
-        nearest = (ids[column] for column in np.argsort(apart[row], kind="stable").tolist() if apart[row, column] <= np.log(LONGEST_RATIO))
+        nearest = (
+            ids[column]
+            for column in np.argsort(apart[row], kind="stable").tolist()
+            if apart[row, column] <= np.log(LONGEST_RATIO)
+        )
         fit = [j for j in nearest if family[j] != family[i] and _exchangeable(halves[i], halves[j])]
         chosen[i] = _three_different(shuffled(map(str, fit[:NEAREST]), f"continuation {i}"))
     order = [int(name) for name in shuffled((str(i) for i, three in chosen.items() if len(three) == 3), "continuation")]
@@ -66,14 +72,17 @@ def questions() -> tuple[Question, ...]:
 @cache
 def _cut_messages() -> dict[int, dict[str, tuple[str, str]]]:
     """Message id -> (beginning, ending) by language; only messages that can be cut in every language."""
-    bond = bonds(texts["zh"] for texts, _ in chromium.messages().values())  # counts of characters, from which no text can be told
+    # counts of characters, from which no text can be told
+    bond = bonds(texts["zh"] for texts, _ in chromium.messages().values())
     quoting, found = _quoting(), {}
     for i, (texts, held_out) in chromium.messages().items():
         pairs = {language: cut(texts[language], language, bond) for language in LANGUAGES}
         if (
             held_out
             and i not in quoting
-            and all(pair and len(pair[1]) >= SHORTEST.get(language, SHORTEST_ELSEWHERE) for language, pair in pairs.items())
+            and all(
+                pair and len(pair[1]) >= SHORTEST.get(language, SHORTEST_ELSEWHERE) for language, pair in pairs.items()
+            )
         ):
             found[i] = pairs
     return found
@@ -84,7 +93,9 @@ def _quoting() -> set[int]:
     found = set()
     for language in LANGUAGES:
         texts = {i: (sameness(texts[language]), held_out) for i, (texts, held_out) in chromium.messages().items()}
-        sides = {side: "\n".join(text for text, held_out in texts.values() if held_out == side) for side in (True, False)}
+        sides = {
+            side: "\n".join(text for text, held_out in texts.values() if held_out == side) for side in (True, False)
+        }
         found |= {i for i, (text, held_out) in texts.items() if held_out and text in sides[False]}
         for quoted in [text for text, held_out in texts.values() if not held_out and text in sides[True]]:
             found |= {i for i, (text, held_out) in texts.items() if held_out and quoted in text}
@@ -92,19 +103,23 @@ def _quoting() -> set[int]:
 
 
 def _exchangeable(a: dict[str, tuple[str, str]], b: dict[str, tuple[str, str]]) -> bool:
-    """Whether the ending of b can be a distractor of a: another text in every language, which also ends, or does not end, a sentence."""
+    """Whether the ending of b can be a distractor of a: another text in every language, which also ends, or does not
+    end, a sentence.
+    """
     return all(
         ends_sentence(a[language][1]) == ends_sentence(b[language][1])
         and not _contained(a[language][1], b[language][1])
         for language in a
-    )  # fmt: skip
+    )
 
 
 def _three_different(candidates: list[str]) -> list[int]:
     """The first three messages whose endings differ from each other in every language."""
     halves, three = _cut_messages(), []
     for candidate in map(int, candidates):
-        if len(three) < 3 and not any(_contained(halves[candidate][key][1], halves[other][key][1]) for other in three for key in LANGUAGES):
+        if len(three) < 3 and not any(
+            _contained(halves[candidate][key][1], halves[other][key][1]) for other in three for key in LANGUAGES
+        ):
             three.append(candidate)
     return three
 

@@ -1,13 +1,14 @@
-"""`facts_<lang>`: the facts of `knowledge_<lang>` closed-book: the answer is generated and compared by token F1, as in MKQA (Longpre et al. 2021).
+"""`facts_<lang>`: the facts of `knowledge_<lang>` closed-book: the answer is generated and compared by token F1, as in
+MKQA (Longpre et al. 2021).
 
-A base model does not know from the question alone what kind of answer is wanted. Three answered examples of the same kind, always the
-same ones, stand before each question; they are not asked themselves.
+A base model does not know from the question alone what kind of answer is wanted. Three answered examples of the same
+kind, always the same ones, stand before each question; they are not asked themselves.
 """
 
-from .arrange import shuffled
-from .cldr import currency_forms
-from .wording import answered, question
-from .world import NAMES, Fact, facts
+from calibprune.tasks.embedded.arrange import shuffled
+from calibprune.tasks.embedded.cldr import currency_forms
+from calibprune.tasks.embedded.wording import answered, question
+from calibprune.tasks.embedded.world import NAMES, Fact, facts
 
 EXAMPLES = {
     "currency": ("GB", "JP", "IN"),

@@ -1,15 +1,16 @@
 """`knowledge_<lang>`: four-way questions about currencies, parts of the world and places, from the CLDR.
 
-The subject matter is MMLU's and ARC's (Hendrycks et al. 2021; Clark et al. 2018), the form ARC's: each of the four answers is scored as
-the continuation of the question. A model of 270 million parameters cannot make use of the letters A to D.
+The subject matter is MMLU's and ARC's (Hendrycks et al. 2021; Clark et al. 2018), the form ARC's: each of the four
+answers is scored as the continuation of the question. A model of 270 million parameters cannot make use of the letters
+A to D.
 """
 
 from functools import cache
 from typing import NamedTuple
 
-from .arrange import gold_positions, shuffled, with_gold
-from .wording import question
-from .world import NAMES, Fact, facts
+from calibprune.tasks.embedded.arrange import gold_positions, shuffled, with_gold
+from calibprune.tasks.embedded.wording import question
+from calibprune.tasks.embedded.world import NAMES, Fact, facts
 
 
 class Question(NamedTuple):
@@ -26,7 +27,14 @@ def items(language: str) -> list[dict]:
     for fact, choices, gold in questions():
         subject, answer = NAMES[fact.kind]
         context = question(fact.kind, subject(fact.subject, language), language)
-        result.append({"id": fact.id, "context": context, "choices": [answer(choice, language) for choice in choices], "gold": gold})
+        result.append(
+            {
+                "id": fact.id,
+                "context": context,
+                "choices": [answer(choice, language) for choice in choices],
+                "gold": gold,
+            }
+        )
     return result
 
 

@@ -4,7 +4,8 @@ import numpy as np
 
 
 def similar(texts: list[dict[str, str]]) -> np.ndarray:
-    """How far the lengths of two texts are apart: the greatest ratio of their characters over all languages, as a natural logarithm.
+    """How far the lengths of two texts are apart: the greatest ratio of their characters over all languages, as a
+    natural logarithm.
 
     Args:
         texts: n texts, each by language.

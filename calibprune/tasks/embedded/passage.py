@@ -1,9 +1,11 @@
-"""`passage_<lang>`: which of four passages continues an article of the Declaration? In the four-way form of Belebele (Bandarkar et al. 2024).
+"""`passage_<lang>`: which of four passages continues an article of the Declaration? In the four-way form of Belebele
+(Bandarkar et al. 2024).
 
-From the validation articles of the Universal Declaration of Human Rights, whose paragraphs are parallel. An article is cut inside one of
-its paragraphs, and the rest of that paragraph is to be found among the rests of paragraphs of other validation articles: the same ones in
-every language, of similar length in all of them. Nearly every paragraph is one sentence; asked for the next whole one, a model of 270 million
-parameters guesses, because almost all of them begin alike.
+From the validation articles of the Universal Declaration of Human Rights, whose paragraphs are parallel. An article is
+cut inside one of its paragraphs, and the rest of that paragraph is to be found among the rests of paragraphs of other
+validation articles: the same ones in every language, of similar length in all of them. Nearly every paragraph is one
+sentence; asked for the next whole one, a model of 270 million parameters guesses, because almost all of them begin
+alike.
 """
 
 from functools import cache
@@ -11,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...corpora import chromium, udhr
-from ...languages import LANGUAGES
-from .arrange import gold_positions, shuffled, with_gold
-from .cutting import bonds, cut, joint
-from .lengths import similar
+from calibprune.corpora import chromium, udhr
+from calibprune.languages import LANGUAGES
+from calibprune.tasks.embedded.arrange import gold_positions, shuffled, with_gold
+from calibprune.tasks.embedded.cutting import bonds, cut, joint
+from calibprune.tasks.embedded.lengths import similar
 
 SHARES = (0.5, 0.25, 0.75)  # where the paragraphs are cut: all of them at the first place before any at the second
 NEAR = 0.12  # so near to these places a Chinese paragraph is cut
@@ -25,7 +27,9 @@ NEAREST = 8  # of so many passages of about the same length, three are taken
 
 
 class Place(NamedTuple):
-    """A cut: the paragraph's number in the Declaration, its article, and by language the article up to the cut and the rest of the paragraph."""
+    """A cut: the paragraph's number in the Declaration, its article, and by language the article up to the cut and the
+    rest of the paragraph.
+    """
 
     paragraph: int
     share: float
@@ -61,7 +65,11 @@ def questions() -> tuple[Question, ...]:
     """The questions, the same in every language."""
     at = places()
     apart = similar([place.after for place in at])
-    order = [int(name) for share in SHARES for name in shuffled((str(i) for i, place in enumerate(at) if place.share == share), "passage")]
+    order = [
+        int(name)
+        for share in SHARES
+        for name in shuffled((str(i) for i, place in enumerate(at) if place.share == share), "passage")
+    ]
     result = []
     for index, position in zip(order, gold_positions(len(order), "passage"), strict=True):
         result.append(Question(index, tuple(with_gold(_distractors(index, apart[index]), index, position)), position))
@@ -96,7 +104,15 @@ def places() -> tuple[Place, ...]:
         earlier = [j for j in range(number) if texts["en"][j][0] == article]
         for share in sorted(SHARES):
             parts = {language: cut(texts[language][number][1], language, bond, share, NEAR) for language in LANGUAGES}
-            if all(pair and min(map(len, pair)) >= SHORTEST.get(language, SHORTEST_ELSEWHERE) for language, pair in parts.items()):
-                before = {language: joint(language).join([*(texts[language][j][1] for j in earlier), pair[0]]) for language, pair in parts.items()}
-                found.append(Place(number, share, article, before, {language: pair[1] for language, pair in parts.items()}))
+            if all(
+                pair and min(map(len, pair)) >= SHORTEST.get(language, SHORTEST_ELSEWHERE)
+                for language, pair in parts.items()
+            ):
+                before = {
+                    language: joint(language).join([*(texts[language][j][1] for j in earlier), pair[0]])
+                    for language, pair in parts.items()
+                }
+                found.append(
+                    Place(number, share, article, before, {language: pair[1] for language, pair in parts.items()})
+                )
     return tuple(found)

@@ -1,6 +1,8 @@
-"""The prompts of the CLDR's facts in the seven languages: labels and names, so that no name needs an article, a case or an agreement."""
+"""The prompts of the CLDR's facts in the seven languages: labels and names, so that no name needs an article, a case or
+an agreement.
+"""
 
-from .cutting import joint
+from calibprune.tasks.embedded.cutting import joint
 
 # (label of the subject, label of the answer) by kind of fact
 LABELS: dict[str, dict[str, tuple[str, str]]] = {

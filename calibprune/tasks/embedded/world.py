@@ -1,4 +1,5 @@
-"""What the CLDR knows and a model may know: the currency of a state, the part of the world it lies in, the state of a place.
+"""What the CLDR knows and a model may know: the currency of a state, the part of the world it lies in, the state of a
+place.
 
 A fact names its subject and its answer by codes, so that it is one and the same in every language.
 """
@@ -8,28 +9,41 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-from ...corpora.base import digest
-from ...corpora.cleaning import sameness
-from ...languages import LANGUAGES
-from . import cldr
-from .regions import CONTINENT, STATES, SUBREGION, SUBREGIONS
+from calibprune.corpora.base import digest
+from calibprune.corpora.cleaning import sameness
+from calibprune.languages import LANGUAGES
+from calibprune.tasks.embedded import cldr
+from calibprune.tasks.embedded.regions import CONTINENT, STATES, SUBREGION, SUBREGIONS
 
 PLACES_A_STATE = 5  # without it every fifth place would be in the United States, Canada or Russia
 # States on the border of two continents, for which two answers are in use.
 TWO_CONTINENTS = frozenset(["AM", "AZ", "CY", "EG", "GE", "ID", "KZ", "RU", "TL", "TR"])
 CHANGED = frozenset(["BG"])  # the euro since 2026, which this CLDR does not know yet
-# What people pay with besides their own currency is no distractor: the US dollar nearly everywhere, other currencies in some states.
+# What people pay with besides their own currency is no distractor: the US dollar nearly everywhere, other currencies in
+# some states.
 PAID_WITH_ELSEWHERE = "USD"
 ALSO_TAKEN = {
-    "AL": "EUR", "BA": "EUR", "BN": "SGD", "CH": "EUR", "CY": "TRY", "LI": "EUR", "MK": "EUR", "NP": "INR", "RS": "EUR", "SG": "BND", "SZ": "ZAR",
-}  # fmt: skip
+    "AL": "EUR",
+    "BA": "EUR",
+    "BN": "SGD",
+    "CH": "EUR",
+    "CY": "TRY",
+    "LI": "EUR",
+    "MK": "EUR",
+    "NP": "INR",
+    "RS": "EUR",
+    "SG": "BND",
+    "SZ": "ZAR",
+}
 # Places whose state is disputed, and one whose name several neighbours have as well.
 UNCLEAR = frozenset(["Asia/Famagusta", "Asia/Jerusalem", "Europe/Simferopol", "America/La_Paz"])
 SHARE_NAMES_OF_TOWNS = frozenset(["CA", "US"])
 
 
 class Fact(NamedTuple):
-    """`kind` is "currency", "region" or "place"; `rivals` are wrong answers of the same kind, from which distractors may be taken."""
+    """`kind` is "currency", "region" or "place"; `rivals` are wrong answers of the same kind, from which distractors
+    may be taken.
+    """
 
     kind: str
     subject: str
@@ -41,7 +55,8 @@ class Fact(NamedTuple):
         return f"{self.kind}/{self.subject}"
 
 
-NAMES: dict[str, tuple[Callable[[str, str], str], Callable[[str, str], str]]] = {  # kind -> names of subject and of answer
+# kind -> names of subject and of answer
+NAMES: dict[str, tuple[Callable[[str, str], str], Callable[[str, str], str]]] = {
     "currency": (cldr.territory, cldr.currency),
     "region": (cldr.territory, cldr.territory),
     "place": (cldr.place, cldr.territory),
@@ -62,7 +77,9 @@ def _currencies() -> list[Fact]:
     result = []
     for state, code in used.items():
         excluded = (
-            cldr.currencies_ever(state) | {used[other] for other in _alike(state) if other in used} | {PAID_WITH_ELSEWHERE, ALSO_TAKEN.get(state)}
+            cldr.currencies_ever(state)
+            | {used[other] for other in _alike(state) if other in used}
+            | {PAID_WITH_ELSEWHERE, ALSO_TAKEN.get(state)}
         )
         wrong = [other for other in states_of if other not in excluded]
         near = [other for other in wrong if any(CONTINENT[s] == CONTINENT[state] for s in states_of[other])]
@@ -73,37 +90,62 @@ def _currencies() -> list[Fact]:
 def _regions() -> list[Fact]:
     """Rivals lie in other continents: which part of its own continent a state belongs to is often told in two ways."""
     return [
-        Fact("region", state, SUBREGION[state], tuple(code for code, (continent, _) in SUBREGIONS.items() if continent != CONTINENT[state]))
+        Fact(
+            "region",
+            state,
+            SUBREGION[state],
+            tuple(code for code, (continent, _) in SUBREGIONS.items() if continent != CONTINENT[state]),
+        )
         for state in STATES
         if state not in TWO_CONTINENTS
     ]
 
 
 def _places() -> list[Fact]:
-    """Rivals are neighbours: states of the same part of the world, or of the same continent where that has fewer than four."""
+    """Rivals are neighbours: states of the same part of the world, or of the same continent where that has fewer than
+    four.
+    """
     result = []
     for state in STATES:
-        wrong = [other for other in STATES if other != state and other not in _alike(state) and {state, other} != SHARE_NAMES_OF_TOWNS]
+        wrong = [
+            other
+            for other in STATES
+            if other != state and other not in _alike(state) and {state, other} != SHARE_NAMES_OF_TOWNS
+        ]
         near = [other for other in wrong if SUBREGION[other] == SUBREGION[state]]
         rivals = tuple(near if len(near) >= 3 else [other for other in wrong if CONTINENT[other] == CONTINENT[state]])
-        zones = sorted((zone for zone in cldr.zones(state) if zone not in UNCLEAR), key=lambda zone: digest("place", zone))
-        result += [Fact("place", zone, state, rivals) for zone in zones if not _gives_away(zone, state)][:PLACES_A_STATE]
+        zones = sorted(
+            (zone for zone in cldr.zones(state) if zone not in UNCLEAR), key=lambda zone: digest("place", zone)
+        )
+        result += [Fact("place", zone, state, rivals) for zone in zones if not _gives_away(zone, state)][
+            :PLACES_A_STATE
+        ]
     elsewhere = Counter((language, name) for fact in result for language, name in _place_names(fact.subject).items())
     return [fact for fact in result if all(elsewhere[pair] == 1 for pair in _place_names(fact.subject).items())]
 
 
 def _gives_away(zone: str, state: str) -> bool:
-    """Whether a place is named like its state, or the other way round: Tunis in Arabic and Spanish, Mexico City, Singapore."""
+    """Whether a place is named like its state, or the other way round: Tunis in Arabic and Spanish, Mexico City,
+    Singapore.
+    """
     places, states = _place_names(zone), _state_names(state)
-    return any(p in s or s in p or (language != "zh" and p[:4] == s[:4]) for language, p in places.items() if (s := states[language]))
+    return any(
+        p in s or s in p or (language != "zh" and p[:4] == s[:4])
+        for language, p in places.items()
+        if (s := states[language])
+    )
 
 
 @cache
 def _alike(state: str) -> frozenset[str]:
-    """The states whose name, in some language, is contained in this one's or contains it: Niger and Nigeria, the two Congos."""
+    """The states whose name, in some language, is contained in this one's or contains it: Niger and Nigeria, the two
+    Congos.
+    """
     names = _state_names(state)
     return frozenset(
-        other for other in STATES if other != state and any(a in names[key] or names[key] in a for key, a in _state_names(other).items())
+        other
+        for other in STATES
+        if other != state and any(a in names[key] or names[key] in a for key, a in _state_names(other).items())
     )
 
 

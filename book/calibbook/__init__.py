@@ -1,0 +1,6 @@
+"""From the records of a study to this book: each notebook has a room of its name, with its data, tables, figures and
+claims.
+
+`build.py` executes the notebooks, judges them and renders the pages; `shared/` is what several rooms use. `python -m
+calibbook params/embedded.yaml` does all of it.
+"""

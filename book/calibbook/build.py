@@ -1,0 +1,165 @@
+"""From parameters to the rendered book: notebooks are executed, judged, and bound with the pages.
+
+papermill's own metadata says 'completed' after a timeout, and the book's builder renders a failed or never-executed
+notebook without a warning. So neither is asked: `check` looks at the cells themselves.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from calibbook import side_by_side
+from calibbook.checkout import ROOT
+from calibbook.gate import check
+from calibbook.notebooks import execute, unchanged
+from calibprune.errors import NotebookError, ParameterError
+from calibprune.files import held
+
+LOG_TAIL = 20
+"""Lines of the builder's log that are shown when it fails."""
+
+AT_ONCE = 2
+"""Notebooks that are executed side by side. Each is mostly the work of one thread, and may hold a gigabyte."""
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def build(
+    params: Path, *, root: Path = ROOT, overrides: dict | None = None, timeout: int = 3600, inputs: str = ""
+) -> Path:
+    """Executes and checks the notebooks that the table of contents names, and builds the HTML.
+
+    The results should be in the store already, so that the notebooks only read them. Notebooks whose source,
+    parameters and results are unchanged are not executed again. The HTML is built aside and put at
+    `root`/_build/html only when it is whole.
+
+    Args:
+        params: YAML file with a flat mapping of study parameters.
+        root: holds book/, notebooks/, _config.yml and _toc.yml; it is the notebooks' working folder as well.
+        overrides: parameters that replace those of the file.
+        timeout: seconds that one notebook cell may take.
+        inputs: what the notebooks read, as `Study.fingerprint` names it; by default whatever is in the store.
+
+    Returns:
+        `root`/_build/html/index.html.
+
+    Raises:
+        ParameterError: `params` is no such file, `root` holds no book, or a notebook lacks a parameter.
+        NotebookError: a notebook or the book's builder failed.
+    """
+    root = Path(root).resolve()
+    parameters = read_parameters(Path(params)) | (overrides or {})
+    target = root / "_build"
+    target.mkdir(exist_ok=True)
+    with held(target / ".lock"):  # of two that build at once the second finds its work done
+        return _build(root, parameters, timeout, inputs)
+
+
+def _build(root: Path, parameters: dict, timeout: int, inputs: str) -> Path:
+    names = [page for page in pages(root / "_toc.yml") if page.startswith("executed/")]
+    executed = [root / "book" / f"{name}.ipynb" for name in names]
+    # by a process that was killed; the builder would take it for a page
+    for left in (root / "book" / "executed").glob(".executing-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    inputs = inputs or results_fingerprint(root / str(parameters.get("store", "results")))
+    inputs += results_fingerprint(root / "book" / "results")  # published runs and benchmarks
+    _execute(
+        [path for path in executed if not _is_unchanged(path, root, parameters, inputs)],
+        root,
+        parameters,
+        timeout,
+        inputs,
+    )
+    for path in executed:
+        check(path)
+    print("building the book", file=sys.stderr)
+    return _render(root)
+
+
+def _is_unchanged(path: Path, root: Path, parameters: dict, inputs: str) -> bool:
+    if same := unchanged(root / "notebooks" / path.name, path, parameters, inputs):
+        print(f"notebook {path.name} unchanged", file=sys.stderr)
+    return same
+
+
+def _execute(paths: list[Path], root: Path, parameters: dict, timeout: int, inputs: str) -> None:
+    """Notebooks side by side, each in a process of its own, since papermill changes the working folder of the process
+    it runs in.
+    """
+    if paths:
+        print(f"notebooks {', '.join(path.name for path in paths)}, {AT_ONCE} at a time", file=sys.stderr)
+    calls = {path.name: (root / "notebooks" / path.name, path, parameters, timeout, inputs, root) for path in paths}
+    for name in side_by_side.each(execute, calls, AT_ONCE):
+        print(f"notebook {name} executed", file=sys.stderr)
+
+
+def read_parameters(path: Path) -> dict:
+    """The mapping in a YAML file of parameters. Raises ParameterError if there is none."""
+    try:
+        parameters = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror
+        raise ParameterError(f"parameter file {path} cannot be read ({reason}): give a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"parameter file {path} is not YAML ({reason}): correct it") from error
+    if not isinstance(parameters, dict):
+        raise ParameterError(f"parameter file {path} holds no 'name: value' lines: see params/smoke.yaml")
+    return parameters
+
+
+def pages(toc: Path) -> list[str]:
+    """Every page that a table of contents names, in reading order and without suffix; the root comes first.
+
+    Raises ParameterError if the file is not there.
+    """
+    if not toc.is_file():
+        raise ParameterError(f"no table of contents at {toc}: build the book in a checkout of the repository")
+    contents = yaml.safe_load(toc.read_text(encoding="utf-8"))
+
+    def below(entry: dict) -> list[str]:
+        own = [entry[key] for key in ("root", "file") if key in entry]
+        inner = [child for key in ("parts", "chapters", "sections") for child in entry.get(key, [])]
+        return own + [page for child in inner for page in below(child)]
+
+    return below(contents)
+
+
+def results_fingerprint(store: Path) -> str:
+    """Name, size and time of change of every file below a store, as text: it changes when any result does."""
+    files = [(path.relative_to(store), path.stat()) for path in sorted(store.rglob("*")) if path.is_file()]
+    return "\n".join(f"{name} {about.st_size} {about.st_mtime_ns}" for name, about in files)
+
+
+def _render(root: Path) -> Path:
+    """Runs the book's builder with warnings as errors; returns the first page."""
+    program = Path(sys.executable).with_name("jupyter-book")
+    if not program.is_file():
+        raise ParameterError(f"the book's builder is missing at {program}: install the book's requirements")
+    target = root / "_build"
+    for left in target.glob(".building-*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    log = target / "book.log"
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=target) as aside:
+        command = [program, "build", root / "book", "--config", root / "_config.yml"]
+        command += ["--toc", root / "_toc.yml", "--path-output", aside, "--all", "-W", "--keep-going", "-n"]
+        with log.open("w", encoding="utf-8") as stream:
+            ended = subprocess.run(command, check=False, cwd=root, stdout=stream, stderr=subprocess.STDOUT)
+        if ended.returncode:
+            lines = COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace")).splitlines()
+            print(*lines[-LOG_TAIL:], sep="\n", file=sys.stderr)
+            fault = _first_fault(lines, ended.returncode)
+            raise NotebookError(f"the book was not built: {fault}; the whole log is {log}")
+        shutil.rmtree(target / "html", ignore_errors=True)
+        (Path(aside) / "_build" / "html").rename(target / "html")
+    return target / "html" / "index.html"
+
+
+def _first_fault(lines: list[str], status: int) -> str:
+    faults = [line.strip() for line in lines if re.search("WARNING|ERROR|[Ee]rror:", line)]
+    return faults[0] if faults else f"exit status {status}"

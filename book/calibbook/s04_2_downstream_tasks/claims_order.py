@@ -1,0 +1,207 @@
+"""Evaluation languages against each other: in which the dense model does best, and whether pruning changes their order
+(paper, Sections 4.2 and 4.3).
+
+Languages have items of their own, so that means are compared as independent ones: on parallel items that is on the safe
+side. Tests and intervals count one item more that scores 0 and one that scores 1, without which few items look more
+certain than they are (Agresti and Caffo, 2000).
+"""
+
+import math
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from calibbook.s04_2_downstream_tasks.data import Scores, mean_and_variance, over_texts
+from calibbook.s04_2_downstream_tasks.effects import FEWEST_LANGUAGES, languages_in, names, undecided
+from calibbook.s04_2_downstream_tasks.tables import task_name
+from calibbook.shared.claims import Claim
+from calibbook.shared.comparison import holm
+from calibbook.shared.statistics import ALPHA
+from calibprune.languages import LANGUAGES
+
+ENGLISH_IS_STRONGEST = "the dense model is strongest in English"
+LANGUAGES_DIFFER = "the dense model's score differs between evaluation languages"
+LATIN_IS_STRONGER = "the dense model is stronger in languages of the Latin script"
+ORDER_CHANGES = "pruning changes the order of the languages"
+
+
+class Level(NamedTuple):
+    """The mean of one language in one task; the same and its variance with the two items that are added."""
+
+    mean: float
+    adjusted: float
+    variance: float
+
+
+Levels = dict[str, dict[str, Level]]
+"""task -> language -> Level."""
+
+
+def levels(scores: Scores) -> dict[tuple, Levels]:
+    """The Levels of every block; of pruned models the mean over their single calibration languages."""
+    found: dict[tuple, Levels] = {}
+    for column, by_text in scores.items():
+        texts = [text for text in by_text if "+" not in text]
+        table = over_texts(by_text, texts)
+        more = np.concatenate([table, np.broadcast_to([0.0, 1.0], (len(table), 2))], axis=1)
+        found.setdefault(column.block, {}).setdefault(column.task, {})[column.language] = Level(
+            float(table.mean()), *mean_and_variance(more)
+        )
+    return found
+
+
+def z(one: Level, other: Level) -> float:
+    """The difference of two independent means over its standard error."""
+    return (one.adjusted - other.adjusted) / math.sqrt(one.variance + other.variance)
+
+
+def dense_levels(scores: Scores) -> dict[tuple, Levels]:
+    return {block: found for block, found in levels(scores).items() if block[1] == "dense"}
+
+
+def languages_differ(table: pd.DataFrame, scores: Scores) -> list[Claim]:
+    """Whether any two languages of a task differ (two-sided, Holm over all pairs and tasks). The statistic is the
+    widest gap, in points.
+    """
+    claims = []
+    for block, found in dense_levels(scores).items():
+        pairs = [(task, a, b) for task, values in found.items() for a, b in combinations(values, 2)]
+        if not pairs:
+            claims.append(undecided(LANGUAGES_DIFFER, names(block, table), "one language"))
+            continue
+        p = holm([2 * norm.sf(abs(z(found[task][a], found[task][b]))) for task, a, b in pairs])
+        gap, task, best, worst = max(
+            (found[t][a].mean - found[t][b].mean, t, a, b) for t, *pair in pairs for a, b in (pair, pair[::-1])
+        )
+        centre = found[task][best].adjusted - found[task][worst].adjusted
+        half = norm.isf(ALPHA / 2) * math.sqrt(found[task][best].variance + found[task][worst].variance)
+        claims.append(
+            Claim(
+                LANGUAGES_DIFFER,
+                **names(block, table),
+                what=f"{100 * gap:.1f} points between {best} and {worst} in {task_name(task)}",
+                statistic=100 * gap,
+                low=100 * (centre - half),
+                high=100 * (centre + half),
+                p=float(p.min()),
+                n=languages_in((task, code) for task, values in found.items() for code in values),
+                verdict="held" if p.min() <= ALPHA else "undecided",
+                note=f"{int((p <= ALPHA).sum())} of {len(pairs)} pairs differ",
+            )
+        )
+    return claims
+
+
+def english_is_strongest(table: pd.DataFrame, scores: Scores) -> list[Claim]:
+    """English against every other language, task by task (Holm over all). Held: highest in every task, and
+    significantly above all others in one. Not held: significantly below another language somewhere."""
+    claims = []
+    for block, found in dense_levels(scores).items():
+        pairs = [(task, code) for task, values in found.items() if "en" in values for code in values if code != "en"]
+        if not pairs:
+            claims.append(
+                undecided(ENGLISH_IS_STRONGEST, names(block, table), "English was not run beside another language")
+            )
+            continue
+        gaps = pd.Series({pair: z(found[pair[0]]["en"], found[pair[0]][pair[1]]) for pair in pairs})
+        clear = pd.Series(holm(2 * norm.sf(gaps.abs())) <= ALPHA, gaps.index)
+        first = (gaps >= 0).groupby(level=0).all()
+        alone = (clear & (gaps > 0)).groupby(level=0).all()
+        beaten = [f"{task_name(task)} {code}" for task, code in gaps.index[clear & (gaps < 0)]]
+        claims.append(
+            Claim(
+                ENGLISH_IS_STRONGEST,
+                **names(block, table),
+                what=f"highest in {int(first.sum())}, significantly in {int(alone.sum())} of {len(first)} tasks",
+                statistic=100 * float(first.mean()),
+                low=math.nan,
+                high=math.nan,
+                p=math.nan,
+                n=1 + languages_in(pairs),
+                verdict="not held" if beaten else "held" if first.all() and alone.any() else "undecided",
+                note=f"below {', '.join(beaten)}" if beaten else "",
+            )
+        )
+    return claims
+
+
+def latin_is_stronger(table: pd.DataFrame, scores: Scores) -> list[Claim]:
+    """The mean over languages of the Latin script minus that of the others, averaged over tasks, in points; normal
+    interval over items.
+
+    It speaks of these languages, not of scripts at large.
+    """
+    claims = []
+    for block, found in dense_levels(scores).items():
+        gaps, centres, variances = [], [], []
+        for values in found.values():
+            latin = [value for code, value in values.items() if LANGUAGES[code].script == "Latin"]
+            rest = [value for code, value in values.items() if LANGUAGES[code].script != "Latin"]
+            if latin and rest:
+                means, adjusted, variance = zip(np.mean(latin, axis=0), np.mean(rest, axis=0), strict=True)
+                gaps.append(means[0] - means[1])
+                centres.append(adjusted[0] - adjusted[1])
+                variances.append(variance[0] / len(latin) + variance[1] / len(rest))
+        if not gaps:
+            claims.append(
+                undecided(LATIN_IS_STRONGER, names(block, table), "languages of one script, or none with two")
+            )
+            continue
+        gap, centre, error = np.mean(gaps), np.mean(centres), math.sqrt(sum(variances)) / len(gaps)
+        low, high = centre - norm.isf(ALPHA / 2) * error, centre + norm.isf(ALPHA / 2) * error
+        claims.append(
+            Claim(
+                LATIN_IS_STRONGER,
+                **names(block, table),
+                what=f"{100 * gap:.1f} points higher".replace("-", "−"),
+                statistic=100 * float(gap),
+                low=100 * float(low),
+                high=100 * float(high),
+                p=float(2 * norm.sf(abs(centre) / error)),
+                n=languages_in((task, code) for task, values in found.items() for code in values),
+                verdict="held" if low > 0 else "not held" if high < 0 else "undecided",
+            )
+        )
+    return claims
+
+
+def order_changes(table: pd.DataFrame, scores: Scores) -> list[Claim]:
+    """How many pairs of languages, task by task, change places when a model is pruned, as the mean over its calibration
+    languages.
+
+    A change is significant where both orders are, one-sided (Holm over all pairs). Held: any is. Not held: among four
+    languages or more no pair changes places at all.
+    """
+    every, claims = levels(scores), []
+    for block, found in every.items():
+        dense = every.get((block[0], "dense", 0.0, "dense"), {})
+        pairs = [(task, a, b) for task, values in found.items() if task in dense for a, b in combinations(values, 2)]
+        if block[1] == "dense" or not dense:
+            continue
+        if not pairs:
+            claims.append(undecided(ORDER_CHANGES, names(block, table), "one language"))
+            continue
+        before, after = (np.array([z(side[task][a], side[task][b]) for task, a, b in pairs]) for side in (dense, found))
+        p = holm(np.where(before * after < 0, norm.sf(np.minimum(abs(before), abs(after))), 1.0))
+        moved, clear = int((before * after < 0).sum()), int((p <= ALPHA).sum())
+        task, a, b = pairs[int(p.argmin())]
+        n = languages_in((task, code) for task, values in found.items() for code in values)
+        verdict = "held" if clear else "undecided" if moved or n < FEWEST_LANGUAGES else "not held"
+        claims.append(
+            Claim(
+                ORDER_CHANGES,
+                **names(block, table),
+                what=f"{moved} of {len(pairs)} pairs, {clear} significantly",
+                statistic=100 * moved / len(pairs),
+                low=math.nan,
+                high=math.nan,
+                p=float(p.min()),
+                n=n,
+                verdict=verdict,
+                note=f"clearest: {a} and {b} in {task_name(task)}" if clear else "",
+            )
+        )
+    return claims

@@ -1,0 +1,220 @@
+"""The claims of the paper's Section 4.4, each tested on the records: do several calibration languages serve better than
+one?
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores, compare, enough_resamples
+from calibbook.s04_2_downstream_tasks.effects import GAIN, LOSS, effect, languages_in, undecided
+from calibbook.s04_4_multiple_languages.data import ENGLISH, mixtures_of, number_of_languages
+from calibbook.s04_4_multiple_languages.tables_perplexity import perplexity_changes
+from calibbook.shared.claims import Claim, claims_frame
+from calibbook.shared.comparison import holm, paired_bootstrap
+from calibbook.shared.frames import BLOCK, setting
+from calibbook.shared.statistics import ALPHA
+from calibbook.shared.words import signed
+
+MIXTURES_HELP = "several calibration languages serve other languages than English better than the target alone"
+SOMETIMES_BETTER = "several calibration languages are sometimes better than the target alone"
+ENGLISH_SUFFERS = "calibrating in many languages costs English"
+PAIR_WITHOUT_TARGET = "the best pair with English does not always contain the target"
+NO_COMBINATION_BEST = "no combination of languages is best in every column"
+
+
+def section_4_4(scores: Scores, differences: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Every claim of the section, one row a Claim; none without a mixture.
+
+    Args:
+        scores: of single languages and mixtures.
+        differences: `mixtures.against(scores, TARGET)`, on which the correction for many comparisons rests.
+        frame: tidy, with the perplexities.
+    """
+    blocks = _blocks(scores)
+    claims = []
+    for block, columns in blocks.items():
+        rows = differences[
+            np.array([key == block for key in differences[BLOCK].itertuples(index=False, name=None)], dtype=bool)
+        ]
+        claims += [*mixtures_help(block, rows), *sometimes_better(block, rows), *english_suffers(block, columns)]
+        claims += [*pair_without_target(block, columns), *no_combination_best(block, columns)]
+    for source in dict.fromkeys(frame.loc[frame["metric"] == "perplexity", "source"]):
+        claims += mixtures_help_perplexity(frame, source)
+    return claims_frame(sorted(claims, key=lambda claim: ORDER.index(claim.claim)))
+
+
+def mixtures_help(block: tuple, differences: pd.DataFrame) -> list[Claim]:
+    """Setup by setup: the gain over the target alone in the other languages than English that the mixture contains,
+    over languages.
+    """
+    claims = []
+    for setup, rows in _mixed(differences).groupby("setup", sort=False):
+        gains = dict(zip(rows[COLUMN].itertuples(index=False, name=None), rows["difference"], strict=True))
+        claims.append(effect(MIXTURES_HELP, _names(block, f"{setup}, tasks"), gains, GAIN))
+    return claims
+
+
+def mixtures_help_perplexity(frame: pd.DataFrame, source: str) -> list[Claim]:
+    """As `mixtures_help`, in percent of the perplexity: over languages, of the mean logarithm of the ratio."""
+    claims = []
+    for (*block, setup), part in _mixed(perplexity_changes(frame, source)).groupby([*BLOCK, "setup"], sort=False):
+        values = {("", row.language): row.log_ratio for row in part.itertuples()}
+        found = effect(MIXTURES_HELP, _names(tuple(block), f"{setup}, perplexity on {source}"), values, LOSS)
+        ends = {name: 100 * math.expm1(getattr(found, name) / 100) for name in ("statistic", "low", "high")}
+        claims.append(replace(found, **ends, what=f"{signed(ends['statistic'])}%"))
+    return claims
+
+
+def _mixed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of mixtures that contain the language they are measured in, unless that is English."""
+    pairs = zip(rows["language"], rows["calibration"], strict=True)
+    return rows[
+        np.array([code != "en" and "+" in text and code in text.split("+") for code, text in pairs], dtype=bool)
+    ]
+
+
+def sometimes_better(block: tuple, differences: pd.DataFrame) -> list[Claim]:
+    """How many values of mixtures are significantly better than the target alone, and how many worse (Holm over the
+    table). Held: any is better.
+    """
+    rows = differences[differences["setup"] != ENGLISH]
+    if rows.empty:
+        return [undecided(SOMETIMES_BETTER, _names(block, "tasks"), "no mixture beside its target alone")]
+    better, worse = (int(((rows["p_holm"] <= ALPHA) & (sign * rows["difference"] > 0)).sum()) for sign in (1, -1))
+    ahead = rows.loc[rows["difference"] > 0, "p_holm"]
+    return [
+        Claim(
+            SOMETIMES_BETTER,
+            **_names(block, "tasks"),
+            what=f"{better} of {len(rows)} values significantly better, {worse} worse",
+            statistic=100 * better / len(rows),
+            low=math.nan,
+            high=math.nan,
+            p=float(ahead.min()) if len(ahead) else math.nan,
+            n=rows["language"].nunique(),
+            verdict="held" if better else "undecided",
+        )
+    ]
+
+
+def english_suffers(block: tuple, scores: Scores) -> list[Claim]:
+    """Mixtures of three languages or more against English alone, in English: all tasks together, with equal weights, on
+    the same items.
+    """
+    columns = {column: by_text for column, by_text in scores.items() if column.language == "en" and "en" in by_text}
+    mixtures = [text for text in mixtures_of(columns) if text.count("+") > 1]
+    if not mixtures:
+        return [
+            undecided(
+                ENGLISH_SUFFERS, _names(block, "tasks"), "English, or a mixture of three languages or more, was not run"
+            )
+        ]
+    claims = []
+    for text in mixtures:
+        sides = [pooled([by_text[name] for by_text in columns.values() if text in by_text]) for name in (text, "en")]
+        found = paired_bootstrap(*sides)
+        low, high = 100 * found.low, 100 * found.high
+        claims.append(
+            Claim(
+                ENGLISH_SUFFERS,
+                **_names(block, f"{number_of_languages(text)}, tasks in English"),
+                what=f"{signed(100 * found.difference)} points",
+                statistic=100 * found.difference,
+                low=low,
+                high=high,
+                p=found.p,
+                n=1,
+                verdict=LOSS.verdict(low, high),
+            )
+        )
+    return claims
+
+
+def pooled(columns: list[np.ndarray]) -> np.ndarray:
+    """[seeds, all items] whose mean is the mean of the columns' means, whatever their numbers of items."""
+    items = sum(column.shape[1] for column in columns)
+    return np.concatenate([column * (items / (len(columns) * column.shape[1])) for column in columns], axis=1)
+
+
+def pair_without_target(block: tuple, scores: Scores) -> list[Claim]:
+    """Among pairs with English, is another language's pair better than the target's? Held: significantly in any column
+    (Holm over columns and pairs). Not held: in none, not even by its mean."""
+    pairs, better = [], 0
+    for column, by_text in scores.items():
+        english = [text for text in by_text if text.count("+") == 1 and "en" in text.split("+")]
+        own = [text for text in english if column.language in text.split("+")]
+        if column.language != "en" and own and len(english) > 1:
+            others = [text for text in english if text not in own]
+            pairs += [(column, text, own[0]) for text in others]
+            better += max(by_text[text].mean() for text in others) > by_text[own[0]].mean()
+    where = _names(block, "tasks")
+    if not pairs:
+        return [undecided(PAIR_WITHOUT_TARGET, where, "fewer than two pairs with English")]
+    found = [
+        paired_bootstrap(scores[column][text], scores[column][own], enough_resamples(len(pairs)))
+        for column, text, own in pairs
+    ]
+    p = holm([comparison.p for comparison in found])
+    ahead = {i: value for i, value in enumerate(p) if found[i].difference > 0}
+    clear = {pairs[i][0] for i, value in ahead.items() if value <= ALPHA}
+    columns = dict.fromkeys(column for column, _, _ in pairs)
+    return [
+        Claim(
+            PAIR_WITHOUT_TARGET,
+            **where,
+            what=f"another pair is ahead in {better}, significantly in {len(clear)} of {len(columns)} columns",
+            statistic=100 * better / len(columns),
+            low=math.nan,
+            high=math.nan,
+            p=float(min(ahead.values(), default=math.nan)),
+            n=languages_in(column.where for column in columns),
+            verdict="held" if clear else "undecided" if better else "not held",
+        )
+    ]
+
+
+def no_combination_best(block: tuple, scores: Scores) -> list[Claim]:
+    """Mixtures against each other. Held: each is significantly behind in some column (Holm over the block). Not held:
+    one leads in all columns.
+    """
+    only = {column: {text: by_text[text] for text in by_text if "+" in text} for column, by_text in scores.items()}
+    where = _names(block, "tasks")
+    if len(mixtures_of(only)) < 2:
+        return [undecided(NO_COMBINATION_BEST, where, "one mixture")]
+    table = compare(only)
+    wins = table[table["difference"] == 0].groupby("calibration").size()
+    unbeaten = table.groupby("calibration")["unbeaten"].all()
+    left = [text for text, value in unbeaten.items() if value]
+    return [
+        Claim(
+            NO_COMBINATION_BEST,
+            **where,
+            what=f"{wins.idxmax().upper()} leads in {wins.max()} of {len(only)} columns",
+            statistic=100 * wins.max() / len(only),
+            low=math.nan,
+            high=math.nan,
+            p=math.nan,
+            n=languages_in(column.where for column in only),
+            verdict="not held" if wins.max() == len(only) else "undecided" if left else "held",
+            note=f"never significantly behind: {', '.join(text.upper() for text in left)}" if left else "",
+        )
+    ]
+
+
+ORDER = (MIXTURES_HELP, SOMETIMES_BETTER, ENGLISH_SUFFERS, PAIR_WITHOUT_TARGET, NO_COMBINATION_BEST)
+
+
+def _blocks(scores: Scores) -> dict[tuple, Scores]:
+    """The columns of each pruned block that has a mixture."""
+    found: dict[tuple, dict] = {}
+    for column, by_text in scores.items():
+        if any("+" in text for text in by_text):
+            found.setdefault(column.block, {})[column] = by_text
+    return found
+
+
+def _names(block: tuple, measured: str) -> dict[str, str]:
+    return {"source": "", "metric": measured, "model": block[0], "method": block[1], "sparsity": setting(*block[2:])}

@@ -1,0 +1,79 @@
+"""Perplexity of models calibrated in several languages against those calibrated in the target alone (paper, Section
+4.4).
+"""
+
+from html import escape
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from calibbook.s04_2_downstream_tasks.data import COLUMN
+from calibbook.s04_4_multiple_languages.data import TARGET, setups
+from calibbook.s04_4_multiple_languages.tables import mixed_by_name, setup_table
+from calibbook.shared.colours import colours
+from calibbook.shared.frames import BLOCK, METRICS, in_order, shade, summarize
+from calibbook.shared.html import Html
+from calibbook.shared.statistics import ALPHA
+from calibbook.shared.words import fixed, signed
+
+CHANGES = [*BLOCK, "language", "setup", "calibration", "mean", "log_ratio", "low", "high"]
+
+
+def perplexity_changes(frame: pd.DataFrame, source: str, reference: str = TARGET) -> pd.DataFrame:
+    """The logarithm of each setup's perplexity over that of one of them, with the columns CHANGES; columns without it
+    have no rows.
+
+    The interval is the normal one of the standard errors and of the spread over draws. All models read the same text,
+    which the standard errors do not allow for: the intervals are too wide, never too narrow.
+    """
+    summary = summarize(frame, "perplexity", source)
+    lines = []
+    for (*block, language), rows in summary[summary["calibration"] != ""].groupby([*BLOCK, "language"], sort=False):
+        by_text = rows.set_index("calibration")
+        named = setups(language, list(by_text.index))
+        base = named.get(reference)
+        variance = (by_text["stderr"] ** 2 + (by_text["sd"] ** 2 / by_text["draws"]).fillna(0)) / by_text["mean"] ** 2
+        for setup, text in named.items():
+            if base and text != base:
+                ratio = np.log(by_text.loc[text, "mean"] / by_text.loc[base, "mean"])
+                half = norm.isf(ALPHA / 2) * np.sqrt(variance[text] + variance[base])
+                lines.append(
+                    (*block, language, setup, text, by_text.loc[text, "mean"], ratio, ratio - half, ratio + half)
+                )
+    return pd.DataFrame(lines, columns=CHANGES)
+
+
+def perplexity_table(frame: pd.DataFrame, source: str, title: str) -> Html:
+    """Setups down, languages across: perplexity, and in small type its change against the target alone with the 95%
+    interval.
+    """
+    summary = summarize(frame, "perplexity", source)
+    lines = []
+    for (*block, language), rows in summary.groupby([*BLOCK, "language"], sort=False):
+        named = {"none": ""} if block[1] in ("dense", "magnitude") else setups(language, list(rows["calibration"]))
+        means = rows.set_index("calibration")["mean"]
+        lines += [(*block, "perplexity", language, setup, text, means[text]) for setup, text in named.items()]
+    rows = in_order(pd.DataFrame(lines, columns=[*BLOCK, *COLUMN, "setup", "calibration", "mean"]))
+    rows["shade"] = shade(rows, METRICS["perplexity"])
+    changes = perplexity_changes(frame, source)
+    known = {(*row[1:5], row.language, row.setup): row for row in changes.itertuples()}
+    cells = {
+        (*row[1:7], row.setup): _cell(row, known.get((*row[1:5], row.language, row.setup))) for row in rows.itertuples()
+    }
+    sentences = [
+        f"Perplexity on “{escape(source)}”: lower (darker) is better.",
+        *mixed_by_name(rows),
+        f"In small type the change against {TARGET} and its 95% interval, which is too wide rather than "
+        f"too narrow: all models read the same text.",
+    ]
+    return setup_table(rows, cells, title, " ".join(sentences), f"{title}\n{changes.to_string(index=False)}")
+
+
+def _cell(row, change) -> str:
+    text = fixed(row.mean)
+    if change is not None:
+        middle, low, high = (signed(100 * np.expm1(value)) for value in (change.log_ratio, change.low, change.high))
+        text += f'<br><small class="sd">{middle}% ({low} to {high})</small>'
+    style = "" if pd.isna(row.shade) else ' style="background-color: {}; color: {}"'.format(*colours(row.shade))
+    return f"<td{style}>{text}</td>"

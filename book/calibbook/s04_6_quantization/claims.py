@@ -1,0 +1,127 @@
+"""The three findings of the paper's Section 4.6: those of its Section 4.2, tested on quantized models and, as far as it
+goes, on its own Table 15.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from calibbook.s04_1_pruning_results import claims
+from calibbook.s04_2_downstream_tasks.claims import target_is_better
+from calibbook.s04_2_downstream_tasks.claims_factors import outlier, similar_language
+from calibbook.s04_2_downstream_tasks.claims_order import order_changes
+from calibbook.s04_2_downstream_tasks.data import Scores
+from calibbook.s04_2_downstream_tasks.effects import FEWEST_LANGUAGES, GAIN, NO_GAIN, Expected
+from calibbook.s04_6_quantization.tables import of_width, paper_rows, scores_of_width
+from calibbook.shared.claims import Claim, claims_frame
+from calibbook.shared.statistics import share_interval
+
+FEWEST_DIFFERENT = 10
+"""Questions that must be answered differently before what is computed over languages is taken at its word."""
+SHOWN = ("perplexity", "snr_db")
+ON_TEXT = (claims.TARGET_IS_BEST, claims.TARGET_IS_BETTER)
+
+
+class Finding(NamedTuple):
+    """The finding's number in the paper, its test in Section 4.2, and the effect that it expects."""
+
+    number: int
+    test: Callable[[pd.DataFrame], list[Claim]]
+    expected: Expected
+
+
+EFFECTS = (
+    Finding(1, target_is_better, GAIN),
+    Finding(3, outlier, NO_GAIN),
+    Finding(3, lambda table: similar_language(table, "family"), NO_GAIN),
+    Finding(3, lambda table: similar_language(table, "script"), NO_GAIN),
+)
+
+
+def section_4_6(tables: Mapping[str, pd.DataFrame], scores: Scores) -> pd.DataFrame:
+    """Every claim of the section, one row a Claim; `tables` are those of `quantization_tables.compare_widths(scores)`.
+
+    At 8 bits calibrations may answer nearly every question alike. Effects then have next to no spread, and an interval
+    over languages next to no width, however few the questions: see `guarded`. The second finding needs answers to
+    single questions, which the paper's table does not give.
+    """
+    found: list[tuple[int, Claim]] = []
+    for width, table in tables.items():
+        mine = scores_of_width(scores, width)
+        found += [
+            (number, guarded(claim, expected, mine)) for number, test, expected in EFFECTS for claim in test(table)
+        ]
+        found += [(2, unless_unchanged(claim, mine)) for claim in order_changes(table, mine)]
+    if tables:
+        found += [(number, claim) for number, test, _ in EFFECTS for claim in test(paper_rows())]
+    order = sorted(found, key=lambda pair: pair[0])  # stable: our models before the paper's
+    return claims_frame(
+        [
+            replace(claim, claim=f"({number}) {claim.claim.replace('pruning', 'quantization')}")
+            for number, claim in order
+        ]
+    )
+
+
+def guarded(claim: Claim, expected: Expected, scores: Scores) -> Claim:
+    """The claim about an effect, with a wider interval where hardly any question tells its calibrations apart.
+
+    An effect is a difference of mean scores, and so no larger than the share of questions that any two calibrations
+    answer differently. Where fewer than FEWEST_DIFFERENT do, the interval reaches at least as far as the share may,
+    either way (Clopper and Pearson, 95%).
+    """
+    questions, different = differing(scores, claim.model)
+    if different >= FEWEST_DIFFERENT or not claim.n:
+        return claim
+    most = 100 * share_interval(different, questions)[1]
+    low, high = np.fmin(claim.low, -most), np.fmax(claim.high, most)
+    return replace(
+        claim,
+        low=float(low),
+        high=float(high),
+        p=math.nan,
+        verdict="undecided" if claim.n < FEWEST_LANGUAGES else expected.verdict(low, high),
+        note="; ".join(filter(None, [claim.note, f"calibrations differ on {_share(different, questions)}"])),
+    )
+
+
+def unless_unchanged(claim: Claim, scores: Scores) -> Claim:
+    """The claim about the order of languages; it is not refuted by models that answer almost as the dense one does."""
+    questions, different = differing(scores, claim.model, from_dense=True)
+    if claim.verdict != "not held" or different >= FEWEST_DIFFERENT:
+        return claim
+    return replace(claim, verdict="undecided", note=f"differs from the dense model on {_share(different, questions)}")
+
+
+def differing(scores: Scores, model: str, from_dense: bool = False) -> tuple[int, int]:
+    """(questions of all columns, those that any two calibrations of the quantized model, or any of them and the dense
+    model, score differently).
+    """
+    questions = different = 0
+    for column, by_text in scores.items():
+        if (column.model, column.method) != (model, "gptq"):
+            continue
+        answers = [answer for text, answer in by_text.items() if "+" not in text]
+        answers += [
+            scores[dense][""] for dense in [column.of((model, "dense", 0.0, "dense"))] if from_dense and dense in scores
+        ]
+        rows = np.concatenate(answers)
+        questions += rows.shape[1]
+        different += int((rows != rows[0]).any(axis=0).sum())
+    return questions, different
+
+
+def _share(different: int, questions: int) -> str:
+    return f"{different or 'none'} of {questions:,} questions"
+
+
+def on_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """The first finding on text: what Section 4.1 says of the target language, by perplexity and SNR, on the quantized
+    models of a frame.
+    """
+    found = claims.section_4_1(of_width(frame))
+    return found[found["claim"].isin(ON_TEXT) & found["metric"].isin(SHOWN)].reset_index(drop=True)

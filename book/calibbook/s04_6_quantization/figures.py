@@ -1,0 +1,146 @@
+"""A picture that the paper lacks: perplexity against memory, pruned and quantized, one panel an evaluation language."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from calibbook.s04_6_quantization.memory import DENSE_BITS, change, contests, size
+from calibbook.shared.frames import BLOCK, METHODS, languages_of, setting
+from calibbook.shared.words import listed
+from calibprune.languages import LANGUAGES
+
+LOOKS = {
+    "magnitude": ("#009e73", "^"),
+    "wanda": ("#0072b2", "o"),
+    "sparsegpt": ("#d55e00", "s"),
+    "gptq": ("#000000", "D"),
+}
+COLUMNS = 2  # panels side by side that a phone can show
+APART = 0.8  # bits between the marks of models of one size
+STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5))  # round numbers in a power of ten
+BAR = {"linewidth": 1.6, "marker": "_", "markersize": 7, "markeredgewidth": 1.6}
+
+
+def equal_memory(rows: pd.DataFrame, source: str) -> Figure:
+    """Bits a weight across, perplexity over that of the dense model up (logarithmic): a mark for calibration in the
+    panel's language, a bar from the best to the worst other calibration language.
+
+    `rows` are those of `quantization_memory.at_memory` of one model.
+    """
+    languages = languages_of(rows["language"])
+    columns = min(COLUMNS, len(languages))
+    lines = -(-len(languages) // columns)
+    figure = Figure(figsize=(2.9 * max(columns, 1.4), 1.4 + 1.7 * lines), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    places = _places(rows)
+    for axis, language in zip(axes, languages, strict=False):
+        axis.axhline(1, color="#777777", linewidth=0.9, linestyle="--", zorder=0)
+        for row in rows[rows["language"] == language].itertuples():
+            _mark(axis, row, places[row.method, row.sparsity, row.pattern])
+        axis.set_title(LANGUAGES[language].name, fontsize=10, pad=3)
+        axis.tick_params(labelsize=8, labelbottom=True)
+    for axis in axes[len(languages) :]:
+        axis.remove()
+    for axis in axes[: len(languages)][-columns:]:
+        axis.set_xlabel("bits a weight", fontsize=9)
+    _scales(axes[0], rows)
+    figure.supylabel("perplexity, times the dense one", fontsize=9)
+    figure.suptitle(f"{rows['model'].iloc[0]}, on {source}", fontsize=10)
+    figure.legend(handles=_legend(rows), loc="outside lower center", ncols=2, fontsize=8)
+    return figure
+
+
+def _places(rows: pd.DataFrame) -> dict[tuple, float]:
+    """(method, sparsity, pattern) -> place across: its bits a weight, beside others of the same size."""
+    found = {}
+    for bits, mine in rows.drop_duplicates(BLOCK).groupby("bits"):
+        offsets = APART * (np.arange(len(mine)) - (len(mine) - 1) / 2)
+        found |= {
+            (row.method, row.sparsity, row.pattern): bits + offset
+            for row, offset in zip(mine.itertuples(), offsets, strict=True)
+        }
+    return found
+
+
+def _mark(axis, row, place: float) -> None:
+    colour, marker = LOOKS.get(row.method, ("#777777", "_"))
+    if np.isfinite(row.low):
+        axis.plot([place, place], [row.low, row.high], color=colour, zorder=1, **BAR)
+    if row.method == "dense":
+        axis.plot([DENSE_BITS], [1], marker="*", markersize=9, color="#777777", linestyle="", zorder=2)
+    elif np.isfinite(row.own):
+        axis.plot(
+            [place],
+            [row.own],
+            marker=marker,
+            markersize=6,
+            color=colour,
+            markeredgecolor="white",
+            linestyle="",
+            markeredgewidth=0.6,
+            zorder=3,
+        )
+
+
+def _scales(axis, rows: pd.DataFrame) -> None:
+    """Both axes, shared by all panels; round numbers up the side, and more of them where all values lie close
+    together.
+    """
+    axis.set_yscale("log")
+    values = rows[["own", "low", "high"]].to_numpy()
+    low, high = np.nanmin(values), np.nanmax(values)
+    choices = ([step * 10.0**power for power in range(-2, 9) for step in steps] for steps in STEPS)
+    shown = ([value for value in choice if low / 1.1 <= value <= 1.1 * high] for choice in choices)
+    axis.yaxis.set_major_locator(next((FixedLocator(ticks) for ticks in shown if len(ticks) > 2), MaxNLocator(4)))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.set_xlim(2, DENSE_BITS + 1)
+    axis.set_xticks(range(4, DENSE_BITS + 1, 4))
+
+
+def _legend(rows: pd.DataFrame) -> list[Line2D]:
+    """A handle for each method, the bar, and the dense model."""
+    handles = []
+    for method, mine in rows.drop_duplicates(BLOCK).groupby("method", sort=False):
+        if method == "dense":
+            continue
+        colour, marker = LOOKS.get(method, ("#777777", "_"))
+        settings = listed(
+            setting(*pair) for pair in mine.sort_values("bits")[["sparsity", "pattern"]].itertuples(index=False)
+        )
+        handles.append(
+            Line2D(
+                [], [], color=colour, marker=marker, linestyle="", label=f"{METHODS.get(method, method)}, {settings}"
+            )
+        )
+    handles.append(Line2D([], [], color="#777777", label="other calibration languages", **BAR))
+    handles.append(
+        Line2D([], [], color="#777777", marker="*", markersize=9, linestyle="--", linewidth=0.9, label="dense")
+    )
+    return handles
+
+
+def equal_memory_alt(rows: pd.DataFrame, source: str) -> str:
+    """What `equal_memory` shows, in words: the range over languages of each model, and how the pairs compare."""
+    languages = languages_of(rows["language"])
+    sentences = [
+        f"Perplexity on {source} over that of the dense model, logarithmic, against bits a weight, one "
+        f"panel for each of {len(languages)} evaluation "
+        f"languages. {rows['model'].iloc[0]}."
+    ]
+    for (_, method, sparsity, pattern), mine in (
+        rows[rows["method"] != "dense"].sort_values("bits", kind="stable").groupby(BLOCK, sort=False)
+    ):
+        parts = [f"{change(mine['own'])} when calibrated in the language itself"] if mine["own"].notna().any() else []
+        parts += [f"{change(mine['others'])} in another"] if mine["others"].notna().any() else []
+        name = f"{METHODS.get(method, method)} {setting(sparsity, pattern)}, {size(mine['bits'].iloc[0])} bits"
+        sentences.append(f"{name}: {listed(parts)}.")
+    for pruned, quantized, both in contests(rows):
+        hits = int((both["quantized"] < both["pruned"]).sum())
+        sentences.append(
+            f"{quantized[3]} is below {METHODS.get(pruned[1], pruned[1])} {setting(*pruned[2:])} in "
+            f"{hits} of {len(both)} languages."
+        )
+    return " ".join(sentences)

@@ -1,0 +1,168 @@
+"""Pruning against quantization at equal memory: what each costs in perplexity, by the bits that a weight of the decoder
+takes.
+"""
+
+import numpy as np
+import pandas as pd
+
+from calibbook.shared.claims import Claim, claims_frame, paired
+from calibbook.shared.frames import BLOCK, METHODS, is_quantized, languages_of, setting, summarize
+from calibbook.shared.words import listed, more_or_less, number
+from calibprune.schemes import Grid
+
+DENSE_BITS = 16
+MASK_BITS = 1
+ABOUT_EQUAL = 1.25
+"""Sizes whose ratio is no more than this count as about equal."""
+ROWS = [*BLOCK, "bits", "language", "own", "others", "low", "high"]
+KEEPS_MORE = "at about equal memory, quantization keeps more than pruning"
+
+
+def bits_per_weight(sparsity: float, pattern: str, group_size: int) -> float:
+    """Bits that one weight of a pruned or quantized matrix takes, of 16 when dense.
+
+    Pruned: the weights that stay, and one bit of mask for every place, more than which no pattern needs. Quantized: its
+    code and its share of the scale (`Grid.bits_per_weight`).
+    """
+    if is_quantized(pattern):
+        return Grid.of(int(pattern.removesuffix("-bit")), group_size).bits_per_weight(DENSE_BITS)
+    return float(DENSE_BITS) if pattern == "dense" else DENSE_BITS * (1 - sparsity) + MASK_BITS
+
+
+def at_memory(frame: pd.DataFrame, source: str, group_size: int) -> pd.DataFrame:
+    """Perplexity over that of the dense model, with the columns ROWS: one row a model, method, setting and evaluation
+    language.
+
+    `bits` a weight; `own`: calibrated in the language, or without calibration; `others`, `low`, `high`: geometric mean,
+    least and greatest of those calibrated in another single language. NaN where there is none. Means over draws.
+    Languages without a dense perplexity have no rows.
+    """
+    summary = summarize(frame, "perplexity", source)
+    dense = summary[summary["method"] == "dense"].set_index(["model", "language"])["mean"]
+    lines = []
+    for (*block, language), rows in summary[~summary["calibration"].str.contains("+", regex=False)].groupby(
+        [*BLOCK, "language"], sort=False
+    ):
+        if (block[0], language) not in dense.index:
+            continue
+        ratios = rows.set_index("calibration")["mean"] / dense[block[0], language]
+        own = ratios[ratios.index.isin(["", language])]
+        rest = ratios.drop(own.index)
+        size = bits_per_weight(block[2], block[3], group_size)
+        middle = float(np.exp(np.log(rest).mean())) if len(rest) else np.nan
+        lines.append((*block, size, language, own.mean(), middle, rest.min(), rest.max()))
+    return pd.DataFrame(lines, columns=ROWS)
+
+
+def overview(rows: pd.DataFrame) -> pd.DataFrame:
+    """One line a model, method and setting, as text: bits a weight, and the `change` of perplexity by calibration."""
+    lines = []
+    for (model, method, sparsity, pattern), mine in rows.groupby(BLOCK, sort=False):
+        lines.append(
+            {"method": METHODS.get(method, method), "model": model, "setting": setting(sparsity, pattern) or "–"}
+            | {"bits a weight": size(mine["bits"].iloc[0])}
+            | {
+                "calibrated in the language": "–" if pattern == "dense" else change(mine["own"]),
+                "in another": change(mine["others"]),
+            }
+        )
+    table = pd.DataFrame(lines)
+    return table.drop(columns="model") if len(table) and table["model"].nunique() == 1 else table
+
+
+def size(bits: float) -> str:
+    """`8.125`, `9`."""
+    return f"{bits:.3f}".rstrip("0").rstrip(".")
+
+
+def change(ratios: pd.Series) -> str:
+    """Ratios to the dense model in percent, their geometric mean and range: `+34.1% (+32.6 to +36.8)`."""
+    ratios = ratios.dropna()
+    if ratios.empty:
+        return "–"
+    middle, low, high = (_above(ratio) for ratio in (np.exp(np.log(ratios).mean()), ratios.min(), ratios.max()))
+    return f"{middle}%" + (f" ({low} to {high})" if low != high else "")
+
+
+def _above(ratio: float) -> str:
+    percent = 100 * (float(ratio) - 1)
+    return "+" * (percent > 0) + number(percent)
+
+
+def contests(rows: pd.DataFrame) -> list[tuple[tuple, tuple, pd.DataFrame]]:
+    """(pruned block, quantized block, ratios): every pair of one model; the nearest sizes first.
+
+    ratios: by language, columns `pruned` and `quantized`, each calibrated in the language; languages that both have.
+    Pairs without any are left out.
+    """
+    own = {block: mine.set_index("language")["own"] for block, mine in rows.groupby(BLOCK, sort=False)}
+    pairs = []
+    for pruned in own:
+        for quantized in own:
+            if (
+                pruned[0] == quantized[0]
+                and pruned[3] != "dense"
+                and not is_quantized(pruned[3])
+                and is_quantized(quantized[3])
+            ):
+                both = pd.DataFrame({"pruned": own[pruned], "quantized": own[quantized]}).dropna()
+                if len(both):
+                    pairs.append((pruned, quantized, both.loc[languages_of(both.index)]))
+    sizes = rows.drop_duplicates(BLOCK).set_index(BLOCK)["bits"]
+    return sorted(pairs, key=lambda pair: abs(np.log(sizes[pair[1]] / sizes[pair[0]])))
+
+
+def which_wins(rows: pd.DataFrame, source: str) -> str:
+    """Which has the lower perplexity, in how many languages, a sentence for each setting of either side; Markdown."""
+    sizes = rows.drop_duplicates(BLOCK).set_index(BLOCK)["bits"]
+    found: dict[tuple, list[tuple[str, int, int]]] = {}
+    for pruned, quantized, both in contests(rows):
+        key = (pruned[0], setting(*pruned[2:]), sizes[pruned], quantized[3], sizes[quantized])
+        found.setdefault(key, []).append(
+            (METHODS.get(pruned[1], pruned[1]), int((both["quantized"] < both["pruned"]).sum()), len(both))
+        )
+    if not found:
+        return "There is nothing here to compare: it takes models that were pruned and models that were quantized."
+    models = {key[0] for key in found}
+    sentences = []
+    for (model, share, before, width, after), results in found.items():
+        won, of = sum(hits for _, hits, _ in results), sum(n for _, _, n in results)
+        winner = "quantization wins" if 2 * won > of else "pruning wins" if 2 * won < of else "neither wins"
+        where = listed(f"in {hits} of {n} languages against {method}" for method, hits, n in results)
+        near = 1 / ABOUT_EQUAL <= after / before <= ABOUT_EQUAL
+        memory = "about equal memory" if near else f"{100 * after / before:.0f}% of the memory"
+        sentences.append(
+            f"**At {memory} {winner}**{f' for {model}' if len(models) > 1 else ''}: with "
+            f"{width.removesuffix('-bit')} bits ({size(after)} "
+            f"a weight) against {share} sparsity ({size(before)}), perplexity on {source} is lower {where}, "
+            "each calibrated in the language itself."
+        )
+    if not any(1 / ABOUT_EQUAL <= after / before <= ABOUT_EQUAL for _, _, before, _, after in found):
+        sentences.append("No width of this run takes about as much memory as a pruned model.")
+    return "\n\n".join(sentences)
+
+
+def at_equal_memory(rows: pd.DataFrame, source: str) -> pd.DataFrame:
+    """The claim KEEPS_MORE for every pair of about equal size, one row a Claim: by how much the quantized perplexity is
+    lower, in percent.
+
+    From log ratios over languages, each calibrated in itself; see `findings.paired`.
+    """
+    sizes = rows.drop_duplicates(BLOCK).set_index(BLOCK)["bits"]
+    found = []
+    for pruned, quantized, both in contests(rows):
+        if not 1 / ABOUT_EQUAL <= sizes[quantized] / sizes[pruned] <= ABOUT_EQUAL:
+            continue
+        lower = np.log(both["pruned"] / both["quantized"]).to_numpy()
+        found.append(
+            Claim(
+                KEEPS_MORE,
+                source=source,
+                metric=f"perplexity on {source}",
+                model=pruned[0],
+                method=pruned[1],
+                sparsity=f"{setting(*pruned[2:])} against {quantized[3]}",
+                **paired(lower, lambda gain: float(100 * np.expm1(-gain)), more_or_less),
+            )
+        )
+    return claims_frame(found)

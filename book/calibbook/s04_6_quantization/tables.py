@@ -1,0 +1,191 @@
+"""The paper's Tables 14 and 15: which rows belong to which, the paper's own Table 15, and what the two have in
+common.
+"""
+
+from collections.abc import Mapping
+from html import escape
+
+import pandas as pd
+
+from calibbook.s04_2_downstream_tasks.data import A_SCORE, COLUMN, Scores, calibrated, compare, tasks_of
+from calibbook.s04_2_downstream_tasks.paper import table_15
+from calibbook.s04_2_downstream_tasks.summaries import order_of_languages, rank_lines
+from calibbook.s04_2_downstream_tasks.tables import column_header, percent
+from calibbook.shared.colours import colours
+from calibbook.shared.frames import BLOCK, METHODS, in_order, languages_of, shade
+from calibbook.shared.html import MISSING, Html, language_header, wrap
+from calibbook.shared.words import listed, signed
+from calibprune.schemes import Grid
+
+TABLES = {"4-bit": "Table 14", "8-bit": "Table 15"}
+"""The paper's table of each width of the weights."""
+PAPER = "the paper: Llama-3 8B"
+PAPER_GROUP = 128
+PAPER_TASKS = ("arc_easy", "arc_challenge", "belebele", "mmlu", "hellaswag")
+
+
+def asked(bits: list[int], group_size: int) -> str:
+    """What a study quantizes, in a sentence or two; how to ask for it where it does not."""
+    if not bits:
+        return (
+            "**This run quantized nothing**: only the paper's numbers stand here. Ask for it by naming widths "
+            "in `bits`, such as `bits: [4, 8]`."
+        )
+    sizes = listed(f"{Grid.of(width, group_size).bits_per_weight():.3f}".rstrip("0") for width in bits)
+    other = "" if group_size == PAPER_GROUP else f" The paper takes groups of {PAPER_GROUP}."
+    return (
+        f"Weights were rounded to {listed(bits)} bits. {group_size} consecutive inputs of a row share a "
+        f"scale of 16 bits, which makes {sizes} bits a "
+        f"weight.{other}"
+    )
+
+
+def widths(frame: pd.DataFrame) -> list[str]:
+    """The patterns ("4-bit") of the quantized models of a frame, few bits first."""
+    return _few_first(frame.loc[frame["method"] == "gptq", "pattern"])
+
+
+def _few_first(patterns) -> list[str]:
+    return sorted(set(patterns), key=lambda pattern: int(pattern.removesuffix("-bit")))
+
+
+def of_width(frame: pd.DataFrame, width: str | None = None) -> pd.DataFrame:
+    """The rows of the dense models and of those quantized to one width, or to any."""
+    quantized = frame["method"] == "gptq"
+    return frame[
+        (frame["method"] == "dense") | (quantized if width is None else quantized & (frame["pattern"] == width))
+    ]
+
+
+def scores_of_width(scores: Scores, width: str) -> Scores:
+    """The same of `Scores`."""
+    return {
+        column: by_text
+        for column, by_text in scores.items()
+        if column.method == "dense" or (column.method, column.pattern) == ("gptq", width)
+    }
+
+
+def compare_widths(scores: Scores) -> dict[str, pd.DataFrame]:
+    """width -> `task_scores.compare` of it and the dense models: each is one table, with a correction of its own; few
+    bits first.
+    """
+    return {
+        width: compare(scores_of_width(scores, width))
+        for width in _few_first(column.pattern for column in scores if column.method == "gptq")
+    }
+
+
+def title(width: str) -> str:
+    """`Table 14, 4 bits`; `3 bits`, which the paper does not have."""
+    return ", ".join(filter(None, [TABLES.get(width, ""), f"{width.removesuffix('-bit')} bits"]))
+
+
+def paper_rows() -> pd.DataFrame:
+    """The paper's Table 15 as rows of `task_scores.compare`, without what takes answers to single questions: no
+    calibration is known to be best.
+    """
+    rows = (
+        table_15()
+        .rename(columns={"value": "mean"})
+        .assign(model=PAPER, sparsity=0.0, unbeaten=False, within_one_stderr=False)
+    )
+    rows["pattern"] = rows["method"].map({"dense": "dense", "gptq": "8-bit"})
+    rows = in_order(rows).sort_values(
+        "task", key=lambda tasks: tasks.map(PAPER_TASKS.index), kind="stable", ignore_index=True
+    )
+    rows["shade"] = pd.concat([shade(part, A_SCORE) for _, part in rows.groupby("task")])
+    return rows
+
+
+def paper_table() -> Html:
+    """The paper's Table 15, in the form of `task_tables.task_table`."""
+    rows = paper_rows()
+    cells = {(row.method, row.calibration, row.task, row.language): row for row in rows.itertuples()}
+    columns = [
+        (task, code) for task in tasks_of(rows) for code in languages_of(rows.loc[rows["task"] == task, "language"])
+    ]
+    bodies = []
+    for method, part in rows.groupby("method", sort=False):
+        texts = dict.fromkeys(part["calibration"])
+        lines = [
+            f'<th scope="row">{language_header(text) if text else "none"}</th>'
+            + "".join(_cell(cells.get((method, text, *column))) for column in columns)
+            for text in texts
+        ]
+        head = f'<th scope="rowgroup" rowspan="{len(lines)}">{METHODS[method]}</th>'
+        bodies.append(f"<tbody><tr>{head}{'</tr><tr>'.join(lines)}</tr></tbody>")
+    name = "The paper's Table 15"
+    text = (
+        "Accuracy in percent of Llama-3 8B, dense and quantized to 8 bits in groups of 128: higher "
+        "(lighter) is better. "
+        "Shades run from the lowest to the highest value of a column. The paper gives no intervals."
+    )
+    plain = rows.pivot(index=["method", "calibration"], columns=COLUMN, values="mean").mul(100).round(1).to_string()
+    return wrap(
+        column_header(columns, ["Method"]) + "".join(bodies),
+        f"<strong>{escape(name)}.</strong> {text}",
+        name,
+        f"{name}, %\n{plain}",
+    )
+
+
+def _cell(row) -> str:
+    if row is None:
+        return MISSING
+    style = "" if pd.isna(row.shade) else ' style="background-color: {}; color: {}"'.format(*colours(row.shade))
+    return f"<td{style}>{percent(row.mean)}</td>"
+
+
+def costs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What rounding costs, and what the calibration language makes of it: means over the columns of a table, ours and
+    the paper's, as text.
+
+    `tables` are those of `compare_widths`. The last column is the mean over columns of the best calibration less the
+    worst.
+    """
+    lines = []
+    for width in _few_first([*tables, *TABLES]):
+        for table in _with_paper(tables.get(width), width):
+            dense = table[table["method"] == "dense"].set_index(["model", *COLUMN])["mean"]
+            for block, rows in calibrated(table).groupby(BLOCK, sort=False):
+                columns = rows.groupby(["model", *COLUMN])["mean"]
+                before = dense.reindex(columns.mean().index)
+                lines.append(
+                    {"bits": width, "model": block[0], "columns": str(len(before)), "dense, %": percent(before.mean())}
+                    | {
+                        "quantized, %": percent(columns.mean().mean()),
+                        "change, points": signed(100 * (columns.mean() - before).mean()),
+                    }
+                    | {"best less worst calibration, points": percent((columns.max() - columns.min()).mean())}
+                )
+        if width == "4-bit":
+            lines.append({"bits": width, "model": PAPER})
+    return pd.DataFrame(lines).fillna("not known")
+
+
+def ranks(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """How often the evaluation language is the best calibration language (`task_summaries.target_ranks`), ours and in
+    the paper's Table 15.
+    """
+    lines = []
+    for width in _few_first([*tables, *TABLES]):
+        for table in _with_paper(tables.get(width), width):
+            for line in rank_lines(table):
+                unknown = ("within one standard error", "not significantly worse") if line["model"] == PAPER else ()
+                lines.append({key: value for key, value in line.items() if key not in unknown} | {"bits": width})
+        if width == "4-bit":
+            lines.append({"model": PAPER, "bits": width})
+    words = ["columns", "best", "second", "within one standard error", "not significantly worse", "p"]
+    return pd.DataFrame(lines).reindex(columns=["bits", "model", *words]).astype(object).fillna("not known")
+
+
+def order(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """`task_summaries.order_of_languages` of the dense models and of all widths."""
+    every = pd.concat(tables.values(), ignore_index=True) if tables else compare({})
+    return order_of_languages(every).rename(columns={"sparsity": "bits"})
+
+
+def _with_paper(table: pd.DataFrame | None, width: str) -> list[pd.DataFrame]:
+    ours = [] if table is None or table.empty else [table]
+    return [*ours, paper_rows()] if TABLES.get(width) == "Table 15" else ours

@@ -1,0 +1,126 @@
+"""How each neuron changed under pruning, and how it would change on another text of the dense model."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from calibbook.s05_3_language_neurons.data import Activations, groups, other_texts
+from calibbook.shared.statistics import ALPHA, DRAWS
+
+FEWEST_LAYERS = 5
+EVERYWHERE = "all languages"
+
+
+class Estimate(NamedTuple):
+    """A value and its 95% interval; NaN bounds where it is not known."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Reference:
+    """A dense model with its groups of neurons, and the changes that it would show by itself.
+
+    Attributes:
+        low: the 2% of neurons of lowest entropy, the most language-specific ones of the paper's Figure 3, bool
+            [neurons].
+        high: those above the lowest 30%.
+        groups: the lowest 30%, 2% a group.
+    """
+
+    def __init__(self, dense: Activations) -> None:
+        self.dense = dense
+        self.groups = groups(dense)
+        self.low = np.zeros(dense.entropy.shape, dtype=bool)
+        self.low[self.groups[0]] = True
+        self.high = np.isfinite(dense.entropy)
+        self.high[np.concatenate(self.groups)] = False
+
+    def changes(self, model: Activations) -> dict[str, np.ndarray]:
+        """What pruning changed, float64 [neurons] each, NaN where an entropy is not known.
+
+        `entropy` and its `square`; `rise` and `moved`: the change of entropy with and without its sign. `frequency`:
+        the change of the activation probability, mean over languages. `relative de` (or another language, or `relative
+        all languages`): see `relative`. 0 or 1: `now low`, entropy at most the highest of the dense model's lowest
+        group; `newly low`, so now and not before; `now high`, above the dense model's lowest 30%.
+        """
+        return self._changes(model.often(), model.entropy)
+
+    @cached_property
+    def by_text(self) -> dict[str, np.ndarray]:
+        """The mean of the same changes over other texts (`neurons.other_texts`)."""
+        totals: dict[str, np.ndarray] = {}
+        known: dict[str, np.ndarray] = {}
+        for often, entropy in other_texts(self.dense):
+            for name, values in self._changes(often, entropy).items():
+                totals[name] = totals.get(name, 0) + np.nan_to_num(values)
+                known[name] = known.get(name, 0) + np.isfinite(values)
+        with np.errstate(invalid="ignore"):
+            return {name: total / known[name] for name, total in totals.items()}
+
+    def _changes(self, often: np.ndarray, entropy: np.ndarray) -> dict[str, np.ndarray]:
+        dense = self.dense
+        lowest, shown = dense.entropy[self.groups[0][-1]], dense.entropy[self.groups[-1][-1]]
+        ratios = relative(often, dense.often())
+        return {
+            "entropy": entropy,
+            "square": entropy**2,
+            "rise": entropy - dense.entropy,
+            "moved": np.abs(entropy - dense.entropy),
+            "frequency": np.abs(often - dense.often()).mean(axis=1),
+            **{f"relative {language}": ratios[:, k] for k, language in enumerate(dense.languages)},
+            f"relative {EVERYWHERE}": ratios.mean(axis=1),
+            "now low": (entropy <= lowest).astype(float),
+            "newly low": ((entropy <= lowest) & ~(dense.entropy <= lowest)).astype(float),
+            "now high": (entropy > shown).astype(float),
+        }
+
+
+def relative(after: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """|after - before| / (after + before) of values that are not negative: 0 for no change, 1 for what came or went; 0
+    where both are 0.
+    """
+    total = after + before
+    return np.abs(after - before) / np.where(total > 0, total, 1)
+
+
+def over_layers(statistic: Callable[..., np.ndarray], layer: np.ndarray, *columns: np.ndarray) -> Estimate:
+    """A statistic of column sums over neurons with its interval.
+
+    Neurons of one layer read the same input and were pruned together, so they are no independent observations: whole
+    layers are drawn with replacement (percentile bootstrap of clusters, fixed random stream). The bounds are NaN with
+    fewer than five layers.
+
+    Args:
+        statistic: of the sums, numbers or [draws] each.
+        layer: of each neuron, int [neurons].
+        columns: [neurons] each; NaN counts as nothing.
+    """
+    count = int(layer.max()) + 1
+    sums = np.stack(
+        [np.bincount(layer, weights=np.nan_to_num(column.astype(float)), minlength=count) for column in columns]
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(statistic(*sums.sum(axis=1)))
+        if count < FEWEST_LAYERS or np.isnan(value):
+            return Estimate(value, np.nan, np.nan)
+        drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=DRAWS)
+        low, high = np.nanquantile(statistic(*(sums @ drawn.T)), [ALPHA / 2, 1 - ALPHA / 2])
+    return Estimate(value, float(low), float(high))
+
+
+def mean_over_layers(
+    layer: np.ndarray, *parts: tuple[np.ndarray, np.ndarray], sign: tuple[float, ...] = (1.0, -1.0)
+) -> Estimate:
+    """Mean of values among some neurons, or the difference of two such means: (values, among) pairs, NaN values left
+    out.
+    """
+    columns = [
+        column for values, among in parts for column in (np.where(among, values, np.nan), among & np.isfinite(values))
+    ]
+    return over_layers(
+        lambda *s: sum(k * x / n for k, x, n in zip(sign, s[::2], s[1::2], strict=False)), layer, *columns
+    )

@@ -1,0 +1,296 @@
+"""The claims of the paper's Section 5.3, each tested on the records at hand.
+
+A neuron is language-specific here as in the paper's Figure 3: it is among the 2% of lowest entropy in the dense model.
+Choosing the lowest of noisy measurements makes them rise when they are measured again, pruned or not, so what other
+texts of the dense model would change (`neurons.other_texts`) is taken off. It is much to take off, since the pruned
+model is in fact measured on the same text.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.cbook import boxplot_stats
+
+from calibbook.s05_3_language_neurons.changes import (
+    EVERYWHERE,
+    Estimate,
+    Reference,
+    mean_over_layers,
+    over_layers,
+    relative,
+)
+from calibbook.s05_3_language_neurons.data import (
+    Activations,
+    calibrated,
+    dense_cell,
+    lead_language,
+    methods,
+    models,
+    read,
+    swept,
+)
+from calibbook.shared.claims import Claim, claims_frame
+from calibbook.shared.words import more_or_less, number
+from calibprune.study.cells import Cell
+from calibprune.study.store import Store
+
+MARGIN = 10  # percent by which a magnitude may change and still count as retained
+
+RARE = "the most language-specific neurons are active more rarely than others"
+STRONG = "the most language-specific neurons have a high output magnitude all the same"
+RISES = "pruning raises the LAPE of language-specific neurons"
+WIDENS = "the sparser the model, the wider the LAPE of language-specific neurons spreads"
+CREATES = "pruning creates new language-specific and new language-agnostic neurons"
+AGNOSTIC = "pruning affects language-agnostic neurons less than language-specific ones"
+LOSES = "pruning struggles to retain the low activation probability of language-specific neurons"
+KEEPS = "pruning retains the output magnitude of language-specific neurons"
+KEEPS_MORE = (
+    "pruning retains the output magnitude of language-specific neurons better than their activation probability"
+)
+ORDER = (RARE, STRONG, RISES, WIDENS, CREATES, AGNOSTIC, LOSES, KEEPS, KEEPS_MORE)
+
+
+def dense_claims(reference: Reference, language: str) -> list[Claim]:
+    """How often the dense model's lowest neurons are active, and how strongly, in one language and in all."""
+    dense, low = reference.dense, reference.low
+    others = np.isfinite(dense.entropy) & ~low
+    claims = []
+    for where in (language, EVERYWHERE):
+        often, strength = 100 * _in(dense.often, where), _in(dense.strength, where)
+        found = mean_over_layers(dense.layer, (often, others), (often, low))
+        rarer = sum(often[members].mean() < often[low].mean() for members in reference.groups)
+        note = (
+            f"{rarer} of the {len(reference.groups)} groups shown are active more rarely"
+            if rarer
+            else "lowest of all groups shown"
+        )
+        what = f"{number(often[low].mean())}% of tokens against {number(often[others].mean())}%"
+        claims.append(_claim(RARE, dense, reference, f"in {where}", what, found, note=note))
+        for name, rest in (("the rest of the lowest 30%", others & ~reference.high), ("all others", others)):
+            found = _percent_more(dense.layer, (strength, low), (strength, rest))
+            claims.append(
+                _claim(STRONG, dense, reference, f"in {where}, against {name}", more_or_less(found.value), found)
+            )
+    return claims
+
+
+def sweep_claims(reference: Reference, sweep: Sequence[Activations]) -> list[Claim]:
+    """Whether each step up in sparsity widens the spread (standard deviation) of the lowest neurons' entropy; 2:4 and
+    its like are left out.
+
+    The first step is that from the dense model on other texts: on its own text its lowest group ends where the next one
+    begins.
+    """
+    steps = [model for model in sweep if not model.cell.dense and model.cell.sparsity.pattern == "unstructured"]
+    if not steps:
+        return []
+    found = [reference.by_text, *(reference.changes(model) for model in steps)]
+    columns = [
+        reference.low * values
+        for step in found
+        for values in (np.isfinite(step["entropy"]), step["entropy"], step["square"])
+    ]
+
+    def spreads(*sums):
+        n, total, squares = (np.array(sums[start::3]) for start in range(3))
+        return np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0))
+
+    smallest = over_layers(lambda *sums: np.diff(spreads(*sums), axis=0).min(axis=0), reference.dense.layer, *columns)
+    values = map(number, spreads(*map(np.nansum, columns)))
+    names = ["dense on other texts", *(f"at {model.cell.sparsity.fraction:g}" for model in steps)]
+    boxes = [
+        boxplot_stats(values[np.isfinite(values)])[0] for values in (model.entropy[reference.low] for model in sweep)
+    ]
+    note = (
+        f"smallest step {number(smallest.value)}; whiskers span "
+        f"{', '.join(number(box['whishi'] - box['whislo']) for box in boxes)}"
+    )
+    what = ", ".join(map(" ".join, zip(values, names, strict=True)))
+    return [_claim(WIDENS, steps[-1], reference, "standard deviation by sparsity (nats)", what, smallest, note=note)]
+
+
+def pruned_claims(reference: Reference, pruned: Activations) -> list[Claim]:
+    """What pruning changed in the lowest neurons: beyond other texts, against neurons above the lowest 30%, and against
+    their magnitudes.
+    """
+    changed = reference.changes(pruned)
+    own = lead_language(pruned)
+    places = (
+        (own, "in the calibration language" if own == pruned.calibration else f"in {own}"),
+        (EVERYWHERE, "in all languages"),
+    )
+    return [
+        *_distribution(reference, pruned, changed),
+        *_against_agnostic(reference, pruned, changed, AGNOSTIC, "LAPE", "moved", " nats"),
+        *_against_agnostic(reference, pruned, changed, AGNOSTIC, "activation probability", "frequency", " points", 100),
+        *(
+            claim
+            for where, label in places
+            for claim in _against_agnostic(reference, pruned, changed, LOSES, label, f"relative {where}", "%", 100)
+        ),
+        *(
+            claim
+            for where, label in places
+            for claim in _magnitude(reference, pruned, changed[f"relative {where}"], where, label)
+        ),
+    ]
+
+
+def _distribution(reference: Reference, pruned: Activations, changed: dict[str, np.ndarray]) -> list[Claim]:
+    """Where the lowest neurons went, and where those come from that are the lowest now."""
+    low, text, layer = reference.low, reference.by_text, reference.dense.layer
+
+    def moved(claim: str, metric: str, name: str, unit: str, scale: float = 1.0) -> Claim:
+        values, by_text = scale * changed[name], scale * text[name]
+        found, as_measured = mean_over_layers(layer, (values - by_text, low)), mean_over_layers(layer, (values, low))
+        what = f"{number(as_measured.value)}{unit}, on other texts {number(_mean(by_text[low]))}{unit}"
+        return _claim(claim, pruned, reference, metric, what, found, _beyond_text(found, as_measured))
+
+    columns = [found[name] for found in (changed, text) for name in ("newly low", "now low")]
+    new = over_layers(lambda a, n, b, m: 100 * (a / n - b / m), layer, *columns)
+    share, by_text = (over_layers(lambda a, n: 100 * a / n, layer, *pair) for pair in (columns[:2], columns[2:]))
+    what = f"{number(share.value)}%, on other texts {number(by_text.value)}%"
+    return [
+        moved(RISES, "", "rise", " nats"),
+        _claim(CREATES, pruned, reference, "new among the lowest 2%", what, new, _beyond_text(new, share)),
+        moved(CREATES, "from the lowest 2% to above the lowest 30%", "now high", "%", 100),
+    ]
+
+
+def _against_agnostic(
+    reference: Reference,
+    pruned: Activations,
+    changed: dict,
+    claim: str,
+    metric: str,
+    name: str,
+    unit: str,
+    scale: float = 1,
+) -> list[Claim]:
+    """Whether the lowest neurons change more (column `name`) than those above the lowest 30%, both beyond what another
+    text would change.
+    """
+    low, high, layer = reference.low, reference.high, reference.dense.layer
+    values, by_text = scale * changed[name], scale * reference.by_text[name]
+    found = mean_over_layers(layer, (values - by_text, low), (values - by_text, high))
+    as_measured = mean_over_layers(layer, (values, low), (values, high))
+    means = [number(_mean(column[among])) for column in (values, by_text) for among in (low, high)]
+    what = f"{means[0]}{unit} against {means[1]}{unit}, on other texts {means[2]} against {means[3]}"
+    return [_claim(claim, pruned, reference, metric, what, found, _beyond_text(found, as_measured))]
+
+
+def _beyond_text(found: Estimate, as_measured: Estimate) -> str:
+    """The verdict on a change from which that of other texts was taken off: held only with and without, not held only
+    if nothing was measured.
+    """
+    return "held" if min(found.low, as_measured.low) > 0 else "not held" if as_measured.high <= 0 else "undecided"
+
+
+def _magnitude(reference: Reference, pruned: Activations, often: np.ndarray, where: str, label: str) -> list[Claim]:
+    """Whether the lowest neurons' mean output stays within the margin, and changes less, neuron by neuron, than
+    `often`, their relative change.
+    """
+    low, layer = reference.low, reference.dense.layer
+    before, after = (_in(model.strength, where) for model in (reference.dense, pruned))
+    kept = _percent_more(layer, (after, low), (before, low))
+    inside, outside = kept.low > -MARGIN and kept.high < MARGIN, kept.low > MARGIN or kept.high < -MARGIN
+    moved, often = 100 * relative(after, before), 100 * often
+    what = f"{number(moved[low].mean())}% against {number(often[low].mean())}%"
+    return [
+        _claim(
+            KEEPS,
+            pruned,
+            reference,
+            label,
+            more_or_less(kept.value),
+            kept,
+            "held" if inside else "not held" if outside else "undecided",
+        ),
+        _claim(KEEPS_MORE, pruned, reference, label, what, mean_over_layers(layer, (often - moved, low))),
+    ]
+
+
+def section_5_3(store: Store, cells: Sequence[Cell]) -> pd.DataFrame:
+    """Every claim of the section on what Figure 3 shows, one calibration language at every sparsity, for each method:
+    one row a Claim.
+    """
+    claims = []
+    for model in models(cells):
+        reference = Reference(read(store, dense_cell(cells, model)))
+        for method in methods(cells):
+            sweep = [reference.dense, *(read(store, cell) for cell in swept(cells, model, method)[1:])]
+            if method == methods(cells)[0]:
+                claims += dense_claims(reference, lead_language(sweep[-1]))
+            claims += sweep_claims(reference, sweep)
+            for pruned in sweep[1:]:
+                claims += pruned_claims(reference, pruned)
+    return claims_frame(sorted(claims, key=lambda claim: ORDER.index(claim.claim)))
+
+
+def every_calibration(store: Store, cells: Sequence[Cell]) -> pd.DataFrame:
+    """The claims about pruned models for every calibration language and draw, one row a Claim, with a column
+    `calibration`.
+    """
+    found = []
+    for model in models(cells):
+        reference = Reference(read(store, dense_cell(cells, model)))
+        for method in methods(cells):
+            for cell in calibrated(cells, model, method):
+                pruned = read(store, cell)
+                found.append(claims_frame(pruned_claims(reference, pruned)).assign(calibration=pruned.calibration))
+    frame = pd.concat(found, ignore_index=True)
+    return frame.sort_values("claim", key=lambda names: names.map(ORDER.index), kind="stable", ignore_index=True)
+
+
+def _percent_more(
+    layer: np.ndarray, one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]
+) -> Estimate:
+    """By how many percent the mean of `one` is more than that of `other`: pairs of (values, among), [neurons]."""
+    columns = [column for values, among in (one, other) for column in (among * values, among)]
+    return over_layers(lambda x, n, y, m: 100 * ((x / n) / (y / m) - 1), layer, *columns)
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean of what is known, NaN if nothing is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _in(values, where: str) -> np.ndarray:
+    return values().mean(axis=1) if where == EVERYWHERE else values(where)
+
+
+def _claim(
+    claim: str,
+    model: Activations,
+    reference: Reference,
+    metric: str,
+    what: str,
+    found: Estimate,
+    verdict: str | None = None,
+    note: str = "",
+) -> Claim:
+    """A Claim about the lowest neurons; by default it is held where the interval lies above zero, and not held where it
+    lies below.
+    """
+    return Claim(
+        claim,
+        source=model.source,
+        metric=metric,
+        model=model.cell.model,
+        method=model.cell.method,
+        sparsity=model.sparsity,
+        what=what,
+        statistic=found.value,
+        low=found.low,
+        high=found.high,
+        p=np.nan,
+        n=int(reference.low.sum()),
+        verdict=verdict or ("held" if found.low > 0 else "not held" if found.high < 0 else "undecided"),
+        note="nothing to count"
+        if np.isnan(found.value)
+        else "too few layers for an interval"
+        if np.isnan(found.low)
+        else note,
+    )

@@ -1,0 +1,75 @@
+"""One way to write a number, a percentage, a duration, a list: wherever the book shows one."""
+
+import math
+
+import numpy as np
+
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number_style(metric: str, values) -> tuple[int, int]:
+    """(power of ten to take out, decimals): small pruning errors get a common factor, the rest is shown as it is."""
+    if metric == "perplexity":
+        return 0, 1
+    sizes = np.abs(np.asarray(values, dtype=float))
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+    exponent = int(np.floor(np.log10(sizes.min()))) if metric == "pruning_error" and len(sizes) else 0
+    return min(exponent, 0), 2
+
+
+def fixed(value: float, exponent: int = 0, decimals: int = 1) -> str:
+    """A value in units of 10**exponent; from a thousand on without decimals, from a million on as a power of ten."""
+    if np.isnan(value):
+        return "–"
+    if np.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    scaled = value / 10.0**exponent
+    if abs(scaled) >= 1e6:
+        mantissa, power = f"{scaled:.1e}".split("e")
+        return f"{mantissa}×10{str(int(power)).translate(SUPERSCRIPT)}".replace("-", "−")
+    return f"{scaled:,.{0 if abs(scaled) >= 1000 else decimals}f}".replace("-", "−")
+
+
+def in_caption(values) -> str:
+    """`4,096` for one number, `3,968 to 4,096` for several."""
+    low, high = int(min(values)), int(max(values))
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def listed(words) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    words = [str(word) for word in words]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def signed(value: float) -> str:
+    """`+1.2`, `−0.3`, `0.0`."""
+    return f"{value:+.1f}".replace("-", "−") if round(value, 1) else "0.0"
+
+
+def number(value: float) -> str:
+    """Three significant digits with a real minus sign, whole numbers from a thousand on, powers of ten below a
+    thousandth, a dash for none.
+    """
+    if math.isnan(value):
+        return "–"
+    if abs(value) >= 1000 or value == 0:
+        return f"{value:,.0f}".replace("-", "−")
+    if abs(value) >= 0.001:
+        return f"{value:#.3g}".rstrip(".").replace("-", "−")
+    digits, power = f"{value:.1e}".split("e")
+    return f"{digits}×10{str(int(power)).translate(SUPERSCRIPT)}".replace("-", "−")
+
+
+def more_or_less(percent: float) -> str:
+    """`12.0% more`, `3.00% less`, `–`."""
+    return "–" if math.isnan(percent) else f"{number(abs(percent))}% {'less' if percent < 0 else 'more'}"
+
+
+def duration(seconds: float) -> str:
+    """`41 s`, `3 min 5 s`, `2 h 10 min`."""
+    whole = round(float(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,112 @@
+"""What the weights of a matrix become: zero at a sparsity, or values on a grid of so many bits."""
+
+import math
+import re
+from typing import NamedTuple
+
+from calibprune.errors import ParameterError
+
+BITS = range(2, 9)
+
+
+class Grid(NamedTuple):
+    """2^bits levels for every `group_size` consecutive inputs of a row.
+
+    Attributes:
+        symmetric: the levels stand around 0 and a group keeps a scale alone; else they span the group's range, and it
+            keeps a zero point too.
+        act_order: columns are rounded in the order of falling Hessian diagonal, with groups fitted to the original
+            weights beforehand ("static groups": a group's columns stay neighbours, and a checkpoint needs no index of
+            them).
+    """
+
+    bits: int
+    group_size: int = 128
+    symmetric: bool = True
+    act_order: bool = False
+
+    @property
+    def levels(self) -> int:
+        return 2**self.bits
+
+    @property
+    def pattern(self) -> str:
+        return f"{self.bits}-bit"
+
+    def bits_per_weight(self, dtype_bits: int = 16) -> float:
+        """Bits of storage for each weight: its code, and its share of the group's scale and, where not symmetric, zero
+        point.
+        """
+        return self.bits + (dtype_bits + (0 if self.symmetric else self.bits)) / self.group_size
+
+    @classmethod
+    def of(cls, bits: int, group_size: int = 128, symmetric: bool = True, act_order: bool = False) -> "Grid":
+        """A `Grid` of these settings.
+
+        Raises:
+            ParameterError: bits outside 2 … 8, or a group of less than one weight.
+        """
+        if isinstance(bits, bool) or not isinstance(bits, int) or bits not in BITS:
+            raise ParameterError(f"bits {bits!r}: weights can be quantized to {BITS[0]} to {BITS[-1]} bits")
+        if isinstance(group_size, bool) or not isinstance(group_size, int) or group_size < 1:
+            raise ParameterError(
+                f"group_size {group_size!r}: give the number of consecutive inputs that share a scale, for example 128"
+            )
+        return cls(bits, group_size, symmetric, act_order)
+
+    def check_width(self, columns: int, name: str) -> None:
+        """Raises ParameterError where the groups do not fit the matrix `name`."""
+        if columns % self.group_size:
+            raise ParameterError(
+                f"group_size {self.group_size}: {name} has {columns} inputs, not a multiple of it; choose "
+                f"another group size"
+            )
+
+
+class Sparsity(NamedTuple):
+    """A share of each matrix's weights to prune, anywhere or `n` of every `m` consecutive inputs."""
+
+    fraction: float
+    n: int = 0
+    m: int = 0
+
+    @property
+    def pattern(self) -> str:
+        return f"{self.n}:{self.m}" if self.m else "unstructured"
+
+    def __str__(self) -> str:
+        return self.pattern if self.m else f"{self.fraction:g}"
+
+    @classmethod
+    def of(cls, value: "float | str | tuple[int, int] | Sparsity") -> "Sparsity":
+        """A `Sparsity` from a fraction in [0, 1), a text such as "0.5" or "2:4", or a pair (n, m).
+
+        Raises:
+            ParameterError: anything else, a fraction outside [0, 1), or n:m with n not in 1 … m.
+        """
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str) and (found := re.fullmatch(r"\s*(\d+)\s*:\s*(\d+)\s*", value)):
+            value = (int(found[1]), int(found[2]))
+        if isinstance(value, (tuple, list)):
+            if len(value) != 2 or not all(isinstance(v, int) for v in value) or not 0 < value[0] < value[1]:
+                raise ParameterError(
+                    f"sparsity {':'.join(map(str, value))}: a pattern n:m prunes n of every m weights, "
+                    f"with 0 < n < m (for example 2:4)"
+                )
+            return cls(value[0] / value[1], *value)
+        try:
+            fraction = float(value)
+        except (TypeError, ValueError):
+            fraction = math.nan
+        if isinstance(value, bool) or not 0 <= fraction < 1:
+            raise ParameterError(f"sparsity {value!r}: give a fraction in [0, 1), or a pattern such as 2:4")
+        return cls(fraction)
+
+    def check_width(self, columns: int, name: str) -> None:
+        """Raises ParameterError where the groups of an n:m pattern do not fit the matrix `name`."""
+        if self.m and columns % self.m:
+            raise ParameterError(
+                f"sparsity {self.pattern}: {name} has {columns} inputs, not a multiple of {self.m}; "
+                f"choose another pattern"
+            )

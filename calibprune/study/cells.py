@@ -1,0 +1,241 @@
+"""Parameters to cells: one pruned or dense model each, and what is measured on it."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+from calibprune.corpora import fingerprint as text_fingerprint
+from calibprune.methods import METHODS
+from calibprune.metrics import FIDELITY, INSIDE
+from calibprune.models.loading import fingerprint as model_fingerprint
+from calibprune.models.loading import resolve_device, resolve_dtype
+from calibprune.schemes import Grid, Sparsity
+from calibprune.study.parameters import Parameters, mixture
+from calibprune.tasks.catalogue import fingerprint as task_fingerprint
+
+NUMERICS = 4  # raise by hand when results would change
+
+PARTS = ("languages", "mixtures", "draws", "sweep", "quantization")
+"""The parts of a study: dense models and those calibrated in one language (or in none); in several; further draws of
+which only the masks are kept; further sparsities; and models that are quantized instead."""
+
+
+_SWEPT = (*FIDELITY, "neurons")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Windows that a cell is measured on: `samples` of `length` tokens of the source's validation split, for each
+    language.
+    """
+
+    source: str
+    samples: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model, dense or pruned, and its measurements: the unit of work, of caching and of resuming.
+
+    `calibration` holds the languages of the calibration text; it is empty for the dense model and for a method that
+    needs no data. `part` is the first part of the study that needs the cell. `parallel` is the text that sentence
+    embeddings are taken of, None where they are not asked for. `grid` is what weights are rounded to, None where they
+    are not.
+    """
+
+    model: str
+    method: str
+    sparsity: Sparsity
+    calibration: tuple[str, ...]
+    seed: int
+    calibration_source: str
+    calibration_samples: int
+    calibration_length: int
+    languages: tuple[str, ...]
+    evaluations: tuple[Evaluation, ...]
+    metrics: tuple[str, ...]
+    parallel: tuple[str, int] | None
+    tasks: tuple[str, ...]
+    task_limit: int | None
+    chat_template: bool
+    dtype: str
+    part: str
+    fingerprints: dict[str, str] = field(hash=False, compare=False)
+    grid: Grid | None = None
+
+    @property
+    def dense(self) -> bool:
+        return self.method == "dense"
+
+    @property
+    def pattern(self) -> str:
+        """What was done to the weights: "dense", "unstructured", "2:4", "4-bit"."""
+        if self.grid:
+            return self.grid.pattern
+        return "dense" if self.dense else self.sparsity.pattern
+
+    @property
+    def calibration_tokens(self) -> int:
+        return self.calibration_samples * self.calibration_length if self.calibration else 0
+
+    def configuration(self) -> dict:
+        """Everything that decides what the numbers are, as plain values; what does not apply to a cell is left out."""
+        values = {
+            "model": self.model,
+            "method": self.method,
+            "metrics": list(self.metrics),
+            "dtype": self.dtype,
+            "numerics": NUMERICS,
+            "fingerprints": self._fingerprints_that_matter(),
+        }
+        if self.grid:
+            values |= {"grid": self.grid._asdict()}
+        elif not self.dense:
+            values |= {"sparsity": str(self.sparsity)}
+        if self.evaluations or self.parallel:
+            values |= {
+                "languages": list(self.languages),
+                "evaluations": [vars(evaluation) for evaluation in self.evaluations],
+            }
+        if self.calibration:
+            values |= {
+                "calibration": list(self.calibration),
+                "seed": self.seed,
+                "calibration_source": self.calibration_source,
+                "calibration_samples": self.calibration_samples,
+                "calibration_length": self.calibration_length,
+            }
+        if self.parallel:
+            values |= {"parallel": list(self.parallel)}
+        if self.tasks:
+            values |= {"tasks": list(self.tasks), "task_limit": self.task_limit, "chat_template": self.chat_template}
+        return values
+
+    def _fingerprints_that_matter(self) -> dict[str, str]:
+        used = {
+            "model",
+            "calibration",
+            *(evaluation.source for evaluation in self.evaluations),
+            *(f"task {name}" for name in self.tasks),
+        }
+        used |= {self.parallel[0]} if self.parallel else set()
+        return {name: value for name, value in self.fingerprints.items() if name in used}
+
+    @property
+    def id(self) -> str:
+        """The hash of the configuration, 16 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(self.configuration(), sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def title(self) -> str:
+        parts = [self.model, self.method]
+        if not self.dense:
+            parts.append(self.pattern if self.grid else str(self.sparsity))
+        if self.calibration:
+            parts += ["+".join(self.calibration), f"seed {self.seed}"]
+        return " ".join(parts)
+
+
+def cells_of(parameters: Parameters) -> list[Cell]:
+    """All cells of a study, the dense model of each family first.
+
+    Single languages are measured in every way that is asked for; mixtures and quantized models are not looked into;
+    further draws give their masks, and further sparsities what the fidelity pass gives.
+
+    Raises:
+        ParameterError, ModelError, CorpusError: a name or a size that cannot be used.
+    """
+    p = parameters
+    calibrated = [name for name in p.methods if METHODS[name].accumulate is not None]
+    shallow = tuple(name for name in p.metrics if name not in INSIDE)
+    parallel = (p.parallel_source, p.parallel_samples) if "subspace" in p.metrics else None
+    cells = []
+    for model in p.models:
+        base = _dense(p, model)
+        cells.append(base)
+
+        def pruned(
+            method: str, sparsity: Sparsity, text: tuple[str, ...], seed: int, base: Cell = base, **changes
+        ) -> Cell:
+            prints = base.fingerprints | (
+                {"calibration": text_fingerprint(p.calibration_source, sorted(text))} if text else {}
+            )
+            asked = {"metrics": tuple(p.metrics), "parallel": parallel, "fingerprints": prints}
+            return replace(base, method=method, sparsity=sparsity, calibration=text, seed=seed, **asked, **changes)
+
+        for method, sparsity in product(p.methods, p.sparsity):
+            if method in calibrated:
+                cells += [
+                    pruned(method, sparsity, (language,), seed) for language, seed in product(p.languages, p.seeds)
+                ]
+                texts = map(mixture, p.calibration_mixtures)
+                cells += [
+                    _only(pruned(method, sparsity, text, seed, part="mixtures"), shallow)
+                    for text, seed in product(texts, p.seeds)
+                ]
+            else:
+                cells.append(_only(pruned(method, sparsity, (), 0), shallow))
+        if "masks" in p.metrics:
+            draws = [seed for seed in p.mask_seeds if seed not in p.seeds]
+            for method, sparsity, language, seed in product(calibrated, p.sparsity, p.languages, draws):
+                cells.append(_masks_alone(pruned(method, sparsity, (language,), seed, part="draws")))
+        further = [sparsity for sparsity in p.sweep_sparsity if sparsity not in p.sparsity]
+        for method, sparsity, language, seed in product(calibrated, further, p.sweep_languages, p.seeds):
+            cells.append(replace(_only(pruned(method, sparsity, (language,), seed, part="sweep"), _SWEPT), tasks=()))
+        for bits, language, seed in product(p.bits, p.languages, p.seeds):
+            grid = Grid.of(bits, p.group_size)
+            cells.append(
+                _only(pruned("gptq", Sparsity(0.0), (language,), seed, part="quantization", grid=grid), FIDELITY)
+            )
+    return cells
+
+
+def _only(cell: Cell, metrics: tuple[str, ...]) -> Cell:
+    """The cell measured in no other way than `metrics`."""
+    return replace(
+        cell,
+        metrics=tuple(name for name in cell.metrics if name in metrics),
+        parallel=cell.parallel if "subspace" in metrics else None,
+    )
+
+
+def _masks_alone(cell: Cell) -> Cell:
+    return replace(_only(cell, ("masks",)), evaluations=(), tasks=())
+
+
+def _dense(p: Parameters, model: str) -> Cell:
+    """The cell of the dense model, with everything that its pruned copies share."""
+    evaluations = tuple(
+        Evaluation(source, p.of_evaluation("evaluation_samples", source), p.of_evaluation("evaluation_length", source))
+        for source in p.evaluation_source
+    )
+    sources = dict.fromkeys([*p.evaluation_source, *([p.parallel_source] if "subspace" in p.metrics else [])])
+    tasks = p.task_specs()
+    fingerprints = {
+        "model": model_fingerprint(model),
+        **{source: text_fingerprint(source, sorted(p.languages)) for source in sources},
+        **{f"task {task.name}": task_fingerprint(task) for task in tasks},
+    }
+    dtype = str(resolve_dtype(p.dtype, resolve_device(p.device))).removeprefix("torch.")
+    return Cell(
+        model,
+        "dense",
+        Sparsity(0.0),
+        (),
+        0,
+        p.calibration_source,
+        p.calibration_samples,
+        p.calibration_length,
+        tuple(p.languages),
+        evaluations,
+        tuple(name for name in p.metrics if name in ("perplexity", "neurons")),
+        None,
+        tuple(task.name for task in tasks),
+        p.task_limit,
+        p.chat_template,
+        dtype,
+        "languages",
+        fingerprints,
+    )

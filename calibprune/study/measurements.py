@@ -1,0 +1,159 @@
+"""What is measured on one model, as rows of the tidy frame and as arrays too large for it."""
+
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from calibprune.metrics.fidelity import Trace, fidelity, measure_perplexity
+from calibprune.metrics.neurons import counting
+from calibprune.metrics.subspace import feature_changes_by_rank, feature_sizes_by_rank
+from calibprune.tasks.catalogue import TaskSpec
+
+
+@dataclass
+class Found:
+    """What was measured so far: `rows` of the tidy frame, without what names the cell, and `artifacts`, name -> key ->
+    tensor.
+    """
+
+    rows: list[dict] = field(default_factory=list)
+    artifacts: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+    def add(
+        self,
+        metric: str,
+        value: float,
+        n: int,
+        *,
+        language: str,
+        source: str = "",
+        task: str = "",
+        layer: int | None = None,
+        component: str = "",
+        stderr: float = math.nan,
+    ) -> None:
+        self.rows.append(
+            {
+                "metric": metric,
+                "source": source,
+                "task": task,
+                "language": language,
+                "layer": layer,
+                "component": component,
+                "value": value,
+                "stderr": stderr,
+                "n": n,
+            }
+        )
+
+    def add_damping(self, name: str, damping: float, tokens: int) -> None:
+        """That the Hessian of a matrix, `layers.<i>.<component>`, needed more than the usual damping; `n` is the number
+        of calibration tokens.
+        """
+        _, layer, component = name.split(".", 2)
+        self.add("damping", damping, tokens, language="", layer=int(layer), component=component)
+
+    def add_tensors(self, artifact: str, tensors: dict[str, Tensor]) -> None:
+        self.artifacts.setdefault(artifact, {}).update(tensors)
+
+
+def measure_text(
+    model: nn.Module,
+    reference: nn.Module | Trace | None,
+    tokens: Tensor,
+    metrics: tuple[str, ...],
+    text: tuple[str, str],
+    neurons: bool,
+    found: Found,
+) -> None:
+    """One pass over windows [samples, length]: perplexity, fidelity to `reference` unless the model is the dense one,
+    and its neurons.
+
+    Args:
+        text: evaluation source and language.
+        neurons: also count how often each neuron is active (artifact "neurons", see `metrics.neurons`).
+    """
+    source, language = text
+    with counting(model) if neurons else nullcontext() as activations:
+        measured = measure_perplexity(model, tokens) if reference is None else fidelity(reference, model, tokens)
+    if neurons:
+        found.add_tensors(
+            "neurons",
+            {f"{language}.probability": activations.probabilities, f"{language}.mean_abs": activations.mean_abs},
+        )
+    where = {"source": source, "language": language}
+    if "perplexity" in metrics:
+        found.add(
+            "perplexity",
+            measured.value if reference is None else measured.perplexity,
+            measured.n,
+            stderr=measured.stderr,
+            **where,
+        )
+    if reference is None:
+        return
+    for metric, values, mean in (
+        ("snr_db", measured.snr_db, measured.model_snr_db),
+        ("pruning_error", measured.pruning_error, measured.model_pruning_error),
+    ):
+        if metric in metrics:
+            found.add(metric, mean, tokens.numel(), **where)
+            for layer, value in enumerate(values):
+                found.add(metric, value, tokens.numel(), layer=layer, **where)
+
+
+def measure_subspace(source: str, dense: Tensor, pruned: Tensor, languages: tuple[str, ...], found: Found) -> None:
+    """How far language-agnostic and language-specific features moved, per layer and language, for every rank of the
+    subspace.
+
+    The sizes of the dense model's own features are kept beside them, since layers differ in scale by orders of
+    magnitude. One language alone has no subspace, and nothing is kept.
+
+    Args:
+        dense, pruned: sentence embeddings [languages, layers, sentences, width] of the same parallel text.
+    """
+    ranks = range(1, len(languages))
+    for layer in range(dense.shape[1]) if ranks else ():
+        moved = feature_changes_by_rank(dense[:, layer], pruned[:, layer], ranks)
+        sizes = feature_sizes_by_rank(dense[:, layer], ranks)
+        for what, of_rank in (("delta", moved), ("size", sizes)):
+            for number, language in enumerate(languages):
+                where = {"source": source, "language": language, "layer": layer}
+                found.add(f"{what}_total", float(of_rank.total[0, number]), dense.shape[2], **where)
+                for part, values in (("agnostic", of_rank.agnostic), ("specific", of_rank.specific)):
+                    for rank, value in zip(ranks, values[:, number].tolist(), strict=True):
+                        found.add(f"{what}_{part}", value, dense.shape[2], component=f"rank {rank}", **where)
+
+
+def measure_tasks(
+    model: nn.Module,
+    tokenizer,
+    specs: list[TaskSpec],
+    limit: int | None,
+    chat: bool,
+    found: Found,
+    progress: Callable[[float], None],
+) -> None:
+    """Scores of the harness's tasks; those of single items are the artifact "items", keys `family.language.metric`,
+    [items].
+
+    Args:
+        progress: called with the share of the items that was done since the last call.
+    """
+    from calibprune.tasks.harness.bridge import evaluate  # the harness takes seconds to import
+
+    done = 0
+
+    def step(now: int, total: int) -> None:
+        nonlocal done
+        progress((now - done) / total)
+        done = now
+
+    named = {spec.name: spec for spec in specs}
+    for result in evaluate(model, tokenizer, [spec.config for spec in specs], limit, chat, progress=step):
+        task = named[result.task]
+        found.add(result.metric, result.value, result.n, task=task.family, language=task.language, stderr=result.stderr)
+        found.add_tensors("items", {f"{task.family}.{task.language}.{result.metric}": result.items})

@@ -1,0 +1,207 @@
+"""One cell: the model is pruned, or is the dense one, and is measured in every way that the cell asks for."""
+
+import copy
+import gc
+import time
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from calibprune import provenance
+from calibprune.corpora.windows import windows
+from calibprune.kernels.packed import pack
+from calibprune.metrics.embeddings import parallel_texts, sentence_embeddings
+from calibprune.metrics.fidelity import Trace
+from calibprune.models.families import decoder, device_of, linears
+from calibprune.models.loading import load
+from calibprune.study.cells import Cell, Evaluation
+from calibprune.study.measurements import Found, measure_subspace, measure_tasks, measure_text
+from calibprune.study.progress import StudyProgress
+from calibprune.study.store import COLUMNS
+from calibprune.tasks.catalogue import resolve
+from calibprune.walk.layerwise import PruneResult, prune, quantize
+from calibprune.walk.outputs import check_length
+
+TRACE_BYTES = 2**30  # how much memory the dense model's layer outputs may take while its pruned copies are measured
+
+
+class Runner:
+    """The models that cells are computed with: the dense one, and a copy of its decoder's matrices to prune."""
+
+    def __init__(self, device: str, data_mirror: str | None) -> None:
+        self._device = device
+        self._data_mirror = data_mirror
+        self._forget()
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._forget()
+
+    def compute(self, cell: Cell, bar: StudyProgress) -> tuple[pd.DataFrame, dict, dict[str, dict[str, Tensor]]]:
+        """Prune the cell's model, which was fetched, if it is not the dense one, and measure it: (records, provenance,
+        artifacts).
+        """
+        started = time.perf_counter()
+        model, result = (self._dense, PruneResult()) if cell.dense else self._pruned(cell, bar)
+        pruned_at = time.perf_counter()
+        found = Found()
+        for name, damping in result.damping.items():
+            found.add_damping(name, damping, cell.calibration_tokens)
+        if "masks" in cell.metrics:
+            found.artifacts["masks"] = {name: pack(mask) for name, mask in result.masks.items()}
+        del result
+        for language in cell.languages:
+            for evaluation in cell.evaluations:
+                self._measure_text(cell, model, language, evaluation, found)
+                bar.step(evaluation.samples * evaluation.length)
+        if cell.parallel:
+            measure_subspace(
+                cell.parallel[0], self._embeddings(cell), self._embeddings(cell, model), cell.languages, found
+            )
+        if cell.tasks:
+            specs = resolve(list(cell.tasks), list(cell.languages), self._data_mirror)
+            step = lambda share: bar.step(share * work_of_tasks(cell))  # noqa: E731
+            measure_tasks(model, self._tokenizer, specs, cell.task_limit, cell.chat_template, found, step)
+        records = pd.DataFrame(found.rows, columns=list(COLUMNS))
+        for name, value in identity(cell).items():
+            if name in COLUMNS:
+                records[name] = value
+        origin = {
+            "seconds_prune": 0.0 if cell.dense else round(pruned_at - started, 3),
+            "seconds_measure": round(time.perf_counter() - pruned_at, 3),
+            "peak_memory_gb": round(provenance.peak_memory_gb(), 3),
+            "date": provenance.now(),
+            **provenance.machine(str(device_of(self._dense))),
+            "versions": provenance.versions(),
+            "commit": provenance.commit(),
+            "checksums": cell.fingerprints,
+        }
+        return records, origin, found.artifacts
+
+    def fetch(self, cell: Cell) -> None:
+        """Load the cell's model, if it is not the one at hand."""
+        if self._name != cell.model:
+            self._forget()
+            self._dense, self._tokenizer = load(cell.model, self._device, cell.dtype)
+            # only the matrices that pruning changes are copied
+            shared = {id(p): p for p in self._dense.parameters()}
+            for layer in decoder(self._dense).layers:
+                for _, linear in linears(layer):
+                    del shared[id(linear.weight)]
+            self._copy = copy.deepcopy(self._dense, shared)
+            self._name = cell.model
+
+    def _forget(self) -> None:
+        self._dense = self._copy = self._tokenizer = None
+        self._traces: dict[tuple, Trace] = {}
+        self._dense_embeddings: dict[tuple, Tensor] = {}
+        self._name = ""
+        gc.collect()
+
+    def _pruned(self, cell: Cell, bar: StudyProgress) -> tuple[nn.Module, PruneResult]:
+        """The copy of the dense model, pruned or quantized as the cell says, and what that did."""
+        for fresh, used in zip(decoder(self._dense).layers, decoder(self._copy).layers, strict=True):
+            for (_, dense), (_, linear) in zip(linears(fresh), linears(used), strict=True):
+                linear.weight.data.copy_(dense.weight)
+        tokens = None
+        if cell.calibration:
+            check_length(self._copy, cell.calibration_length)
+            tokens = windows(
+                self._tokenizer,
+                cell.calibration_source,
+                list(cell.calibration),
+                cell.calibration_samples,
+                cell.calibration_length,
+                cell.seed,
+            )
+        work = work_of_pruning(cell)
+        step = lambda done, total: bar.step(work / total)  # noqa: E731
+        if cell.grid:
+            return self._copy, quantize(self._copy, tokens, *cell.grid, progress=step)
+        return self._copy, prune(self._copy, tokens, cell.method, cell.sparsity, progress=step)
+
+    def _reference(self, cell: Cell, language: str, evaluation: Evaluation, tokens: Tensor) -> nn.Module | Trace:
+        """The dense side of a comparison: its layer outputs kept from the first pruned model on, where they fit in
+        memory.
+        """
+        config = self._dense.config
+        numbers = (
+            sum(e.samples * e.length for e in cell.evaluations)
+            * len(cell.languages)
+            * config.num_hidden_layers
+            * config.hidden_size
+        )
+        if numbers * self._dense.dtype.itemsize > TRACE_BYTES:
+            return self._dense
+        key = (language, evaluation)
+        if key not in self._traces:
+            self._traces[key] = Trace.of(self._dense, tokens)
+        return self._traces[key]
+
+    def _embeddings(self, cell: Cell, model: nn.Module | None = None) -> Tensor:
+        """Sentence embeddings of the cell's parallel text [languages, layers, sentences, width]; of the dense model,
+        once, without `model`.
+        """
+        source, samples = cell.parallel
+        key = (cell.parallel, cell.languages)
+        if model is None and key in self._dense_embeddings:
+            return self._dense_embeddings[key]
+        texts = parallel_texts(source, list(cell.languages), samples)
+        found = torch.stack(
+            [sentence_embeddings(model or self._dense, self._tokenizer, texts[language]) for language in cell.languages]
+        )
+        if model is None:
+            self._dense_embeddings[key] = found
+        return found
+
+    def _measure_text(self, cell: Cell, model: nn.Module, language: str, evaluation: Evaluation, found: Found) -> None:
+        check_length(model, evaluation.length)
+        tokens = windows(
+            self._tokenizer,
+            evaluation.source,
+            [language],
+            evaluation.samples,
+            evaluation.length,
+            seed=0,
+            split="validation",
+        )
+        reference = None if cell.dense else self._reference(cell, language, evaluation, tokens)
+        # one text: probabilities of two are not those of either
+        neurons = "neurons" in cell.metrics and evaluation == cell.evaluations[0]
+        measure_text(model, reference, tokens, cell.metrics, (evaluation.source, language), neurons, found)
+
+
+def identity(cell: Cell) -> dict:
+    return {
+        "model": cell.model,
+        "method": cell.method,
+        "sparsity": cell.sparsity.fraction,
+        "pattern": cell.pattern,
+        "calibration": "+".join(cell.calibration),
+        "calibration_tokens": cell.calibration_tokens,
+        "seed": cell.seed,
+    }
+
+
+# What the progress bar takes the parts of a cell to be worth, in tokens measured.
+PRUNING = 2.0
+SENTENCE = 20
+TASK = 10_000
+
+
+def work_of_pruning(cell: Cell) -> float:
+    return PRUNING * cell.calibration_tokens
+
+
+def work_of_tasks(cell: Cell) -> float:
+    return TASK * len(cell.tasks)
+
+
+def work(cell: Cell) -> float:
+    """How much there is to compute, in tokens measured."""
+    texts = len(cell.languages) * sum(evaluation.samples * evaluation.length for evaluation in cell.evaluations)
+    sentences = SENTENCE * cell.parallel[1] * len(cell.languages) if cell.parallel else 0
+    return work_of_pruning(cell) + texts + sentences + work_of_tasks(cell)

@@ -1,0 +1,184 @@
+"""Records and provenance on disk: one folder a cell, which exists whole or not at all."""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from calibprune.errors import StoreError
+from calibprune.files import file_sha256, held
+from calibprune.study.cells import Cell
+
+COLUMNS = {
+    "model": "str",
+    "method": "str",
+    "sparsity": "float64",
+    "pattern": "str",
+    "calibration": "str",
+    "calibration_tokens": "int64",
+    "seed": "int64",
+    "metric": "str",
+    "source": "str",
+    "task": "str",
+    "language": "str",
+    "layer": "Int64",
+    "component": "str",
+    "value": "float64",
+    "stderr": "float64",
+    "n": "int64",
+}
+RECORDS = "records.parquet"
+CELL = "cell.json"
+
+
+class Store:
+    """The folder that keeps a study's results: `<store>/cells/<id>/` with `records.parquet`, `cell.json` and larger
+    arrays as safetensors.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root).expanduser()
+
+    def folder(self, cell: Cell) -> Path:
+        return self.root / "cells" / cell.id
+
+    def has(self, cell: Cell) -> bool:
+        return (self.folder(cell) / CELL).is_file()
+
+    def write(
+        self,
+        cell: Cell,
+        records: pd.DataFrame,
+        provenance: dict,
+        artifacts: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}),
+    ) -> None:
+        """Keep a cell's records (columns `COLUMNS`), where they come from, and its artifacts; all or nothing.
+
+        Args:
+            artifacts: arrays too large for records, for example {"masks": {"layers.0.mlp.down_proj": uint8 tensor}}: a
+                file a name.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._writable():
+            target = self.folder(cell)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{cell.id}."))
+            try:
+                records[list(COLUMNS)].astype(COLUMNS).to_parquet(scratch / RECORDS, index=False)
+                for name, tensors in artifacts.items():
+                    save_file(
+                        {key: tensor.contiguous() for key, tensor in tensors.items()}, self._artifact(scratch, name)
+                    )
+                content = {
+                    "id": cell.id,
+                    "configuration": cell.configuration(),
+                    **provenance,
+                    "records_sha256": file_sha256(scratch / RECORDS),
+                    "artifacts_sha256": {name: file_sha256(self._artifact(scratch, name)) for name in artifacts},
+                }
+                (scratch / CELL).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+                scratch.chmod(0o755)  # mkdtemp's folders are their owner's alone
+                shutil.rmtree(target, ignore_errors=True)  # what is left of a cell that somebody damaged
+                os.replace(scratch, target)
+            except BaseException:
+                shutil.rmtree(scratch, ignore_errors=True)
+                raise
+
+    def records(self, cell: Cell) -> pd.DataFrame:
+        """A cell's records, verified.
+
+        Raises:
+            StoreError: they are damaged.
+        """
+        path = self.folder(cell) / RECORDS
+        try:
+            if file_sha256(path) == self.provenance(cell)["records_sha256"]:
+                return pd.read_parquet(path).astype(COLUMNS)
+        except (OSError, KeyError):
+            pass
+        raise self._damaged(path)
+
+    @contextlib.contextmanager
+    def artifact(self, cell: Cell, name: str) -> Iterator[safe_open]:
+        """One of a cell's artifacts, verified and opened: `keys()` and `get_tensor(key)`, a tensor in memory at a time.
+
+        Raises:
+            StoreError: the cell has no such artifact, or it is damaged.
+        """
+        path = self._artifact(self.folder(cell), name)
+        known = self.provenance(cell).get("artifacts_sha256", {})
+        if name not in known:
+            raise StoreError(
+                f"{self.folder(cell)}: {cell.title} was computed without {name!r}; it has "
+                f"{', '.join(known) or 'no artifacts'}"
+            )
+        try:
+            whole = file_sha256(path) == known[name]
+            opened = safe_open(path, "pt") if whole else None
+        except (OSError, SafetensorError):
+            opened = None
+        if opened is None:
+            raise self._damaged(path)
+        with opened as tensors:
+            yield tensors
+
+    def provenance(self, cell: Cell) -> dict:
+        """What `cell.json` holds: id, configuration, versions, commit, device, seconds, peak memory, date.
+
+        Raises:
+            StoreError: it is damaged.
+        """
+        path = self.folder(cell) / CELL
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise self._damaged(path) from None
+
+    def checksums(self, cell: Cell) -> str:
+        """Of a cell's records and artifacts, as text; raises StoreError as `provenance`."""
+        known = self.provenance(cell)
+        return json.dumps([known["records_sha256"], known.get("artifacts_sha256", {})])
+
+    @contextlib.contextmanager
+    def claim(self, cell: Cell, wait: bool) -> Iterator[bool]:
+        """Whether this process may compute the cell; the claim ends with the block, or with the process however it
+        ends.
+        """
+        locks = self.root / "claims"
+        with self._writable():
+            locks.mkdir(parents=True, exist_ok=True)
+            (locks / cell.id).touch()
+        with held(locks / cell.id, wait) as mine:
+            if mine:
+                self._forget_scratch(cell)
+            yield mine
+
+    def _artifact(self, folder: Path, name: str) -> Path:
+        return folder / f"{name}.safetensors"
+
+    def _forget_scratch(self, cell: Cell) -> None:
+        for scratch in (self.root / "cells").glob(f".{cell.id}.*"):  # of a process that was killed while writing
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _damaged(self, path: Path) -> StoreError:
+        return StoreError(f"{path}: damaged or cut short; delete the folder {path.parent} and run the study again")
+
+    @contextlib.contextmanager
+    def _writable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"{self.root}: cannot be written ({error.strerror or error}); free some space, or choose another store"
+            ) from None

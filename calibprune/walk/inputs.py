@@ -1,0 +1,140 @@
+"""What enters the decoder's layers: hidden states in batches, and each layer's own keyword arguments."""
+
+import contextlib
+import inspect
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from calibprune.errors import ModelError
+from calibprune.forward.attention import short_windows
+from calibprune.forward.gated import fast_gates
+from calibprune.forward.rms_norm import fast_norms
+from calibprune.models.families import decoder, device_of
+
+BATCH_TOKENS = 2048
+
+
+def batches(tokens: Tensor, batch_tokens: int = BATCH_TOKENS) -> tuple[Tensor, ...]:
+    """Split windows [samples, length] into batches of about 2,048 tokens: enough work for each product, and what lies
+    between stays in the cache.
+    """
+    return tokens.split(max(1, batch_tokens // tokens.shape[1]))
+
+
+@dataclass
+class Inputs:
+    """What enters the decoder's first layer, and what each layer gets beside its hidden states.
+
+    Attributes:
+        model: whose layers are called.
+        hidden: one [batch, length, width] tensor a batch of windows, in the model's dtype.
+        arguments: for each batch size the keyword arguments of each layer. Windows have no padding, so these (masks,
+            rotary embeddings, positions) are the same for every batch of one shape.
+    """
+
+    model: nn.Module
+    hidden: list[Tensor]
+    arguments: dict[int, list[dict[str, Any]]]
+
+    def run(self, layer: nn.Module, index: int, batch: int) -> Tensor:
+        """The output of `layer`, standing at `index`, for one batch."""
+        hidden = self.hidden[batch]
+        with short_windows(self.model, hidden.shape[1]), fast_norms(layer), fast_gates(layer):
+            output = layer(hidden, **self.arguments[len(hidden)][index])
+        return output[0] if isinstance(output, tuple) else output
+
+    def advance(self, layer: nn.Module, index: int) -> None:
+        """Replace the hidden states by what `layer` makes of them; where a GPU's memory is too small, in smaller
+        batches from there on.
+        """
+        batch = 0
+        while batch < len(self.hidden):
+            try:
+                self.hidden[batch] = self.run(layer, index, batch)
+                batch += 1
+                continue
+            except torch.OutOfMemoryError:
+                pass  # what the failed call held is let go with the exception
+            self._halve(index, batch)
+
+    def in_smaller_batches_if_needed(self, index: int, run: Callable[[], Any]) -> Any:
+        """What `run` returns, started over with batches half as large as long as a GPU's memory is too small."""
+        while True:
+            try:
+                return run()
+            except torch.OutOfMemoryError:
+                pass
+            self._halve(index, 0)
+
+    def _halve(self, index: int, first: int) -> None:
+        size, length = max(map(len, self.hidden[first:])), self.hidden[first].shape[1]
+        if size == 1:
+            raise ModelError(
+                f"layers.{index}: out of memory with one window of {length} tokens; use shorter windows, "
+                f"or a device with more memory"
+            )
+        smaller = -(-size // 2)
+        warnings.warn(
+            f"layers.{index}: out of memory, batches of {smaller} windows instead of {size} from here on",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        self.hidden[first:] = [part for states in self.hidden[first:] for part in states.split(smaller)]
+        for number in {len(states) for states in self.hidden} - self.arguments.keys():
+            _, self.arguments[number] = _first_layer_calls(self.model, torch.zeros(number, length, dtype=torch.long))
+
+
+@torch.no_grad()
+def capture(model: nn.Module, tokens: Tensor, batch_tokens: int = BATCH_TOKENS) -> Inputs:
+    """Run the decoder on every batch with its layers passed over, and keep what each layer was called with.
+
+    Each layer keeps its own keyword arguments: layers of one decoder may take different masks and rotary embeddings, as
+    Gemma 3's do.
+
+    Args:
+        tokens: LongTensor [samples, length].
+
+    Raises:
+        ModelError: an architecture that is not supported, or layers called in a way that cannot be replayed.
+    """
+    hidden: list[Tensor] = []
+    arguments: dict[int, list[dict[str, Any]]] = {}
+    for batch in batches(tokens, batch_tokens):
+        states, kwargs = _first_layer_calls(model, batch)
+        hidden.append(states)
+        arguments.setdefault(len(batch), kwargs)
+    return Inputs(model, hidden, arguments)
+
+
+def _first_layer_calls(model: nn.Module, batch: Tensor) -> tuple[Tensor, list[dict[str, Any]]]:
+    """What enters the first layer for a batch [windows, length], and the keyword arguments of each layer."""
+    base = decoder(model)
+    calls: list[tuple[Tensor, dict[str, Any]]] = []
+
+    def pass_over(layer: nn.Module) -> Callable:
+        signature = inspect.signature(type(layer).forward)
+
+        def forward(*args, **kwargs):
+            bound = signature.bind(layer, *args, **kwargs).arguments
+            bound.pop("self")
+            bound.update(bound.pop("kwargs", {}))
+            states = bound.pop("hidden_states", None)
+            if states is None or "args" in bound:
+                raise ModelError(f"{type(layer).__name__}: layers without a hidden_states argument cannot be walked")
+            calls.append((states, bound))
+            return states
+
+        return forward
+
+    with contextlib.ExitStack() as restored:
+        restored.enter_context(short_windows(model, batch.shape[1]))
+        for layer in base.layers:
+            layer.forward = pass_over(layer)
+            restored.callback(delattr, layer, "forward")
+        base(input_ids=batch.to(device_of(model)), use_cache=False)
+    return calls[0][0], [kwargs for _, kwargs in calls]

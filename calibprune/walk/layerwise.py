@@ -1,0 +1,274 @@
+"""The walk through a decoder, layer by layer: capture, collect statistics, solve, propagate."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from calibprune.errors import ModelError, ParameterError
+from calibprune.methods import Method, Quantized, gptq
+from calibprune.methods import method as method_named
+from calibprune.models.families import decoder, linears
+from calibprune.schemes import Grid, Sparsity
+from calibprune.walk.inputs import Inputs, capture
+from calibprune.walk.outputs import check_windows
+from calibprune.walk.solving import Task, attempt, settle
+
+
+class _LastStatisticIn(Exception):
+    """Ends a layer's first pass: nothing after the input of its last linear is needed."""
+
+
+def collect(
+    layer: nn.Module, index: int, inputs: Inputs, accumulate: Callable[[Any, Tensor], Any]
+) -> list[tuple[Any, list[str]]]:
+    """One statistic for each distinct tensor that linears of the layer read.
+
+    Linears that are called with the same tensor object share a statistic (query, key and value; gate and up; all five
+    in Cohere's parallel block); who shares is found in the first batch. A batch ends at the input of the last linear.
+
+    Returns:
+        pairs of a statistic and the components that share it, in order of their call.
+
+    Raises:
+        ModelError: a linear that the layer never calls.
+    """
+    components = dict(linears(layer))
+    groups: list[list[str]] = []
+    totals: list[Any] = []
+    seen: list[Tensor] = []
+    leaders: dict[str, int] = {}
+
+    def first_batch(name: str, x: Tensor) -> None:
+        place = next((i for i, tensor in enumerate(seen) if tensor is x), None)
+        if place is None:
+            seen.append(x)
+            groups.append([name])
+            totals.append(accumulate(None, x))
+            leaders[name] = len(seen) - 1
+        else:
+            groups[place].append(name)
+        if sum(map(len, groups)) == len(components):
+            raise _LastStatisticIn
+
+    def later_batch(name: str, x: Tensor) -> None:
+        if (place := leaders.get(name)) is not None:
+            totals[place] = accumulate(totals[place], x)
+            if place == len(totals) - 1:
+                raise _LastStatisticIn
+
+    for batch in range(len(inputs.hidden)):
+        take = later_batch if batch else first_batch
+        hooks = [
+            linear.register_forward_pre_hook(lambda _, args, name=name, take=take: take(name, args[0]))
+            for name, linear in components.items()
+        ]
+        try:
+            inputs.run(layer, index, batch)
+            raise ModelError(
+                f"layer {index}: {type(layer).__name__} holds linears that it does not call; it cannot be "
+                f"pruned from its inputs"
+            )
+        except _LastStatisticIn:
+            pass
+        finally:
+            for hook in hooks:
+                hook.remove()
+        seen.clear()
+    return list(zip(totals, groups, strict=True))
+
+
+@dataclass
+class LayerReport:
+    """One pruned layer: the share of its weights that is zero, and the seconds each part took."""
+
+    layer: int
+    sparsity: float
+    seconds: dict[str, float]
+
+
+@dataclass
+class PruneResult:
+    """What `prune` did.
+
+    Attributes:
+        masks: `layers.<i>.<component>` -> bool [out, in], True = pruned; empty where nothing was.
+        quantized: `layers.<i>.<component>` -> the grid that its weights lie on; empty where nothing was rounded.
+        grid: the settings of these grids, or None.
+        damping: `layers.<i>.<component>` -> the share of the Hessian's mean diagonal that was added, where the usual 1%
+            was too little.
+        layers: a report for each layer.
+        seconds: the whole walk.
+        tokens: how many calibration tokens the method saw.
+    """
+
+    masks: dict[str, Tensor] = field(default_factory=dict)
+    quantized: dict[str, Quantized] = field(default_factory=dict)
+    grid: Grid | None = None
+    damping: dict[str, float] = field(default_factory=dict)
+    layers: list[LayerReport] = field(default_factory=list)
+    seconds: float = 0.0
+    tokens: int = 0
+
+
+def prune(
+    model: nn.Module,
+    tokens: Tensor | None,
+    method: str | Method = "wanda",
+    sparsity: float | str | Sparsity = 0.5,
+    nm: tuple[int, int] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    bits: int | None = None,
+    group_size: int = 128,
+    symmetric: bool = True,
+) -> PruneResult:
+    """Prune every linear of every decoder layer in place; embeddings and the output layer stay as they are.
+
+    The inputs of a layer come from the pruned layers before it. A layer is run twice: up to the input of its last
+    linear for the statistics, and once more, pruned, for what the next layer gets.
+
+    Args:
+        tokens: calibration windows, LongTensor [samples, length]; None for a method that needs no data.
+        method: a name in `calibprune.methods.METHODS`, or a `Method`.
+        sparsity: fraction in [0, 1) or a pattern such as "2:4".
+        nm: a pattern as a pair, instead of `sparsity`: n of every m consecutive inputs go.
+        progress: called with (layers done, layers) after each layer.
+        bits: round the weights that stay to so many bits in the same sweep, 2 to 8 (method "sparsegpt" alone); None for
+            no rounding.
+        group_size, symmetric: the grid to round to, as in `quantize`.
+
+    Raises:
+        ParameterError: unknown method, a sparsity or a grid outside what is allowed, windows longer than the model's
+        context or no windows. ModelError: an architecture that is not supported, weights or activations that are not
+        finite, or not enough memory for one window.
+    """
+    chosen = _method(method)
+    grid = None if bits is None else Grid.of(bits, group_size, symmetric)
+    if grid and not chosen.rounds:
+        raise ParameterError(
+            f"bits {bits}: method {method!r} does not round; prune with sparsegpt, or use calibprune.quantize"
+        )
+    return _walk(model, tokens, chosen, Sparsity.of(nm if nm is not None else sparsity), grid, progress)
+
+
+def quantize(
+    model: nn.Module,
+    tokens: Tensor,
+    bits: int = 4,
+    group_size: int = 128,
+    symmetric: bool = True,
+    act_order: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> PruneResult:
+    """Round every linear of every decoder layer with GPTQ (Frantar et al. 2023), in place: weights lie on the grid, in
+    the model's dtype.
+
+    Args:
+        tokens: calibration windows, LongTensor [samples, length].
+        bits: 2 to 8.
+        group_size: how many consecutive inputs of a row share a scale.
+        symmetric: levels around 0 and a scale for each group; else the group's own range, with a zero point too.
+        act_order: round the columns by falling Hessian diagonal, with the groups fitted to the original weights.
+        progress: called with (layers done, layers) after each layer.
+
+    Returns:
+        the result of the walk, with `quantized` and `grid` and without masks.
+
+    Raises:
+        ParameterError, ModelError: as `prune`.
+    """
+    grid = Grid.of(bits, group_size, symmetric, act_order)
+    return _walk(model, tokens, gptq.method(grid), None, grid, progress)
+
+
+@torch.no_grad()
+def _walk(
+    model: nn.Module,
+    tokens: Tensor | None,
+    method: Method,
+    sparsity: Sparsity | None,
+    grid: Grid | None,
+    progress: Callable[[int, int], None],
+) -> PruneResult:
+    started = time.perf_counter()
+    base = decoder(model)
+    for i, layer in enumerate(base.layers):
+        for component, linear in linears(layer):
+            for rule in filter(None, (sparsity, grid)):
+                rule.check_width(linear.in_features, f"layers.{i}.{component}")
+            if not bool(linear.weight.sum(dtype=torch.float32).isfinite()):
+                raise ModelError(
+                    f"layers.{i}.{component}: the weights hold infinite or undefined values; check the checkpoint"
+                )
+    result = PruneResult(grid=grid)
+    inputs = None
+    if method.accumulate is not None:
+        check_windows(model, tokens)
+        result.tokens = tokens.numel()
+        inputs = capture(model, tokens)
+    task = Task(method, 0 if tokens is None else len(tokens), sparsity, grid)
+    seconds, zeros = [], []
+    for i, layer in enumerate(base.layers):
+        clock = _Clock()
+        components = dict(linears(layer))
+        shared = [(None, list(components))]
+        if inputs is not None:
+            shared = inputs.in_smaller_batches_if_needed(
+                i, lambda i=i, layer=layer: collect(layer, i, inputs, method.accumulate)
+            )
+        clock.lap("statistics")
+        attempts = [
+            attempt(task, total, {f"layers.{i}.{name}": components[name] for name in names}) for total, names in shared
+        ]
+        settle(task, attempts)
+        for found in attempts:
+            result.masks.update(
+                (name, solved.mask)
+                for name, solved in zip(found.names, found.solved, strict=True)
+                if solved.mask is not None
+            )
+            result.quantized.update(
+                (name, solved.grid)
+                for name, solved in zip(found.names, found.solved, strict=True)
+                if solved.grid is not None
+            )
+            if found.damping:
+                result.damping.update(dict.fromkeys(found.names, found.damping))
+        del shared, attempts, found  # statistics and copies of weights are let go
+        clock.lap("solve")
+        if inputs is not None and i + 1 < len(base.layers):
+            inputs.advance(layer, i)
+        clock.lap("propagate")
+        seconds.append(clock.seconds)
+        zeros.append(_zeros(components.values()))
+        progress(i + 1, len(base.layers))
+    sizes = [sum(linear.weight.numel() for _, linear in linears(layer)) for layer in base.layers]
+    result.layers = [LayerReport(i, int(zeros[i]) / sizes[i], seconds[i]) for i in range(len(base.layers))]
+    result.seconds = time.perf_counter() - started
+    return result
+
+
+def _method(chosen: str | Method) -> Method:
+    return chosen if isinstance(chosen, Method) else method_named(chosen)
+
+
+def _zeros(modules) -> "Tensor | int":
+    """How many weights of these modules are zero; on a GPU a tensor, which is not waited for."""
+    zeros = [module.weight == 0 for module in modules]
+    # numpy counts bools ten times as fast as torch on a CPU
+    return sum(z.sum() if z.is_cuda else int(np.count_nonzero(z)) for z in zeros)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = now - self._last
+        self._last = now

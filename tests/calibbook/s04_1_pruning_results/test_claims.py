@@ -1,0 +1,205 @@
+"""The claims: verdicts on frames whose truth is known, and the statistics beneath them."""
+
+import warnings
+from math import comb, factorial
+
+import numpy as np
+import pytest
+from frames import SEVEN, tidy, with_value
+
+from calibbook.s04_1_pruning_results import claims
+from calibbook.s04_1_pruning_results.claims import no_single_best, section_4_1, target_is_best, target_is_better
+from calibbook.s04_1_pruning_results.claims_off_diagonal import exceptions, russian_for_chinese
+from calibbook.shared.frames import METRICS, summarize
+from calibbook.shared.statistics import diagonal_p_value, least_p_value, mean_interval, share_interval
+from calibbook.shared.verdicts import readable, verdict_sentence
+
+
+def one(found, method="wanda"):
+    picked = [claim for claim in found if claim.method == method]
+    assert len(picked) == 1
+    return picked[0]
+
+
+def without_diagonal(winner: str):
+    """Every column is won by one calibration language, by a wide margin."""
+    frame = tidy(gain=0.0)
+    for metric in METRICS:
+        frame = with_value(frame, 100.0 if metric == "snr_db" else 1e-6, calibration=winner, metric=metric)
+    return frame
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_full_diagonal_is_held(metric):
+    claim = one(target_is_best(tidy(), metric, "chromium"))
+    assert (claim.verdict, claim.what, claim.n) == ("held", "7 of 7 columns", 7)
+    assert claim.p == pytest.approx(1 / factorial(7))
+    assert (claim.low, claim.high) == (pytest.approx(0.025 ** (1 / 7)), 1.0)
+    assert one(target_is_better(tidy(), metric, "chromium")).verdict == "held"
+    assert one(no_single_best(tidy(), metric, "chromium")).verdict == "held"
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_one_language_that_is_best_everywhere_refutes_both(metric):
+    frame = without_diagonal("sw")
+    claim = one(target_is_best(frame, metric, "chromium"))
+    assert (claim.verdict, claim.what, claim.p) == ("not held", "1 of 7 columns", 1.0)
+    single = one(no_single_best(frame, metric, "chromium"))
+    assert (single.verdict, single.statistic, single.note) == ("not held", 1.0, "sw is best everywhere")
+
+
+def test_a_reversed_diagonal_is_not_held():
+    frame = tidy(gain=-0.5)
+    assert one(target_is_best(frame, "snr_db", "udhr")).what == "0 of 7 columns"
+    better = one(target_is_better(frame, "snr_db", "udhr"))
+    assert better.verdict == "not held" and better.high < 0
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_two_languages_are_too_few(metric):
+    frame = tidy(languages=("de", "sw"))
+    verdicts = {
+        claim.verdict
+        for test in (target_is_best, target_is_better, no_single_best)
+        for claim in test(frame, metric, "udhr")
+    }
+    assert verdicts == {"undecided"}
+
+
+def test_mixtures_magnitude_and_foreign_columns_take_no_part():
+    frame = tidy(methods=("magnitude", "wanda"), mixtures=("ar+en", "+".join(SEVEN)))
+    for metric in METRICS:
+        frame = with_value(frame, 100.0 if metric == "snr_db" else 1e-6, calibration="ar+en", metric=metric)
+    found = target_is_best(frame, "perplexity", "chromium")
+    assert [claim.method for claim in found] == ["wanda"] and found[0].what == "7 of 7 columns"
+    fewer = frame[(frame.calibration != "zh")]
+    assert one(target_is_best(fewer, "perplexity", "chromium")).n == 6
+    assert section_4_1(tidy(methods=("magnitude",))).empty
+    assert "nothing to test" in verdict_sentence(section_4_1(tidy(methods=("magnitude",))))
+
+
+def test_advantage_is_the_fall_of_perplexity_in_percent():
+    frame = tidy(languages=("ar", "de", "en", "es"), methods=("wanda",))
+    for calibration in ("ar", "de", "en", "es"):
+        for language in ("ar", "de", "en", "es"):
+            frame = with_value(
+                frame,
+                60.0 if calibration == language else 80.0,
+                calibration=calibration,
+                language=language,
+                metric="perplexity",
+            )
+    claim = one(target_is_better(frame, "perplexity", "chromium"))
+    assert [claim.statistic, claim.low, claim.high] == pytest.approx([25.0] * 3)
+
+
+def test_a_lead_within_the_standard_error_leaves_the_single_best_undecided():
+    frame = without_diagonal("sw")
+    close = with_value(frame, 0.9999e-6, metric="perplexity", calibration="de", language="de")
+    clear = with_value(frame, 0.5e-6, metric="perplexity", calibration="de", language="de")
+    claim = one(no_single_best(close, "perplexity", "chromium"))
+    assert (claim.verdict, claim.note, claim.what) == ("undecided", "within uncertainty: sw", "sw wins 6 of 7")
+    assert one(no_single_best(clear, "perplexity", "chromium")).verdict == "held"
+
+
+def test_the_spread_of_draws_counts_as_uncertainty():
+    frame = without_diagonal("sw")
+    lead = with_value(frame, 150.0, metric="snr_db", calibration="de", language="de")
+    assert one(no_single_best(lead, "snr_db", "chromium")).note.startswith("read off the table")
+    spread = tidy(gain=0.0, seeds=(0, 1))
+    for seed, found in ((0, 60.0), (1, 140.0)):
+        spread = with_value(spread, found, metric="snr_db", calibration="sw", seed=seed)
+        spread = with_value(spread, found + 1, metric="snr_db", calibration="de", language="de", seed=seed)
+    assert one(no_single_best(spread, "snr_db", "chromium")).verdict == "undecided"
+
+
+@pytest.mark.parametrize(("russian", "verdict"), [(50.0, "held"), (99.5, "undecided"), (200.0, "not held")])
+def test_the_exception_the_paper_names(russian, verdict):
+    frame = with_value(tidy(), 100.0, calibration="zh", language="zh", metric="perplexity")
+    frame = with_value(frame, russian, calibration="ru", language="zh", metric="perplexity")
+    claim = one(russian_for_chinese(frame, "chromium"))
+    assert claim.verdict == verdict and claim.statistic == pytest.approx(100 - russian)
+    assert claim.low < claim.statistic < claim.high
+    assert russian_for_chinese(tidy(languages=("de", "sw")), "chromium") == []
+
+
+def test_exceptions_are_listed_with_their_margins():
+    assert exceptions(tidy(), "perplexity", "chromium").empty
+    diagonal = (
+        summarize(tidy(), "perplexity", "chromium")
+        .query("method == 'wanda' and calibration == 'zh' and language == 'zh'")["mean"]
+        .iloc[0]
+    )
+    frame = with_value(tidy(), diagonal / 1.25, method="wanda", calibration="ru", language="zh", metric="perplexity")
+    frame = with_value(frame, diagonal / 2, method="wanda", calibration="ar", language="es", metric="perplexity")
+    table = exceptions(frame, "perplexity", "chromium")
+    assert table[["evaluation", "best"]].values.tolist() == [["es", "ar"], ["zh", "ru"]]
+    assert table.margin[1] == pytest.approx(25.0) and set(table.unit) == {"%"}
+    assert table["in the target"][1] == pytest.approx(diagonal)
+
+
+def test_every_source_and_metric_is_tested():
+    table = section_4_1(tidy())
+    diagonal = table[table.claim == claims.TARGET_IS_BEST]
+    assert len(diagonal) == 2 * 2 * 3 and set(diagonal.source) == {"chromium", "udhr"}
+    assert len(table) == 3 * 2 * 2 * 3 + 2  # three tests; methods, sources, metrics; Russian for Chinese by source
+    several = section_4_1(tidy(models=("a", "b"), sparsity=((0.5, "unstructured"), (0.5, "2:4"))))
+    assert set(several.sparsity) == {"50%", "2:4"} and set(several.model) == {"a", "b"}
+
+
+def test_verdicts_in_words():
+    table = section_4_1(tidy())
+    words = readable(table)
+    assert len(words) == len(table) and "model" not in words
+    assert words["95% interval"].iloc[0] == f"{100 * 0.025 ** (1 / 7):.1f} to 100.0%"
+    counts = table.verdict.value_counts()
+    assert f"{counts['held']} held" in verdict_sentence(table) and str(len(table)) in verdict_sentence(table)
+    assert {"model", "sparsity"} <= set(
+        readable(section_4_1(tidy(models=("a", "b"), sparsity=((0.5, "unstructured"), (0.5, "2:4")))))
+    )
+
+
+@pytest.mark.parametrize("rows", [3, 5, 7])
+def test_permutation_p_values_are_those_of_the_matching_problem(rows):
+    """With one winner a column, all different, hits are the fixed points of a permutation."""
+
+    def derangements(n):
+        return round(factorial(n) * sum((-1) ** k / factorial(k) for k in range(n + 1)))
+
+    for hits in {0, 1, rows - 2, rows}:
+        order = np.arange(rows)
+        moved = np.arange(hits, rows)
+        order[moved] = np.roll(moved, 1)
+        best = np.eye(rows, dtype=bool)[:, order]
+        fixed = [comb(rows, k) * derangements(rows - k) for k in range(hits, rows + 1)]
+        assert diagonal_p_value(best, np.arange(rows)) == pytest.approx(sum(fixed) / factorial(rows))
+    assert least_p_value(rows, rows) == pytest.approx(1 / factorial(rows))
+
+
+def test_sampled_permutations_agree_with_the_exact_tail():
+    best = np.eye(9, dtype=bool)[:, [0, 1, 2, 4, 5, 6, 7, 8, 3]]
+    exact = sum(comb(9, k) * round(factorial(9 - k) / np.e) for k in range(3, 9)) + 1
+    assert diagonal_p_value(best, np.arange(9)) == pytest.approx(exact / factorial(9), rel=0.1)
+
+
+def test_intervals():
+    low, high = share_interval(3, 7)
+    tail = sum(comb(7, k) * low**k * (1 - low) ** (7 - k) for k in range(3, 8))
+    assert tail == pytest.approx(0.025) and share_interval(0, 7)[0] == 0 and high < 1
+    assert np.isnan(share_interval(0, 0)).all() and np.isnan(mean_interval(np.array([1.0]))).all()
+    low, high = mean_interval(np.arange(7.0))
+    assert low < 3 < high and (low, high) == mean_interval(np.arange(7.0))
+    assert high - 3 == pytest.approx(1.96 * 2 / np.sqrt(7), rel=0.1)
+
+
+def test_a_study_of_perplexity_alone_and_one_that_prunes_nothing():
+    alone = tidy()[lambda frame: frame.metric == "perplexity"]
+    assert set(section_4_1(alone).metric) == {"perplexity"}
+    nothing = tidy(sparsity=((0.0, "unstructured"),))
+    for metric, found in (("perplexity", 30.0), ("snr_db", np.inf), ("pruning_error", 0.0)):
+        for method in ("wanda", "sparsegpt"):
+            nothing = with_value(nothing, found, metric=metric, method=method)
+    with warnings.catch_warnings(action="error"):
+        table = section_4_1(nothing)
+        assert all(exceptions(nothing, metric, "udhr").empty for metric in METRICS)
+    assert "held" not in set(table.verdict[table.claim == claims.NO_SINGLE_BEST])

@@ -1,0 +1,273 @@
+"""Tables: the mark, the shade, the deviation and the caption each say what the records say."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from frames import SEVEN, provenance, tidy, with_value
+
+from calibbook.s04_1_pruning_results.paper import beside_paper, paper_numbers
+from calibbook.s04_1_pruning_results.tables import fidelity_table
+from calibbook.shared import runs, words
+from calibbook.shared.colours import colours, contrast
+from calibbook.shared.frames import METRICS, calibration_rank, setting, sources, summarize
+from calibbook.shared.html import deviation, text_table
+from calibbook.shared.words import fixed, in_caption, listed, number_style
+from calibprune.errors import ParameterError
+
+
+def parsed(table) -> BeautifulSoup:
+    return BeautifulSoup(table.html, "html.parser")
+
+
+def rows_of(soup) -> dict[tuple, list]:
+    """(headers of the block, calibration) -> td elements."""
+    found, lead = {}, ()
+    for line in soup.select("tbody tr"):
+        if block := line.select("th[scope=rowgroup]"):
+            lead = tuple(th.text for th in block)
+        found[(*lead, line.select_one("th[scope=row]").text)] = line.select("td")
+    return found
+
+
+def test_columns_are_languages_and_rows_are_calibrations_in_the_papers_order():
+    shuffled = tidy(mixtures=("ar+en",)).sample(frac=1, random_state=0)
+    soup = parsed(fidelity_table(shuffled, "perplexity", "chromium"))
+    assert [th.text for th in soup.select("thead th[scope=col]")][2:] == [code.upper() for code in SEVEN]
+    assert list(rows_of(soup)) == [
+        ("Dense", "none"),
+        *[(method, name) for method in ("Wanda", "SparseGPT") for name in (*map(str.upper, SEVEN), "AR+EN")],
+    ]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_mark_sits_at_the_best_cell_of_every_column(metric):
+    soup = parsed(fidelity_table(tidy(), metric, "chromium"))
+    for (method, calibration), cells in rows_of(soup).items():
+        marked = [SEVEN[i].upper() for i, td in enumerate(cells) if td.select_one("[role=img]") and td.find("strong")]
+        assert marked == ([] if method == "Dense" else [calibration])
+        assert all(("best" in td.get("class", [])) == bool(td.find("strong")) for td in cells)
+
+
+def test_mark_moves_with_the_value_and_ties_share_it():
+    frame = with_value(
+        tidy(), 1.5, method="wanda", calibration="ru", language="zh", metric="perplexity", source="chromium"
+    )
+    tied = with_value(
+        frame, 1.5, method="wanda", calibration="es", language="zh", metric="perplexity", source="chromium"
+    )
+    for made, expected in ((frame, ["ru"]), (tied, ["es", "ru"])):
+        summary = summarize(made, "perplexity", "chromium")
+        marked = summary[(summary.method == "wanda") & (summary.language == "zh") & summary.best]
+        assert sorted(marked.calibration) == expected
+
+
+def test_one_calibration_or_magnitude_alone_has_no_best():
+    frame = tidy(languages=("de",), methods=("magnitude", "wanda"))
+    assert not summarize(frame, "perplexity", "chromium").best.any()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_shade_rises_with_the_value_down_every_column_from_dark_to_light(metric):
+    summary = summarize(tidy(), metric, "chromium")
+    for _, column in summary[summary.method != "dense"].groupby("language"):
+        ordered = column.sort_values("mean").shade.to_numpy()
+        assert ordered[0] == 0 and ordered[-1] == 1
+        assert (np.diff(ordered) >= 0).all()
+    assert summary[summary.method == "dense"].shade.isna().all()
+
+
+def test_perplexity_is_shaded_by_its_logarithm_and_error_as_it_is():
+    for metric, middle in (("perplexity", 10 * np.sqrt(10)), ("pruning_error", 55.0)):
+        frame = tidy(languages=("ar", "de", "en"), methods=("wanda",))
+        for calibration, found in (("ar", 10.0), ("de", 100.0), ("en", middle)):
+            frame = with_value(frame, found, metric=metric, language="ar", calibration=calibration)
+        summary = summarize(frame, metric, "chromium").query("method == 'wanda' and language == 'ar'")
+        assert summary.set_index("calibration").shade.to_dict() == pytest.approx({"ar": 0, "de": 1, "en": 0.5})
+
+
+def test_magnitude_and_broken_models_do_not_stretch_the_shades():
+    frame = tidy(methods=("magnitude", "wanda"))
+    frame = with_value(frame, 1e9, method="magnitude", metric="perplexity")
+    broken = with_value(frame, np.inf, method="wanda", calibration="sw", metric="perplexity")
+    summary = summarize(broken, "perplexity", "chromium")
+    assert (summary[summary.method == "magnitude"].shade == 1).all()
+    assert (summary[summary.calibration == "sw"].shade == 1).all()
+    intact = summary[(summary.method == "wanda") & (summary.calibration != "sw")]
+    assert set(intact.groupby("language").shade.agg(lambda s: (s.min(), s.max()))) == {(0.0, 1.0)}
+
+
+def test_text_stands_out_on_every_shade():
+    def rgb(code):
+        return [int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+
+    ratios = [contrast(*map(rgb, colours(place))) for place in np.linspace(0, 1, 256)]
+    assert min(ratios) >= 4.5
+    assert contrast((0, 0, 0), (1, 1, 1)) == pytest.approx(21)
+    darkness = [contrast(rgb(colours(place)[0]), (0, 0, 0)) for place in np.linspace(0, 1, 64)]
+    assert (np.diff(darkness) > 0).all()
+
+
+def test_deviation_is_shown_in_small_type_with_several_draws_only():
+    three = tidy(languages=("ar", "de"), seeds=(0, 1, 2))
+    soup = parsed(fidelity_table(three, "perplexity", "chromium"))
+    cell = rows_of(soup)[("Wanda", "DE")][0]
+    draws = three.query(
+        "method == 'wanda' and calibration == 'de' and language == 'ar' and metric == 'perplexity' "
+        "and source == 'chromium'"
+    ).value
+    assert cell.select_one("small.sd").text == f"± {np.std(draws, ddof=1):.1f}"
+    assert cell.text.split()[0] == f"{draws.mean():.1f}"
+    assert "Mean over 3 draws of calibration text (seeds 0, 1 and 2)" in soup.caption.text
+
+    one = parsed(fidelity_table(tidy(), "perplexity", "chromium"))
+    assert not one.select("small.sd")
+    assert "One draw of calibration text (seed 0)" in one.caption.text
+
+
+def test_caption_says_what_was_measured():
+    frame = tidy(sparsity=((0.5, "unstructured"), (0.5, "2:4")))
+    frame.loc[frame.language == "zh", "n"] = 1100
+    text = parsed(fidelity_table(frame, "perplexity", "udhr", "Table 6")).caption.text
+    for part in (
+        "Table 6.",
+        "Perplexity (PPL): lower (darker) is better",
+        "“udhr”",
+        "254 to 1,100 tokens",
+        "pruned to 50% and 2:4",
+        "Calibrated on 512 tokens",
+        "are not known",
+    ):
+        assert part in text, part
+
+
+def test_several_metrics_stand_side_by_side_under_their_names():
+    soup = parsed(fidelity_table(tidy(), tuple(METRICS), "chromium", "Table 1"))
+    groups = soup.select("thead th[scope=colgroup]")
+    assert [th.text for th in groups] == [
+        "Perplexity (PPL)",
+        "Signal-to-noise ratio (SNR, dB)",
+        "Pruning error (in units of 10−4)",
+    ]
+    assert {th["colspan"] for th in groups} == {"7"}
+    cells = rows_of(soup)
+    assert {len(tds) for tds in cells.values()} == {21}
+    assert [td.text for td in cells[("Dense", "none")][7:]] == ["–"] * 14
+    assert all(th.get("scope") for th in soup.select("th"))
+
+
+def test_model_and_sparsity_are_columns_only_where_they_vary():
+    assert parsed(fidelity_table(tidy(), "snr_db", "chromium")).thead.text.startswith("MethodCalibration")
+    frame = tidy(sparsity=((0.5, "unstructured"), (0.6, "unstructured"), (0.5, "2:4")), models=("a", "b<c"))
+    soup = parsed(fidelity_table(frame, "snr_db", "chromium"))
+    assert {key[2] for key in rows_of(soup)} == {"50%", "60%", "2:4"}
+    assert {key[0] for key in rows_of(soup)} == {"a", "b<c"}
+
+
+def test_same_records_give_the_same_bytes():
+    assert fidelity_table(tidy(), "perplexity", "chromium") == fidelity_table(tidy(), "perplexity", "chromium")
+
+
+def test_plain_text_carries_the_numbers():
+    plain = repr(fidelity_table(tidy(), "perplexity", "chromium"))
+    assert "30.0" in plain and "Perplexity on chromium" in plain and "<" not in plain
+
+
+def test_the_papers_number_stands_in_its_cell_alone():
+    frame = tidy(models=("llama3-8b",), sources=("mc4",))
+    soup = parsed(fidelity_table(frame, "perplexity", "mc4"))
+    known = {key: [i for i, td in enumerate(tds) if td.select("small.known")] for key, tds in rows_of(soup).items()}
+    assert {key: found for key, found in known.items() if found} == {
+        ("Wanda", name.upper()): [SEVEN.index("zh")] for name in paper_numbers().calibration
+    }
+    assert "in brackets" in soup.caption.text
+    for other in (
+        tidy(sources=("mc4",)),
+        tidy(models=("llama3-8b",), sources=("mc4",), sparsity=((0.6, "unstructured"),)),
+    ):
+        assert not parsed(fidelity_table(other, "perplexity", "mc4")).select("small.known")
+
+
+def test_paper_numbers_beside_ours():
+    table = beside_paper(tidy(), "chromium")
+    ours = summarize(tidy(), "perplexity", "chromium").query("method == 'wanda' and language == 'zh'")
+    expected = ours.set_index("calibration")["mean"].loc[table.calibration]
+    assert list(table["ours on chromium"]) == [f"{value:.1f}" for value in expected]
+    assert set(beside_paper(tidy(languages=("de", "sw")), "chromium")["ours on chromium"]) == {"not measured"}
+
+
+@pytest.mark.parametrize(
+    ("metric", "source", "part"),
+    [
+        ("perplexty", "chromium", "unknown metric 'perplexty': choose one of perplexity"),
+        ("perplexity", "mc4", "unknown evaluation source 'mc4': choose one of chromium, udhr"),
+    ],
+)
+def test_unknown_names_are_refused(metric, source, part):
+    with pytest.raises(ParameterError, match=re.escape(part)):
+        summarize(tidy(), metric, source)
+
+
+def test_two_records_of_one_draw_are_refused_not_averaged():
+    frame = tidy()
+    with pytest.raises(ParameterError, match="several records of one draw"):
+        summarize(pd.concat([frame, frame.assign(calibration_tokens=1024)]), "perplexity", "chromium")
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        ((23.64,), "23.6"),
+        ((1234.5,), "1,234"),
+        ((2.5e7,), "2.5×10⁷"),
+        ((np.nan,), "–"),
+        ((np.inf,), "∞"),
+        ((-1.25, 0, 2), "−1.25"),
+        ((2.34e-4, -4, 2), "2.34"),
+    ],
+)
+def test_numbers_are_written_for_reading(args, text):
+    assert fixed(*args) == text
+
+
+def test_small_errors_share_a_power_of_ten():
+    assert number_style("pruning_error", [2.3e-4, 5e-2, np.nan]) == (-4, 2)
+    assert number_style("snr_db", [-0.001]) == (0, 2)
+    assert deviation(np.nan) == "" and "&lt;0.1" in deviation(0.001) and "± 0.0<" in deviation(0.0)
+
+
+def test_words_of_captions():
+    assert [listed([]), listed("a"), listed("abc")] == ["", "a", "a, b and c"]
+    assert [in_caption([4096]), in_caption([3968, 4096])] == ["4,096", "3,968 to 4,096"]
+    assert [setting(0.0, "dense"), setting(2 / 3, "unstructured"), setting(0.5, "4:8")] == ["", "66.7%", "4:8"]
+    assert sorted(["zh", "ar+en", "", "de"], key=calibration_rank) == ["", "de", "zh", "ar+en"]
+    assert sources(tidy(sources=("udhr", "chromium"))) == ["udhr", "chromium"]
+
+
+def test_text_table_escapes_heads_its_rows_and_says_when_it_is_empty():
+    soup = parsed(text_table(pd.DataFrame({"a<b": ["x&y"], "v": [0.12345], "m": [None]}), "Title", "Note"))
+    assert soup.select_one("thead th").text == "a<b" and soup.select_one("tbody th[scope=row]").text == "x&y"
+    assert [td.text for td in soup.select("td")] == ["0.123", "–"]
+    assert soup.caption.text == "Title. Note"
+    assert parsed(text_table(pd.DataFrame(), "Title")).select_one("td").text == "none"
+
+
+def test_what_was_run_adds_up():
+    cells = provenance(tidy(seeds=(0, 1)))
+    lines = runs.what_was_run(cells).set_index("what")["value"]
+    assert lines["cells"] == str(len(cells)) == str(1 + 2 * 7 * 2)
+    assert lines["time pruning"] == words.duration(30.0 * len(cells)) == "14 min 30 s"
+    assert lines["seeds of the calibration draw"] == "0, 1"
+    assert lines["versions, torch"] == "2.13.0" and lines["machine"] == "box"
+    digests = cells.assign(checksums=[{"model": "0" * 64, "text": f"{i % 2:040x}"} for i in range(len(cells))])
+    lines = runs.what_was_run(digests).set_index("what")["value"]
+    assert lines["checksums, model"] == "0" * 12 + "…" and "checksums, text" in lines
+    table = runs.cell_table(cells)
+    assert len(table) == len(cells) and table.calibration[0] == "none" and table.method[0] == "Dense"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(59.4, "59 s"), (185, "3 min 5 s"), (7800, "2 h 10 min")])
+def test_durations(seconds, text):
+    assert words.duration(seconds) == text

@@ -1,0 +1,201 @@
+"""Claims about tasks: verdicts on item scores whose truth is known, and none that fails where little was run."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from frames import SEVEN, tidy
+from scipy.stats import ttest_1samp
+from task_items import DENSE, item_scores, verdicts
+
+from calibbook.s04_2_downstream_tasks import claims as task_claims
+from calibbook.s04_2_downstream_tasks import claims_factors as task_factors
+from calibbook.s04_2_downstream_tasks import claims_order as language_order
+from calibbook.s04_2_downstream_tasks.claims import section_4_2
+from calibbook.s04_2_downstream_tasks.data import compare
+from calibbook.s04_2_downstream_tasks.effects import ANY, GAIN, LOSS, NO_GAIN, over_languages, verdict_sentence
+from calibbook.s04_3_open_domain_qa.claims import section_4_3
+from calibbook.s04_4_multiple_languages.claims import section_4_4
+from calibbook.s04_4_multiple_languages.data import TARGET, against
+from calibbook.shared.claims import readable
+from calibbook.shared.words import signed
+
+PAIRS = tuple("+".join(sorted(("en", code))) for code in SEVEN if code != "en")
+MANY = ("ar+de+en+es+ru", "+".join(SEVEN))
+
+
+def section(claims, scores):
+    """The frame of a section's claims on these scores."""
+    return claims(compare(scores), scores)
+
+
+@cache
+def of_4_2(**settings):
+    given = {"tasks": ("knowledge",), "items": 300, "methods": ("wanda",), **settings}
+    given["effects"] = dict(given.get("effects", ()))
+    return section(section_4_2, item_scores(**given))
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (
+            0.2,
+            {
+                task_claims.TARGET_NOT_RELIABLE: "not held",
+                task_claims.TARGET_IS_REASONABLE: "held",
+                task_claims.TARGET_IS_BETTER: "held",
+            },
+        ),
+        (
+            -0.2,
+            {
+                task_claims.TARGET_NOT_RELIABLE: "held",
+                task_claims.TARGET_IS_REASONABLE: "not held",
+                task_claims.TARGET_IS_BETTER: "not held",
+            },
+        ),
+    ],
+)
+def test_the_target_language(target, expected):
+    found = of_4_2(target=target)
+    assert {claim: verdicts(found, claim) for claim in expected} == {
+        claim: {verdict} for claim, verdict in expected.items()
+    }
+    assert verdicts(found, task_claims.LANGUAGE_MATTERS) == {"held"}
+
+
+def test_one_language_that_is_best_everywhere_is_no_reason_for_the_target():
+    found = of_4_2(target=0.0, effects=(("es", 0.2),))
+    assert verdicts(found, task_claims.TARGET_NOT_RELIABLE) == {"held"}
+    assert "held" not in verdicts(found, task_claims.TARGET_IS_REASONABLE)
+    assert set(found.loc[found["claim"] == task_claims.TARGET_NOT_RELIABLE, "p"]) == {1.0}
+
+
+def test_without_a_difference_nothing_is_found():
+    found = of_4_2(target=0.0, methods=("wanda", "sparsegpt"))
+    for claim in (
+        task_claims.LANGUAGE_MATTERS,
+        task_claims.TARGET_NOT_RELIABLE,
+        task_factors.SPREAD,
+        task_factors.SPARSEGPT_KEEPS_MORE,
+    ):
+        assert verdicts(found, claim) == {"undecided"}, claim
+
+
+@pytest.mark.parametrize(("gain", "outlier", "chinese"), [(-0.12, "held", "held"), (0.12, "not held", "not held")])
+def test_an_outlier_and_chinese(gain, outlier, chinese):
+    found = of_4_2(target=0.05, effects=(("sw", gain), ("zh", gain)))
+    assert verdicts(found, task_factors.NO_BENEFIT_FROM_OUTLIER) == {outlier}
+    assert verdicts(found, task_factors.CHINESE_COSTS) == {chinese}
+    row = found[found["claim"] == task_factors.NO_BENEFIT_FROM_OUTLIER].iloc[0]
+    assert row["n"] == 6 and np.sign(row["statistic"]) == np.sign(gain) and "by chance 1.7" in row["note"]
+
+
+def test_similar_languages_are_compared_with_strangers():
+    found = of_4_2(target=0.0, effects=tuple((code, 0.15) for code in ("de", "en", "es", "ru")))
+    # the four are each other's relatives
+    assert verdicts(found, task_factors.NO_BENEFIT_FROM_SIMILAR.format("family")) == {"not held"}
+    row = found[found["claim"] == task_factors.NO_BENEFIT_FROM_SIMILAR.format("family")].iloc[0]
+    assert row["n"] == 4 and row["statistic"] == pytest.approx(15, abs=4)
+    worse = of_4_2(target=0.0, effects=tuple((code, -0.15) for code in ("de", "en", "es", "sw")))
+    assert verdicts(worse, task_factors.NO_BENEFIT_FROM_SIMILAR.format("script")) == {"held"}
+
+
+def test_methods():
+    found = of_4_2(methods=("wanda", "sparsegpt"), effects=(("sparsegpt", 0.15),))
+    assert verdicts(found, task_factors.NO_METHOD_BEST) == {"not held"} and verdicts(
+        found, task_factors.SPARSEGPT_KEEPS_MORE
+    ) == {"held"}
+    mixed = item_scores(SEVEN[:4], tasks=("knowledge",), items=200, effects={"sparsegpt": 0.2})
+    other = item_scores(SEVEN[:4], tasks=("continuation",), items=200, effects={"wanda": 0.2})
+    assert verdicts(section(section_4_2, mixed | other), task_factors.NO_METHOD_BEST) == {"held"}
+    flat, steep = (
+        item_scores(tasks=("knowledge",), methods=(name,), target=gain)
+        for name, gain in (("wanda", 0.0), ("sparsegpt", 0.3))
+    )
+    claim = task_factors.spread_by_method(compare(flat | steep))[0]
+    assert (claim.verdict, claim.n) == ("held", 7) and claim.statistic > 5
+
+
+def test_models():
+    found = of_4_2(models=("a", "b"), methods=("wanda",), effects=(("b", -0.12),))
+    row = found[found["claim"] == task_factors.MODEL_MATTERS].iloc[0]
+    assert (row["verdict"], row["model"]) == ("held", "a and b") and row["statistic"] == pytest.approx(-12, abs=3)
+    assert of_4_2()[lambda rows: rows["claim"] == task_factors.MODEL_MATTERS]["what"].tolist() == ["one model"]
+
+
+def test_english_is_strongest_and_the_order_changes(monkeypatch):
+    assert verdicts(of_4_2(), language_order.ENGLISH_IS_STRONGEST) == {"held"}
+    scores = item_scores(tasks=("knowledge",), methods=("wanda",), items=300)
+    monkeypatch.setitem(DENSE, "en", 0.3)
+    monkeypatch.setitem(DENSE, "sw", 0.95)
+    turned = item_scores(tasks=("knowledge",), methods=("wanda",), items=300)
+    dense = {column: value for column, value in turned.items() if column.method == "dense"}
+    assert verdicts(section(section_4_2, turned), language_order.ENGLISH_IS_STRONGEST) == {"not held"}
+    changed = section(section_4_2, scores | dense)
+    assert verdicts(changed, language_order.ORDER_CHANGES) == {"held"}
+    assert verdicts(section(section_4_2, scores), language_order.ORDER_CHANGES) <= {"not held", "undecided"}
+
+
+@pytest.mark.parametrize("languages", [("de",), ("de", "sw"), ("en", "zh")])
+@pytest.mark.parametrize("methods", [("wanda",), ("magnitude",), ("magnitude", "sparsegpt"), ("wanda", "sparsegpt")])
+def test_a_small_study_decides_nothing_and_fails_nowhere(languages, methods):
+    mixtures = ("+".join(languages),) if len(languages) > 1 else ()
+    scores = item_scores(languages=languages, tasks=("facts",), methods=methods, mixtures=mixtures, items=8)
+    single = {
+        column: {text: value for text, value in by_text.items() if "+" not in text}
+        for column, by_text in scores.items()
+    }
+    frame = tidy(languages=languages, methods=methods, mixtures=mixtures)
+    found = [
+        section(section_4_2, single),
+        section(section_4_3, single),
+        section_4_4(scores, against(scores, TARGET), frame),
+    ]
+    for claims in found:
+        assert set(claims["verdict"]) <= {"undecided", "not held"}  # with eight items a language may keep all it had
+        assert len(readable(claims)) == len(claims)
+    assert set(found[0]["verdict"]) | set(found[2]["verdict"]) <= {"undecided"}
+
+
+def test_no_scores_and_no_mixtures_are_nothing_to_test():
+    empty = section_4_4(item_scores(languages=("de", "en"), items=8), against({}, TARGET), tidy(languages=("de", "en")))
+    assert empty.empty and verdict_sentence(empty) == "There was nothing here that a claim could be tested on."
+    assert set(section(section_4_2, {})["verdict"]) == {"undecided"} and section(section_4_3, {}).empty
+
+
+def test_several_sparsities_are_tested_apart():
+    scores = item_scores(
+        languages=("de", "en", "sw", "zh"),
+        tasks=("knowledge",),
+        sparsity=((0.5, "unstructured"), (0.5, "2:4")),
+        items=50,
+    )
+    found = section(section_4_2, scores)
+    assert set(found.loc[found["claim"] == task_claims.TARGET_IS_BETTER, "sparsity"]) == {"50%", "2:4"}
+    assert "sparsity" in readable(found[found["claim"] == task_claims.TARGET_IS_BETTER])
+
+
+def test_an_effect_over_languages_is_averaged_over_tasks_first():
+    values = {
+        (task, code): 0.01 * i + (0.02 if task == "a" else 0.0) for i, code in enumerate(SEVEN) for task in ("a", "b")
+    }
+    mean, low, high, p, n = over_languages(values)
+    expected = np.arange(7.0) + 1
+    test = ttest_1samp(expected, 0)
+    assert (mean, p, n) == (pytest.approx(expected.mean()), pytest.approx(test.pvalue), 7)
+    assert (low, high) == pytest.approx(tuple(test.confidence_interval()))
+    assert over_languages({("a", "de"): 0.01})[0] == 1.0 and np.isnan(over_languages({("a", "de"): 0.01})[1])
+    assert over_languages({}) == pytest.approx((np.nan, np.nan, np.nan, np.nan, 0), nan_ok=True)
+
+
+def test_verdicts_of_an_interval():
+    bounds = [(0.2, 3), (-3, -0.2), (-0.4, 0.9), (-0.4, 1.2)]
+    assert [[expected.verdict(*pair) for pair in bounds] for expected in (GAIN, LOSS, NO_GAIN, ANY)] == [
+        ["held", "not held", "undecided", "undecided"],
+        ["not held", "held", "undecided", "undecided"],
+        ["not held", "held", "held", "undecided"],
+        ["held", "held", "undecided", "undecided"],
+    ]
+    assert [signed(value) for value in (1.25, -0.31, -0.04)] == ["+1.2", "−0.3", "0.0"]

@@ -1,0 +1,113 @@
+"""Closed-book knowledge: the paper's Table 3, ours beside it, and the verdicts on what pruning takes."""
+
+import numpy as np
+import pytest
+from frames import SEVEN
+from task_items import DENSE, item_scores, lines_of, parsed, verdicts
+
+from calibbook.s04_2_downstream_tasks import claims_order as language_order
+from calibbook.s04_2_downstream_tasks.data import compare
+from calibbook.s04_2_downstream_tasks.paper import PAPER_LANGUAGES, paper_score, quoted, table_3
+from calibbook.s04_3_open_domain_qa.claims import KNOWLEDGE_IS_LOST, kept, section_4_3
+from calibbook.s04_3_open_domain_qa.tables import beside_quotes, beside_table_3
+
+
+def section(scores):
+    """The frame of the section's claims on these scores."""
+    return section_4_3(compare(scores), scores)
+
+
+def test_the_papers_table_3_is_there_but_for_the_row_that_its_text_lacks():
+    known = table_3()
+    assert len(known) == 25 * len(PAPER_LANGUAGES) and known["value"].between(0, 0.5).all()
+    assert paper_score("llama3-8b", "dense", 0.0, "dense", "", "mkqa", "en", "f1") == pytest.approx(0.383)
+    assert paper_score(
+        "CohereForAI/aya-23-8B", "sparsegpt", 0.5, "unstructured", "ru", "mkqa", "zh", "f1"
+    ) == pytest.approx(0.004)
+    missing = [
+        paper_score("aya23-8b", "sparsegpt", 0.5, "unstructured", "zh", "mkqa", code, "f1") for code in PAPER_LANGUAGES
+    ]
+    assert missing == [None] * 6
+    assert paper_score("llama3-8b", "wanda", 0.6, "unstructured", "ar", "mkqa", "en", "f1") is None
+    assert paper_score("gemma3-270m", "wanda", 0.5, "unstructured", "ar", "mkqa", "en", "f1") is None
+    assert (
+        set(quoted()["section"]) == {"4.2", "4.4"}
+        and not quoted().duplicated(["model", "method", "calibration", "task", "language"]).any()
+    )
+
+
+def test_table_3_has_the_papers_models_beside_ours():
+    rows = compare(item_scores(languages=("en", "sw"), tasks=("facts",), generated=True, items=60))
+    soup = parsed(beside_table_3(rows, "Table 3"))
+    groups = [th.text for th in soup.select("thead th[scope=colgroup]")]
+    assert groups == ["gemma3-270m, facts, 50%", "the paper: Llama-3 8B, MKQA", "the paper: Aya-23 8B, MKQA"]
+    lines = lines_of(soup)
+    assert list(lines)[:3] == [("Dense", "none"), ("Wanda", "AR"), ("Wanda", "DE")]
+    dense = rows.query("method == 'dense' and language == 'en'")["mean"].iloc[0]
+    shown = [td.text for td in lines[("Dense", "none")]]
+    assert [shown[0], *shown[2:4]] == [f"{100 * dense:.1f}", "8.9", "26.8"]
+    assert [td.text for td in lines[("SparseGPT", "ZH")]] == [
+        "–",
+        "–",
+        "0.1",
+        "7.4",
+        "18.1",
+        "9.3",
+        "5.1",
+        "0.7",
+        *"??????",
+    ]
+    assert {td.span["aria-label"] for td in lines[("SparseGPT", "ZH")][-6:]} == {"not known"}
+    assert [td.text for td in lines[("SparseGPT", "SW")]][2:] == ["–"] * 12
+    assert "compare what is lost, not the numbers" in soup.caption.text
+
+
+def test_what_is_kept_ours_and_the_papers():
+    rows = compare(item_scores(languages=("en", "sw"), tasks=("facts",), generated=True, items=60))
+    lines = kept(rows).set_index(["measured", "model", "method"])
+    before = rows.query("method == 'dense' and language == 'en'")["mean"].iloc[0]
+    after = rows.query("method == 'wanda' and language == 'en'")["mean"].mean()
+    assert (
+        lines.loc[("here", "gemma3-270m", "Wanda"), "EN"]
+        == f"{100 * before:.1f} to {100 * after:.1f} ({100 * after / before:.0f}%)"
+    )
+    assert lines.loc[("the paper", "llama3-8b", "Wanda"), "EN"] == "38.3 to 19.0 (50%)"
+    assert lines.loc[("the paper", "aya23-8b", "SparseGPT"), "SW"] == "–"
+
+
+@pytest.mark.parametrize("generated", [False, True])
+def test_knowledge_that_is_lost_everywhere(generated):
+    scores = item_scores(tasks=("facts",), methods=("wanda",), target=0.0, items=400, generated=generated)
+    found = section(scores)
+    assert verdicts(found, KNOWLEDGE_IS_LOST) == {"held"}
+    assert verdicts(found, language_order.LANGUAGES_DIFFER) == {"held"} and verdicts(
+        found, language_order.LATIN_IS_STRONGER
+    ) == {"held"}
+    row = found[found["claim"] == KNOWLEDGE_IS_LOST].iloc[0]
+    expected = [100 * 0.15 / DENSE[code] for code in SEVEN]
+    assert row["low"] < row["statistic"] < row["high"] and row["statistic"] == pytest.approx(np.mean(expected), abs=6)
+
+
+def test_knowledge_that_is_kept_in_one_language_or_that_was_never_there():
+    kept = item_scores(tasks=("facts",), methods=("wanda",), target=0.0, items=400)
+    for column in [column for column in kept if column.method != "dense" and column.language == "ru"]:
+        kept[column] = dict.fromkeys(kept[column], kept[column.of((column.model, "dense", 0.0, "dense"))][""])
+    assert verdicts(section(kept), KNOWLEDGE_IS_LOST) == {"not held"}
+    nothing = {
+        column: {text: np.zeros((1, 20)) for text in by_text}
+        for column, by_text in item_scores(tasks=("facts",), items=20, methods=("wanda",)).items()
+    }
+    found = section(nothing)
+    assert set(found["verdict"]) == {"undecided"}
+
+
+def test_numbers_of_the_text_beside_ours():
+    rows = compare(item_scores(languages=("en", "es"), tasks=("belebele",), items=20))
+    lines = beside_quotes(rows, "4.2").set_index(["method", "calibration"])
+    assert lines.loc[("Wanda", "es"), "the paper"] == "58.5, llama3-8b"
+    ours = rows.query("method == 'wanda' and calibration == 'es' and language == 'en'")["mean"].iloc[0]
+    assert (
+        lines.loc[("Wanda", "es"), "gemma3-270m"] == f"{100 * ours:.1f}"
+        and lines.loc[("SparseGPT", "zh"), "gemma3-270m"] == "not measured"
+    )
+    assert len(beside_quotes(rows, "4.4")) == 8 and set(beside_quotes(rows, "4.4")["gemma3-270m"]) == {"not measured"}

@@ -1,0 +1,502 @@
+"""Section 5.1's page: what its figures draw, what is said about them, and verdicts on records whose truth is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from frames import SEVEN, record
+
+from calibbook.s05_1_subspaces import claims as claims
+from calibbook.s05_1_subspaces.data import (
+    at_rank,
+    changes,
+    cube,
+    figure_1_layers,
+    middle,
+    ranks,
+    separated,
+    token_changes,
+    turned,
+)
+from calibbook.s05_1_subspaces.figures import all_layers, all_layers_alt, figure_1, figure_1_alt
+from calibbook.s05_1_subspaces.figures_curves import (
+    layer_alt,
+    layer_curves,
+    layer_means,
+    rank_alt,
+    rank_curves,
+    turn_alt,
+    turn_curves,
+)
+from calibbook.s05_1_subspaces.ranks import by_rank
+from calibbook.shared.claims import decided, interval, paired, readable
+from calibbook.shared.figure import show
+from calibbook.shared.palette import COLOURS, MARKERS, colour, marker
+from calibbook.shared.statistics import pair_interval, relabelling_p_value, sign_flip_p_value, target_advantage
+from calibbook.shared.verdicts import verdict_sentence
+from calibbook.shared.words import more_or_less, number
+from calibprune.errors import ParameterError
+from calibprune.metrics.subspace import feature_changes
+
+LAYERS = 6
+
+
+def moved(
+    languages=SEVEN,
+    target=0.3,
+    target_agnostic=0.0,
+    specific=0.2,
+    bump=0.0,
+    methods=("sparsegpt",),
+    seeds=(0,),
+    sizes=True,
+    ranks=None,
+):
+    """Records of a study: the target language spares specific features by `target` (log), middle layers by `bump`; a
+    little noise.
+    """
+    noise = np.random.default_rng(0)
+    rows = []
+    for method in methods:
+        for calibration in languages:
+            for seed in seeds:
+                for layer in range(LAYERS):
+                    inside = bump if layer in (2, 3) else 0.0
+                    for language in languages:
+                        hit = calibration == language
+                        agnostic = 10.0 ** (1 + layer) * np.exp(inside - hit * target_agnostic + noise.normal(0, 0.01))
+                        found = {"total": (1.1 * agnostic, 3 * 10.0 ** (1 + layer), "")}
+                        for rank in ranks or range(1, len(languages)):
+                            value = (
+                                specific
+                                * rank
+                                * 10.0 ** (1 + layer)
+                                * np.exp(-inside - hit * target + noise.normal(0, 0.03))
+                            )
+                            found[f"agnostic{rank}"] = (agnostic, 2 * 10.0 ** (1 + layer), f"rank {rank}")
+                            found[f"specific{rank}"] = (value, 0.5 * 10.0 ** (1 + layer), f"rank {rank}")
+                        for part, (change, size, component) in found.items():
+                            for kind, value in (("delta", change), ("size", size))[: 1 + sizes]:
+                                line = record(
+                                    "gemma3-270m",
+                                    method,
+                                    0.5,
+                                    "unstructured",
+                                    calibration,
+                                    seed,
+                                    "",
+                                    "chromium",
+                                    language,
+                                    value,
+                                    layer,
+                                )
+                                rows.append(
+                                    line
+                                    | {"metric": f"{kind}_{part.strip('0123456789')}", "component": component, "n": 200}
+                                )
+    return pd.DataFrame(rows).astype({"layer": "Int64"})
+
+
+def fidelity_rows(languages=("de", "sw"), calibrations=("de", "sw", "de+sw")):
+    lines = [
+        record(
+            "m",
+            "wanda",
+            0.5,
+            "unstructured",
+            calibration,
+            0,
+            "snr_db",
+            source,
+            language,
+            20.0 if language == calibration else 6.0,
+            layer,
+        )
+        for source in ("udhr", "chromium")
+        for calibration in calibrations
+        for language in languages
+        for layer in (0, 1, None)
+    ]
+    return pd.DataFrame(lines).astype({"layer": "Int64"})
+
+
+def verdicts(frame) -> dict[str, list[str]]:
+    tested = claims.section_5_1(frame)
+    return {claim: rows["verdict"].tolist() for claim, rows in tested.groupby("claim", sort=False)}
+
+
+def test_changes_are_means_over_draws_beside_the_dense_size():
+    one, two = (changes(moved(("de", "sw"), seeds=seeds)) for seeds in ((0,), (0, 1)))
+    assert len(one) == len(two) == LAYERS * 4 * 3
+    assert set(two["draws"]) == {2}
+    frame = moved(("de", "sw"), seeds=(0, 1))
+    row = two[(two.part == "specific") & (two.layer == 2) & (two.calibration == "de") & (two.language == "sw")].iloc[0]
+    raw = frame[
+        (frame.metric == "delta_specific") & (frame.layer == 2) & (frame.calibration == "de") & (frame.language == "sw")
+    ]
+    assert row["change"] == pytest.approx(raw["value"].mean())
+    assert row["relative"] == pytest.approx(row["change"] / 500)
+    assert (row["rank"], row["n"]) == (1, 200)
+
+
+def test_the_dense_size_is_found_whichever_cell_recorded_it():
+    frame = moved(("de", "sw"))
+    sizes = frame["metric"].str.startswith("size_")
+    dense = (
+        frame[sizes]
+        .assign(method="dense", sparsity=0.0, pattern="dense", calibration="")
+        .drop_duplicates(["metric", "language", "layer", "component"])
+    )
+    pd.testing.assert_frame_equal(changes(pd.concat([frame[~sizes], dense])), changes(frame))
+
+
+def test_ranks_are_told_apart_and_the_highest_is_the_default():
+    found = changes(moved(SEVEN[:4]))
+    assert ranks(found) == [1, 2, 3]
+    assert set(at_rank(found)["rank"]) == {0, 3}
+    assert set(at_rank(found, 2)["rank"]) == {0, 2}
+    with pytest.raises(ParameterError, match="rank 4 was not measured: choose one of 1, 2, 3"):
+        at_rank(found, 4)
+
+
+def test_records_without_subspaces_are_refused_in_one_line():
+    with pytest.raises(ParameterError, match="add 'subspace' to the metrics") as caught:
+        changes(fidelity_rows())
+    assert "\n" not in str(caught.value)
+
+
+def test_one_language_has_a_total_and_nothing_else():
+    frame = moved(("de",))
+    assert not separated(frame)
+    assert set(at_rank(changes(frame))["part"]) == {"total"}
+    assert claims.section_5_1(frame).empty
+    assert by_rank(changes(frame)).empty
+    assert verdict_sentence(claims.section_5_1(frame)).startswith("Nothing was calibrated")
+
+
+def test_cube_is_calibration_by_evaluation():
+    found = at_rank(changes(moved(("de", "sw"), target=1.0)))
+    languages, layers, values = cube(found, "specific")
+    assert (languages, layers, values.shape) == (["de", "sw"], list(range(LAYERS)), (LAYERS, 2, 2))
+    row = found[
+        (found.part == "specific") & (found.layer == 3) & (found.calibration == "sw") & (found.language == "de")
+    ]
+    assert values[3, 1, 0] == row["change"].item()
+    assert (values[:, 0, 0] < values[:, 1, 0]).all()
+
+
+@pytest.mark.parametrize(
+    ("layers", "shown"), [(range(18), [0, 6, 11, 17]), (range(32), [0, 10, 21, 31]), (range(3), [0, 1, 2]), ([5], [5])]
+)
+def test_figure_1_has_an_early_two_middle_and_the_last_layer(layers, shown):
+    assert figure_1_layers(list(layers)) == shown
+
+
+def test_middle_is_the_middle_third():
+    assert np.flatnonzero(middle(list(range(18)))).tolist() == list(range(6, 12))
+    assert np.flatnonzero(middle(list(range(4)))).tolist() == [1, 2]
+    assert not middle([0, 1]).any()
+
+
+def test_tokens_of_single_languages_on_the_first_text():
+    found = token_changes(fidelity_rows())
+    assert set(found["source"]) == {"udhr"} and set(found["calibration"]) == {"de", "sw"}
+    own = found["calibration"] == found["language"]
+    assert np.allclose(found.loc[own, "relative"], 0.1)
+    assert np.allclose(found.loc[~own, "relative"], 10**-0.3)
+    assert token_changes(moved(("de",))).empty
+
+
+def test_figure_1_draws_every_pair_and_a_star_for_the_target():
+    rows = at_rank(changes(moved()))
+    figure = figure_1(rows)
+    assert len(figure.axes) == 8
+    assert [axis.get_title() for axis in figure.axes[:4]] == [f"agnostic, layer {layer}" for layer in (0, 2, 3, 5)]
+    axis = figure.axes[4]
+    own, others = axis.collections[1::2], axis.collections[::2]
+    assert [len(dots.get_offsets()) for dots in own] == [1] * 7 and [len(dots.get_offsets()) for dots in others] == [
+        6
+    ] * 7
+    _, _, values = cube(rows, "specific")
+    for place, stars in enumerate(own):
+        assert stars.get_offsets()[0][1] == pytest.approx(values[0, place, place])
+        assert round(stars.get_offsets()[0][0]) == place
+        assert np.allclose(
+            stars.get_facecolor()[0][:3], [int(colour(SEVEN[place])[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        )
+    assert axis.get_ylim()[0] == 0 and axis.get_ylim()[1] > values[0].max()
+
+
+def test_small_multiples_have_a_panel_a_layer_and_grey_for_the_highest():
+    figure = all_layers(at_rank(changes(moved(("de", "sw")))), "specific")
+    greys = [axis.get_facecolor()[0] for axis in figure.axes]
+    assert len(greys) == LAYERS and greys == sorted(greys, reverse=True)
+    assert greys[0] == 1.0 and greys[-1] == pytest.approx(0.78)
+
+
+@pytest.mark.parametrize("view", ["change", "relative"])
+def test_alternative_text_counts_the_stars(view):
+    rows = at_rank(changes(moved()))
+    text = figure_1_alt(rows, view)
+    assert text.count("lowest for the target in 7 of 7 languages") == 4  # specific features, four layers
+    assert "SparseGPT, 50%, 200 sentences of chromium a language, rank 6" in text
+    assert "least in 42 of 42 cases" in all_layers_alt(rows, "specific", view)
+    assert "Highest in layer 5." in all_layers_alt(rows, "specific")
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"languages": ("de", "sw")}, {"sizes": False, "methods": ("wanda", "sparsegpt")}, {"seeds": (0, 1)}]
+)
+def test_every_kind_of_study_can_be_drawn(options):
+    found = changes(moved(**options))
+    for _, rows in at_rank(found).groupby("method"):
+        assert "<img" in show(figure_1(rows), figure_1_alt(rows)).html
+        assert "<img" in show(all_layers(rows, "total"), all_layers_alt(rows, "total")).html
+    curves = layer_curves(at_rank(found))
+    assert len(curves.axes) == len(options.get("methods", "x")) * (1 if options.get("sizes") is False else 2)
+    turns = show(turn_curves(at_rank(found)), turn_alt(at_rank(found)))
+    assert "cancels out" in turns.plain and turns.plain.count("50%: ") == len(options.get("methods", "x"))
+    table = by_rank(found)
+    assert "<img" in show(curves, layer_alt(at_rank(found))).html
+    assert "<img" in show(rank_curves(table), rank_alt(table)).html
+
+
+def test_layer_means_separate_the_target():
+    means = layer_means(at_rank(changes(moved(target=np.log(2), target_agnostic=0.0))))
+    table = means[means.part == "specific"].pivot(index="layer", columns="group", values="change")
+    assert np.allclose(table["other"] / table["target"], 2, rtol=0.1)
+
+
+def test_a_subspace_that_turns_is_told_from_features_that_move():
+    random = np.random.default_rng(0)
+    languages, width = ("ar", "de", "sw"), 40
+    dense = torch.tensor(
+        random.normal(size=(3, 50, width)) * 0.1 + 5 * np.eye(width)[0] + random.normal(size=(3, 1, width))
+    )
+    moves = {
+        "features": dense + torch.tensor(random.normal(size=(3, 1, width)).mean(axis=0) * 0.2),
+        "subspace": dense.clone(),
+    }
+    # languages now differ along what all share
+    moves["subspace"][:, :, 0] += torch.tensor([0.5, 0.0, -0.5], dtype=torch.float64)[:, None]
+    shares = {}
+    for what, pruned in moves.items():
+        found = feature_changes(dense, pruned, 2)
+        rows = [
+            {
+                "part": part,
+                "calibration": "de",
+                "language": language,
+                "layer": 0,
+                "change": float(value),
+                "model": "m",
+                "method": "wanda",
+            }
+            for part in ("agnostic", "specific", "total")
+            for language, value in zip(languages, getattr(found, part), strict=True)
+        ]
+        shares[what] = turned(pd.DataFrame(rows).assign(sparsity=0.5, pattern="unstructured", source="s"))["share"]
+    assert np.allclose(shares["features"], 0, atol=0.01)  # everyone moved alike, so the subspace stayed
+    assert (shares["subspace"] > 0.5).all()
+
+
+def test_share_by_rank_is_that_of_squares_and_the_advantage_is_what_was_planted():
+    table = by_rank(changes(moved(target=np.log(2), specific=0.1)))
+    specific = table[table.part == "specific"].set_index("rank")
+    assert np.allclose(specific["advantage"], 50, atol=3)
+    assert ((specific["low"] < specific["advantage"]) & (specific["advantage"] < specific["high"])).all()
+    values = {
+        part: cube(at_rank(changes(moved(target=np.log(2), specific=0.1)), 2), part)[2] ** 2
+        for part in ("agnostic", "specific")
+    }
+    assert specific.loc[2, "share"] == pytest.approx(
+        (values["specific"] / (values["specific"] + values["agnostic"])).mean()
+    )
+    assert np.allclose(table.groupby("rank")["share"].sum(), 1)
+    assert specific["share"].is_monotonic_increasing
+
+
+def test_what_a_random_direction_would_give_is_the_bar_where_the_width_is_known():
+    # a fifth of the agnostic change at rank 6
+    frame, widths = moved(specific=0.2 / 6, target=0.0), {"gemma3-270m": 640}
+    table = by_rank(changes(frame), widths)
+    assert np.allclose(table[table.part == "specific"]["chance"], np.arange(1, 7) / 640)
+    assert np.allclose(table.groupby("rank")["chance"].sum(), 1)
+    assert "0.938% by chance" in rank_alt(table) and "chance" not in rank_alt(by_rank(changes(frame)))
+    assert (
+        len(rank_curves(table).axes[0].lines) == 2
+        and len(rank_curves(by_rank(changes(frame), {"other": 9})).axes[0].lines) == 1
+    )
+    tested = claims.section_5_1(frame, widths).set_index("metric")
+    assert tested.loc["magnitude", "statistic"].tolist()[-1] == pytest.approx(5, rel=0.02)
+    bar = tested.loc[claims.PER_DIMENSION]
+    assert bar["statistic"] == pytest.approx(5 / np.sqrt(634 / 6), rel=0.02) and bar["verdict"] == "not held"
+
+
+def test_the_papers_picture_is_held():
+    found = verdicts(moved(bump=0.5, specific=0.05))
+    assert list(found) == [claims.TARGET, claims.TARGET_MORE, claims.FLAT, *claims.MIDDLE.values(), claims.MORE]
+    assert {verdict for each in found.values() for verdict in each} == {"held"}
+
+
+def test_whole_embeddings_are_tested_without_a_subspace():
+    frame = moved(target=0.0, target_agnostic=0.3)  # the total follows the agnostic part
+    tested = claims.whole_embeddings(frame)
+    assert tested["claim"].unique().tolist() == [claims.WHOLE] and set(tested["verdict"]) == {"held"}
+    assert tested["statistic"].tolist() == pytest.approx([-26] * 2, abs=1)
+    assert set(claims.whole_embeddings(moved(target=0.3))["verdict"]) <= {"undecided", "not held"}
+    assert set(claims.whole_embeddings(moved(("de",)))["verdict"]) == {"undecided"}
+
+
+def test_a_reversed_picture_is_not_held():
+    found = verdicts(moved(target=-0.3, target_agnostic=0.4, bump=-0.5, specific=3.0))
+    assert found[claims.TARGET] == ["not held", "not held"]
+    assert found[claims.TARGET_MORE] == ["not held"]
+    assert found[claims.MORE] == ["not held", "not held"]
+    assert found[claims.MIDDLE["agnostic"]][1] == found[claims.MIDDLE["specific"]][1] == "not held"
+
+
+def test_no_effect_of_the_target_is_undecided_or_not_held():
+    tested = claims.section_5_1(moved(target=0.0))
+    assert (tested[tested.claim == claims.TARGET]["verdict"] != "held").all()
+
+
+def test_a_language_that_is_good_everywhere_earns_nothing():
+    frame = moved(target=0.0)
+    frame.loc[(frame["calibration"] == "en") & (frame["metric"] == "delta_specific"), "value"] *= 0.2
+    tested = claims.section_5_1(frame)
+    assert (tested[tested.claim == claims.TARGET]["verdict"] != "held").all()
+
+
+@pytest.mark.parametrize("languages", [("de", "sw"), ("de", "en", "sw")])
+def test_few_languages_are_undecided_with_a_reason(languages):
+    tested = claims.section_5_1(moved(languages))
+    assert set(tested["verdict"]) == {"undecided"} and set(tested["note"]) == {"too few languages to tell from chance"}
+
+
+def test_without_sizes_only_magnitudes_are_tested():
+    tested = claims.section_5_1(moved(sizes=False))
+    assert set(tested["metric"]) == {
+        "mean of all layers",
+        "last layer",
+        "target against the others",
+        "spread over calibration languages",
+        "magnitude",
+    }
+
+
+def test_nothing_pruned_is_undecided_without_a_warning(recwarn):
+    frame = moved(("ar", "de", "en", "es", "sw"))
+    frame.loc[frame["metric"].str.startswith("delta_"), "value"] = 0.0
+    assert set(claims.section_5_1(frame)["verdict"]) == {"undecided"}
+    assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]
+
+
+def test_claims_are_read_in_words():
+    tested = claims.section_5_1(moved(methods=("wanda", "sparsegpt")))
+    table = readable(tested[tested.claim == claims.TARGET])
+    assert list(table.columns) == ["measured as", "method", "result", "95% interval", "p", "languages", "verdict"]
+    assert (
+        table["result"].str.fullmatch(r"2\d\.\d% less").all()
+        and table["95% interval"].str.fullmatch(r"2\d\.\d to 2\d\.\d% less").all()
+    )
+    assert table["method"].tolist() == ["Wanda", "Wanda", "SparseGPT", "SparseGPT"]
+
+
+def test_signs_are_flipped_exactly():
+    assert sign_flip_p_value([1.0, 2.0, 3.0]) == 1 / 8
+    assert sign_flip_p_value([-1.0, 2.0, 3.0]) == 2 / 8
+    assert sign_flip_p_value([0.0, 0.0]) == 1.0
+    assert np.isnan(sign_flip_p_value([])) and np.isnan(sign_flip_p_value([1.0, np.nan]))
+    assert sign_flip_p_value(np.ones(20)) == pytest.approx(1 / 20_000)
+
+
+def test_target_advantage_ignores_what_helps_a_whole_row_or_column():
+    gains = np.eye(4) * 3
+    shifted = gains + np.arange(4)[:, None] + 10 * np.arange(4)
+    assert target_advantage(gains) == pytest.approx([3, 3, 3, 3])
+    assert target_advantage(shifted) == pytest.approx([3, 3, 3, 3])
+    found = np.random.default_rng(0).normal(size=(5, 5))
+    off = found[~np.eye(5, dtype=bool)]
+    assert target_advantage(found).mean() == pytest.approx(np.diagonal(found).mean() - off.mean())
+    assert relabelling_p_value(gains) == relabelling_p_value(shifted) == pytest.approx(1 / 24)
+    assert relabelling_p_value(np.ones((3, 3))) == 1.0
+    assert np.isnan(relabelling_p_value(np.ones((1, 1)))) and np.isnan(target_advantage(np.ones((1, 1)))).all()
+    assert relabelling_p_value(np.eye(9)) == pytest.approx(1 / 20_001, rel=1)
+
+
+def test_jackknife_over_languages():
+    values = np.random.default_rng(1).normal(size=8)
+    # the mean over pairs is that over languages, and so is its error
+    mean, low, high = pair_interval((values[:, None] + values) / 2)
+    reach = 2.3646242 * values.std(ddof=1) / np.sqrt(8)
+    assert mean == pytest.approx(values.mean())
+    assert (low, high) == (pytest.approx(mean - reach), pytest.approx(mean + reach))
+    assert pair_interval(np.full((4, 4), 0.5)) == (0.5, 0.5, 0.5)
+    assert pair_interval(np.full((2, 2), 0.5))[0] == 0.5 and np.isnan(pair_interval(np.full((3, 3), 0.5))[1])
+
+
+def test_jackknife_intervals_cover_the_truth_about_as_often_as_they_say():
+    random = np.random.default_rng(0)
+    hits = 0
+    for _ in range(400):
+        languages, noise = random.normal(size=7), random.normal(scale=0.5, size=(7, 7))
+        _, low, high = pair_interval(languages[:, None] + languages + noise + noise.T)
+        hits += low <= 0 <= high
+    assert 0.92 <= hits / 400 <= 0.99
+
+
+def test_a_verdict_needs_interval_and_test():
+    assert decided(0.1, 0.2, 0.04, 0.01)["verdict"] == "held"
+    assert decided(0.1, 0.2, 0.06, 0.01)["verdict"] == "undecided"
+    assert decided(-0.1, 0.2, 0.01, 0.01)["verdict"] == "undecided"
+    assert decided(-0.2, -0.1, 1.0, 0.01)["verdict"] == "not held"
+    assert decided(0.1, 0.2, np.nan, 0.01)["verdict"] == "held"
+    assert decided(0.1, 0.2, 0.01, 0.0625)["verdict"] == "undecided"
+    assert decided(np.nan, np.nan, np.nan, 0.01)["verdict"] == "undecided"
+    assert paired(np.ones(5), lambda x: 2 * x, str)["what"] == "2.0"
+    assert paired([], lambda x: x, number)["what"] == "–"
+
+
+def test_intervals_use_the_words_of_their_result():
+    lines = pd.DataFrame(
+        [
+            ("3.00% less", -5.0, -1.0),
+            ("2.00% more", 1.0, 3.0),
+            ("1.00% less", -3.0, 1.0),
+            ("2.00 times", 1.5, 2.5),
+            ("–", np.nan, np.nan),
+        ],
+        columns=["what", "low", "high"],
+    )
+    assert [interval(row) for row in lines.itertuples()] == [
+        "1.00 to 5.00% less",
+        "1.00 to 3.00% more",
+        "3.00% less to 1.00% more",
+        "1.50 to 2.50",
+        "–",
+    ]
+
+
+def test_numbers_in_words():
+    shown = {
+        0.0: "0",
+        0.12345: "0.123",
+        -12.345: "−12.3",
+        123.45: "123",
+        12345.6: "12,346",
+        -1.23e-5: "−1.2×10⁻⁵",
+        float("nan"): "–",
+    }
+    assert {value: number(value) for value in shown} == shown
+    assert (more_or_less(12.0), more_or_less(-3.0), more_or_less(float("nan"))) == ("12.0% more", "3.00% less", "–")
+
+
+def test_every_language_has_a_colour_and_a_marker_of_its_own():
+    assert (
+        len({colour(code) for code in SEVEN})
+        == len(COLOURS)
+        == len(SEVEN)
+        == len({marker(code) for code in SEVEN})
+        == len(MARKERS)
+    )

@@ -1,0 +1,120 @@
+"""The sources by name, the cleaning of texts and the rules that all sources share."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calibprune.corpora import corpus, documents, fingerprint, summary
+from calibprune.corpora.base import digest, one_in_five
+from calibprune.corpora.cleaning import has_markup, plain, sameness
+from calibprune.corpora.near import families
+from calibprune.errors import ParameterError
+
+
+@pytest.mark.parametrize("source", ["wikipedia", "", "file", "mc4:", "chromium:x", "udhr:x"])
+def test_unknown_source_names_the_known_ones(source):
+    with pytest.raises(
+        ParameterError, match="choose one of chromium, udhr, mc4, mc4:FOLDER, belebele, belebele:FOLDER, file:PATH"
+    ) as caught:
+        corpus(source, "en")
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_language_and_split_name_the_known_ones():
+    with pytest.raises(ParameterError, match="'xx': choose one of ar, de, en, es, ru, sw, zh"):
+        corpus("chromium", "xx")
+    with pytest.raises(ParameterError, match="'test': choose one of calibration, validation"):
+        documents("chromium", "de", "test")
+    with pytest.raises(ParameterError, match="'xx'"):
+        fingerprint("chromium", ["de", "xx"])
+
+
+def test_empty_file_path():
+    with pytest.raises(ParameterError, match="file:PATH"):
+        corpus("file:", "en")
+
+
+def test_summary_counts_texts_and_characters(tmp_path):
+    (tmp_path / "de.txt").write_text("\n\n".join(f"Text {chr(97 + i)}" for i in range(10)))
+    frame = summary(f"file:{tmp_path}/{{language}}.txt")
+    assert frame.to_dict("list") == {
+        "language": ["de", "de"],
+        "split": ["calibration", "validation"],
+        "texts": [8, 2],
+        "characters": [8 * 6, 2 * 6],
+    }
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("&Open original image", "Open original image"),
+        ("Open link in inco&gnito", "Open link in incognito"),
+        ("打开链接(&G)", "打开链接"),
+        ("打开链接（&G）…", "打开链接…"),
+        ("Research & R&D && more", "Research & R&D & more"),
+        ("  two\n\nlines\u00a0here ", "two lines here"),
+        ("\u200fنص\u200e @x", "نص @x"),
+        ("co\u2010operation soft\u00adhyphen", "co-operation softhyphen"),
+        ("e\u0301", "é"),
+    ],
+)
+def test_plain(raw, clean):
+    assert plain(raw) == clean
+
+
+@given(st.text())
+def test_plain_text_has_no_stray_whitespace(text):
+    assert plain(text) == " ".join(plain(text).split())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{COUNT, plural, =1 {one} other {#}}",
+        "Hello $1",
+        "Line %s",
+        "a <b>bold</b> word",
+        "x &lt; y",
+        "{name}",
+        "See https://example.org",
+        "%1$s items",
+        "a | b",
+        "$i18n",
+    ],
+)
+def test_markup_is_seen(text):
+    assert has_markup(text)
+
+
+@pytest.mark.parametrize("text", ["Save 50% of memory", "Costs 5 $", "this & that", "Use [*.] before a name?"])
+def test_ordinary_text_is_not_markup(text):
+    assert not has_markup(text)
+
+
+def test_sameness_ignores_case_digits_punctuation_and_product():
+    assert sameness("Open 3 tabs in Google Chrome…") == sameness("open 12 tabs, in Chromium")
+    assert sameness("Open the tab") != sameness("Close the tab")
+
+
+def test_families_join_chains_and_leave_others_apart():
+    texts = [
+        "this long setting is on now for you",
+        "a word that nothing else has",
+        "this long setting is off now for you",
+        "this long setting is off now for them",
+    ]
+    assert families(texts) == [0, 1, 0, 0]
+
+
+def test_families_of_no_words():
+    assert families(["…", "!", "word"]) == [0, 1, 2]
+
+
+def test_digest_keeps_parts_apart():
+    assert digest("ab", "c") != digest("a", "bc")
+
+
+def test_a_fifth_is_held_out():
+    share = sum(one_in_five(str(i)) for i in range(10_000)) / 10_000
+    assert 0.18 < share < 0.22

@@ -1,0 +1,216 @@
+"""The store: a cell is there whole or not at all, and what is damaged is said, not used."""
+
+import errno
+import json
+import os
+import threading
+
+import pandas as pd
+import pytest
+import torch
+
+from calibprune.errors import StoreError
+from calibprune.schemes import Sparsity
+from calibprune.study.cells import Cell, Evaluation
+from calibprune.study.store import COLUMNS, Store
+
+
+def cell(seed: int = 0) -> Cell:
+    return Cell(
+        "tiny",
+        "wanda",
+        Sparsity(0.5),
+        ("de",),
+        seed,
+        "chromium",
+        4,
+        16,
+        ("de", "sw"),
+        (Evaluation("chromium", 2, 16),),
+        ("perplexity",),
+        None,
+        (),
+        None,
+        False,
+        "float32",
+        "languages",
+        {"model": "files-sha256:0"},
+    )
+
+
+def records(rows: int = 3) -> pd.DataFrame:
+    texts = {name: ["x"] * rows for name, kind in COLUMNS.items() if kind == "str"}
+    numbers = {name: list(range(rows)) for name, kind in COLUMNS.items() if kind != "str"}
+    return pd.DataFrame(
+        texts | numbers | {"layer": [None, *range(rows - 1)], "value": [1 / (i + 3) for i in range(rows)], "more": 1}
+    )
+
+
+def everything(store: Store) -> set[str]:
+    return {str(path.relative_to(store.root)) for path in store.root.rglob("*") if "claims" not in path.parts}
+
+
+def assert_one_line(caught, *words):
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert str(word) in str(caught.value)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "results")
+
+
+def test_what_is_written_is_read(store):
+    assert not store.has(cell())
+    store.write(cell(), records(), {"seconds_prune": 1.5, "machine": "Größe 7"})
+    assert store.has(cell())
+    frame = store.records(cell())
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == COLUMNS
+    assert frame["value"].tolist() == [1 / 3, 1 / 4, 1 / 5]
+    assert frame["layer"].isna().tolist() == [True, False, False]
+    known = store.provenance(cell())
+    assert known["machine"] == "Größe 7"
+    assert known["id"] == cell().id
+    assert known["configuration"] == json.loads(json.dumps(cell().configuration()))
+    assert everything(store) == {
+        "cells",
+        f"cells/{cell().id}",
+        f"cells/{cell().id}/records.parquet",
+        f"cells/{cell().id}/cell.json",
+    }
+
+
+def test_artifacts_are_read_as_they_were_written(store):
+    masks = {
+        "layers.0.mlp.down_proj": torch.arange(12, dtype=torch.uint8).view(3, 4).T,
+        "layers.1.mlp.down_proj": torch.zeros(2, dtype=torch.uint8),
+    }
+    store.write(cell(), records(), {}, {"masks": masks})
+    with store.artifact(cell(), "masks") as opened:
+        assert set(opened.keys()) == set(masks)
+        assert all(torch.equal(opened.get_tensor(key), tensor) for key, tensor in masks.items())
+
+
+def test_a_missing_or_damaged_artifact_is_said(store):
+    store.write(cell(), records(), {}, {"masks": {"a": torch.zeros(8)}})
+    with pytest.raises(StoreError) as caught, store.artifact(cell(), "neurons"):
+        pass
+    assert_one_line(caught, "neurons", "masks")
+    path = store.folder(cell()) / "masks.safetensors"
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(StoreError) as caught, store.artifact(cell(), "masks"):
+        pass
+    assert_one_line(caught, "masks.safetensors", "damaged")
+
+
+def test_another_configuration_is_another_cell(store):
+    store.write(cell(), records(), {})
+    assert not store.has(cell(seed=1))
+
+
+@pytest.mark.parametrize("file", ["records.parquet", "cell.json"])
+@pytest.mark.parametrize("damage", ["cut short", "empty", "changed", "gone"])
+def test_damage_is_said(store, file, damage):
+    store.write(cell(), records(), {})
+    path = store.folder(cell()) / file
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(
+            {"cut short": content[: len(content) // 2], "empty": b"", "changed": b"[" + content[1:]}[damage]
+        )
+    with pytest.raises(StoreError) as caught:
+        store.records(cell())
+    assert_one_line(caught, store.folder(cell()), "damaged or cut short", "delete the folder", "run the study again")
+
+
+def test_after_deleting_the_folder_it_is_missing(store):
+    store.write(cell(), records(), {})
+    for path in store.folder(cell()).iterdir():
+        path.unlink()
+    store.folder(cell()).rmdir()
+    assert not store.has(cell())
+
+
+def test_records_whose_other_half_is_lost_can_be_written_again(store):
+    store.write(cell(), records(), {})
+    (store.folder(cell()) / "cell.json").unlink()
+    assert not store.has(cell())
+    store.write(cell(), records(2), {})
+    assert len(store.records(cell())) == 2
+
+
+@pytest.mark.parametrize("call", ["to_parquet", "replace"])
+def test_a_full_disk_leaves_nothing_half_written(store, monkeypatch, call):
+    def full(self, path, **_):
+        if call == "to_parquet":
+            path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(*{"to_parquet": (pd.DataFrame, call), "replace": (os, call)}[call], full)
+    with pytest.raises(StoreError) as caught:
+        store.write(cell(), records(), {})
+    assert_one_line(caught, store.root, "cannot be written (No space left on device)", "free some space")
+    assert everything(store) == {"cells"}
+    assert not store.has(cell())
+
+
+def test_an_interrupted_write_leaves_nothing(store, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.write(cell(), records(), {})
+    assert everything(store) == {"cells"}
+
+
+def test_a_store_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    store = Store(tmp_path / "file")
+    for attempt in (lambda: store.write(cell(), records(), {}), lambda: store.claim(cell(), wait=False).__enter__()):
+        with pytest.raises(StoreError) as caught:
+            attempt()
+        assert_one_line(caught, store.root, "cannot be written", "choose another store")
+    assert (tmp_path / "file").read_text() == "not a folder"
+
+
+def test_a_read_only_store(store, monkeypatch):
+    def read_only(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "mkdir", read_only)  # permissions do not stop root, so the system call is made to fail
+    with pytest.raises(StoreError) as caught, store.claim(cell(), wait=False):
+        pass
+    assert_one_line(caught, store.root, "cannot be written (Read-only file system)")
+
+
+def test_a_claim_is_held_by_one(store):
+    other, entered = Store(store.root), threading.Event()
+    with store.claim(cell(), wait=False) as mine:
+        assert mine
+        with other.claim(cell(), wait=False) as second:
+            assert not second
+        with other.claim(cell(seed=1), wait=False) as another:
+            assert another
+
+        def waiting():
+            with other.claim(cell(), wait=True) as late:
+                assert late
+                entered.set()
+
+        thread = threading.Thread(target=waiting)
+        thread.start()
+        assert not entered.wait(0.2)
+    assert entered.wait(5)
+    thread.join()
+
+
+def test_a_claim_removes_what_a_killed_process_left(store):
+    left = store.root / "cells" / f".{cell().id}.abc"
+    left.mkdir(parents=True)
+    (left / "records.parquet").write_bytes(b"half")
+    with store.claim(cell(), wait=False):
+        assert not left.exists()

@@ -1,0 +1,365 @@
+"""Whole studies of a tiny model: schema, determinism, resuming, several processes, and faults."""
+
+import gzip
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+import calibprune
+from calibbook.checkout import ROOT
+from calibprune.errors import CalibpruneError, CorpusError, ParameterError, StoreError
+from calibprune.metrics.fidelity import fidelity
+from calibprune.study import runner as bench_module
+from calibprune.study.store import COLUMNS
+from calibprune.study.study import Study
+
+SCRIPT = ROOT / "tests" / "support" / "study_script.py"
+PATIENCE = 400  # seconds; importing torch takes five, and minutes on a machine whose cores belong to others
+
+
+@pytest.fixture
+def settings(tiny_checkpoint, tiny_texts, tmp_path):
+    """Eight cells: dense, magnitude, two methods calibrated in two languages and a mixture."""
+    return {
+        "models": [str(tiny_checkpoint)],
+        "methods": ["magnitude", "wanda", "sparsegpt"],
+        "languages": ["de", "sw"],
+        "calibration_mixtures": ["de+sw"],
+        "calibration_source": tiny_texts,
+        "calibration_samples": 4,
+        "calibration_length": 32,
+        "evaluation_source": [tiny_texts],
+        "evaluation_samples": 3,
+        "evaluation_length": 24,
+        "device": "cpu",
+        "dtype": "float32",
+        "store": str(tmp_path / "results"),
+    }
+
+
+@pytest.fixture
+def params(settings, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def run(settings, **changes) -> pd.DataFrame:
+    return Study(**{**settings, **changes}).run(progress=False)
+
+
+def stamps(study: Study) -> dict[str, int]:
+    return {cell.id: (study.store.folder(cell) / "records.parquet").stat().st_mtime_ns for cell in study.cells()}
+
+
+@pytest.fixture
+def start(params):
+    """Starts `study_script.py` in processes of their own; none outlives the test."""
+    started = []
+
+    def call(*arguments: str) -> subprocess.Popen:
+        started.append(
+            subprocess.Popen(
+                [sys.executable, SCRIPT, params, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        )
+        return started[-1]
+
+    yield call
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def scratch(settings) -> list[Path]:
+    return [path for path in Path(settings["store"], "cells").iterdir() if path.name.startswith(".")]
+
+
+def test_the_records_are_tidy(settings):
+    study = Study(**settings)
+    frame = study.run(progress=False)
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == COLUMNS
+    assert len(study.cells()) == 8
+    assert not frame.duplicated([name for name in COLUMNS if name not in ("value", "stderr", "n")]).any()
+    dense, pruned = frame[frame["method"] == "dense"], frame[frame["method"] != "dense"]
+    assert set(dense["metric"]) == {"perplexity"}
+    assert set(dense["pattern"]) == {"dense"}
+    assert set(
+        zip(dense["calibration"], dense["calibration_tokens"], dense["sparsity"], dense["seed"], strict=True)
+    ) == {("", 0, 0.0, 0)}
+    assert set(pruned["metric"]) == {"perplexity", "snr_db", "pruning_error"}
+    assert set(zip(pruned["sparsity"], pruned["pattern"], strict=True)) == {(0.5, "unstructured")}
+    assert set(frame["language"]) == {"de", "sw"}
+    magnitude = frame[frame["method"] == "magnitude"]
+    assert set(zip(magnitude["calibration"], magnitude["calibration_tokens"], strict=True)) == {("", 0)}
+    for method in ("wanda", "sparsegpt"):
+        chosen = frame[frame["method"] == method]
+        assert set(chosen["calibration"]) == {"de", "sw", "de+sw"}
+        assert set(chosen["calibration_tokens"]) == {4 * 32}
+    counts = pruned.groupby(["method", "calibration", "language", "metric"])["layer"].agg(
+        lambda layers: layers.fillna(-1).tolist()
+    )
+    for (*_, metric), layers in counts.items():
+        assert layers == ([-1] if metric == "perplexity" else [-1, 0, 1])
+    perplexity = frame[frame["metric"] == "perplexity"]
+    assert (perplexity["n"] == 3 * 23).all()
+    assert (perplexity["stderr"] > 0).all()
+    assert frame["value"].notna().all()
+
+
+def test_the_mean_over_layers_is_the_models(settings):
+    frame = run(settings, methods=["wanda"])
+    for metric in ("snr_db", "pruning_error"):
+        for _, rows in frame[frame["metric"] == metric].groupby(["calibration", "language"]):
+            whole, layers = rows[rows["layer"].isna()], rows[rows["layer"].notna()]
+            assert whole["value"].item() == pytest.approx(layers["value"].mean())
+
+
+def test_the_records_are_what_the_public_functions_give(settings, tiny_texts):
+    frame = run(settings, methods=["sparsegpt"])
+    dense, tokenizer = calibprune.load(settings["models"][0], "cpu", "float32")
+    pruned, _ = calibprune.load(settings["models"][0], "cpu", "float32")
+    calibprune.prune(pruned, calibprune.windows(tokenizer, tiny_texts, ["de", "sw"], 4, 32), "sparsegpt", 0.5)
+    tokens = calibprune.windows(tokenizer, tiny_texts, ["sw"], 3, 24, split="validation")
+    measured = fidelity(dense, pruned, tokens)
+    rows = frame[(frame["calibration"] == "de+sw") & (frame["language"] == "sw")]
+    found = {
+        metric: rows[rows["metric"] == metric]["value"].tolist() for metric in ("perplexity", "snr_db", "pruning_error")
+    }
+    assert found["perplexity"] == [measured.perplexity]
+    assert found["snr_db"] == [measured.model_snr_db, *measured.snr_db]
+    assert found["pruning_error"] == [measured.model_pruning_error, *measured.pruning_error]
+    dense_rows = frame[(frame["method"] == "dense") & (frame["language"] == "sw")]
+    assert dense_rows["value"].tolist() == [calibprune.perplexity(dense, tokens)]
+
+
+def test_the_dense_side_may_be_too_large_to_keep(settings, monkeypatch):
+    kept = run(settings)
+    monkeypatch.setattr(bench_module, "TRACE_BYTES", 0)
+    pd.testing.assert_frame_equal(run(settings, store=settings["store"] + "-2"), kept, check_exact=True)
+
+
+def test_bit_for_bit_again(settings):
+    first, again = run(settings), run(settings, store=settings["store"] + "-again")
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+
+
+def test_the_order_of_cells_does_not_change_numbers(settings):
+    """Nothing of one pruning is left in the next."""
+    whole = run(settings)
+    alone = run(settings, methods=["sparsegpt"], calibration_mixtures=[], store=settings["store"] + "-alone")
+    chosen = whole[whole["method"].isin(["dense", "sparsegpt"]) & (whole["calibration"] != "de+sw")].reset_index(
+        drop=True
+    )
+    pd.testing.assert_frame_equal(chosen, alone, check_exact=True)
+
+
+def test_a_second_run_computes_nothing(settings, monkeypatch):
+    study = Study(**settings)
+    first, before = study.run(progress=False), stamps(study)
+    monkeypatch.setattr(bench_module, "load", lambda *_: pytest.fail("a model was loaded"))
+    again = Study(**settings)
+    pd.testing.assert_frame_equal(again.run(progress=False), first, check_exact=True)
+    assert stamps(again) == before
+
+
+def test_more_of_a_study_computes_only_what_is_new(settings):
+    study = Study(**{**settings, "methods": ["wanda"]})
+    study.run(progress=False)
+    before = stamps(study)
+    more = Study(**{**settings, "methods": ["wanda"], "seeds": [0, 1], "sparsity": [0.5, "2:4"]})
+    frame = more.run(progress=False)
+    assert before.items() <= stamps(more).items()
+    assert len(more.cells()) == 1 + 2 * 3 * 2
+    assert set(frame["pattern"]) == {"dense", "unstructured", "2:4"}
+    wanda = frame[(frame["method"] == "wanda") & (frame["metric"] == "perplexity")]
+    assert (wanda.groupby(["calibration", "language", "pattern"])["value"].nunique() == 2).all(), (
+        "seeds draw other windows"
+    )
+
+
+def test_edited_text_or_weights_are_computed_anew(settings, tiny_texts, tiny_checkpoint, tmp_path):
+    texts, model = tmp_path / "texts", shutil.copytree(tiny_checkpoint, tmp_path / "model")
+    shutil.copytree(Path(tiny_texts.removeprefix("file:")).parent, texts)
+    changed = settings | {"models": [str(model)], "evaluation_source": [f"file:{texts}/{{language}}.txt"]}
+    before = {cell.id for cell in Study(**changed).cells()}
+    (texts / "de.txt").write_text((texts / "de.txt").read_text() + "\n\none more text, which is not like the others")
+    after = {cell.id for cell in Study(**changed).cells()}
+    assert not before & after
+
+
+def test_provenance_has_a_row_a_cell(settings):
+    study = Study(**settings)
+    assert study.provenance().empty
+    study.run(progress=False)
+    known = study.provenance()
+    assert len(known) == 8
+    columns = {
+        "id",
+        "model",
+        "method",
+        "sparsity",
+        "pattern",
+        "calibration",
+        "calibration_tokens",
+        "seed",
+        "seconds_prune",
+        "seconds_measure",
+        "peak_memory_gb",
+    }
+    assert columns | {"date", "machine", "device", "dtype", "versions", "commit"} <= set(known.columns)
+    assert set(known["id"]) == {cell.id for cell in study.cells()}
+    assert (known["dtype"] == "float32").all()
+    assert (known.loc[known["method"] == "dense", "seconds_prune"] == 0).all()
+    assert (known.loc[known["method"] == "sparsegpt", "seconds_prune"] > 0).all()
+    assert known["peak_memory_gb"].between(0.05, 100).all()
+    assert known["versions"].map(lambda versions: versions["torch"]).eq(torch.__version__).all()
+
+
+@pytest.mark.parametrize("stop", ["compute:2", "write:4"])
+def test_a_killed_study_resumes_to_identical_records(settings, params, start, stop):
+    process = start(stop)
+    out, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == -signal.SIGKILL, errors
+    study = Study.from_yaml(params)
+    done = [cell for cell in study.cells() if study.store.has(cell)]
+    assert len(done) == len(out.split()) - 1
+    assert len(scratch(settings)) == (1 if stop.startswith("write") else 0)
+    before = {cell.id: (study.store.folder(cell) / "records.parquet").stat().st_mtime_ns for cell in done}
+    resumed = study.run(progress=False)
+    assert before.items() <= stamps(study).items()
+    assert not scratch(settings)
+    pd.testing.assert_frame_equal(resumed, run(settings, store=settings["store"] + "-uninterrupted"), check_exact=True)
+
+
+@pytest.mark.parametrize("stop", ["none", "compute:2"])
+def test_two_processes_compute_each_cell_once_and_the_death_of_one_does_no_harm(
+    settings, params, start, tmp_path, stop
+):
+    (tmp_path / "wait").mkdir()
+    one, two = start("none", str(tmp_path / "wait")), start(stop, str(tmp_path / "wait"))
+    (first, errors), (second, more) = one.communicate(timeout=PATIENCE), two.communicate(timeout=PATIENCE)
+    assert one.returncode == 0, errors
+    assert two.returncode == (0 if stop == "none" else -signal.SIGKILL), more
+    study = Study.from_yaml(params)
+    begun = first.split() + second.split()
+    assert second.split(), "the second process never got a cell"
+    assert set(begun) == {cell.id for cell in study.cells()}
+    lost = 0 if stop == "none" else 1  # begun by the killed process, and again by the other
+    assert len(begun) == len(set(begun)) + lost
+    pd.testing.assert_frame_equal(
+        study.run(progress=False), run(settings, store=settings["store"] + "-alone"), check_exact=True
+    )
+
+
+def test_records_cut_short(settings):
+    study = Study(**settings)
+    study.run(progress=False)
+    path = study.store.folder(study.cells()[2]) / "records.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(StoreError, match="records.parquet: damaged or cut short; delete the folder") as caught:
+        study.run(progress=False)
+    assert "\n" not in str(caught.value)
+    shutil.rmtree(path.parent)
+    assert len(study.run(progress=False)) > 0
+
+
+def test_a_disk_that_fills_up_keeps_the_cells_before(settings, monkeypatch):
+    written, to_parquet = [], pd.DataFrame.to_parquet
+
+    def filling(self, path, **options):
+        if len(written) == 3:
+            raise OSError(28, "No space left on device")
+        written.append(path)
+        return to_parquet(self, path, **options)
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", filling)
+    study = Study(**settings)
+    with pytest.raises(StoreError, match=r"cannot be written \(No space left on device\); free some space"):
+        study.run(progress=False)
+    assert sum(map(study.store.has, study.cells())) == 3
+    assert not scratch(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"models": ["no-such-model"]}, CalibpruneError, "unknown model 'no-such-model'"),
+        ({"calibration_length": 65}, ParameterError, "window length 65: LlamaForCausalLM reads at most 64 tokens"),
+        ({"evaluation_length": 100}, ParameterError, "window length 100: LlamaForCausalLM reads at most 64 tokens"),
+        ({"calibration_samples": 5000}, CorpusError, "5000 are asked for"),
+        ({"evaluation_samples": 5000}, CorpusError, "5000 are asked for"),
+        ({"calibration_samples": 1}, ParameterError, "samples 1 for 2 language"),
+        ({"sparsity": ["3:7"]}, ParameterError, "not a multiple of 7"),
+        ({"device": "tpu9"}, CalibpruneError, "device 'tpu9'"),
+        ({"dtype": "int8"}, CalibpruneError, "dtype 'int8'"),
+    ],
+)
+def test_what_cannot_be_computed_is_said_in_one_line(settings, changes, error, words):
+    with pytest.raises(error) as caught:
+        run(settings, **changes)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    cells = Path(settings["store"], "cells")
+    assert not cells.exists() or not scratch(settings)
+
+
+def test_ids_depend_on_what_decides_the_numbers_and_on_nothing_else(settings):
+    def ids(**changes):
+        return [cell.id for cell in Study(**{**settings, **changes}).cells()]
+
+    assert ids() == ids(store="elsewhere")
+    assert len(set(ids())) == 8
+    for changes in (
+        {"evaluation_length": 16},
+        {"evaluation_samples": 2},
+        {"dtype": "bfloat16"},
+        {"languages": ["de"], "calibration_mixtures": []},
+        {"metrics": ["snr_db"]},
+    ):
+        assert not set(ids()) & set(ids(**changes)), changes
+    calibrated = {"seeds": [1]}, {"calibration_length": 16}, {"calibration_samples": 5}
+    for changes in calibrated:
+        assert ids()[:2] == ids(**changes)[:2], "dense and magnitude see no calibration text"
+        assert not set(ids()[2:]) & set(ids(**changes)[2:])
+
+
+def test_from_yaml_with_other_values(params):
+    study = Study.from_yaml(params, sparsity=0.6, languages="sw", calibration_mixtures=[])
+    assert [str(cell.sparsity) for cell in study.cells()] == ["0", "0.6", "0.6", "0.6"]
+    with pytest.raises(ParameterError, match="unknown parameter 'language'; did you mean 'languages'"):
+        Study.from_yaml(params, language="sw")
+
+
+def test_two_sources_and_metrics_of_choice(settings, tiny_texts):
+    other = tiny_texts + ".gz"
+    folder = Path(tiny_texts.removeprefix("file:")).parent
+    for path in folder.glob("*.txt"):
+        (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    frame = run(
+        settings,
+        methods="wanda",
+        evaluation_source=[tiny_texts, other],
+        evaluation_samples={tiny_texts: 3, other: 2},
+        metrics=["snr_db"],
+    )
+    assert set(frame["metric"]) == {"snr_db"}
+    assert dict(frame.groupby("source")["n"].first()) == {tiny_texts: 3 * 24, other: 2 * 24}
+    assert np.isfinite(frame["value"]).all()
+
+
+def test_the_working_folder_is_left_alone(settings, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    run(settings, methods=["wanda"])
+    assert os.listdir() == []

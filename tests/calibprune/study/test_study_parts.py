@@ -1,0 +1,248 @@
+"""The parts of a study, and what is measured inside the models: which cells there are, what each holds, and that the
+public functions agree.
+"""
+
+import json
+
+import pytest
+import torch
+
+import calibprune
+from calibprune.errors import ParameterError
+from calibprune.kernels.packed import unpack
+from calibprune.metrics.embeddings import sentence_embeddings
+from calibprune.metrics.neurons import counting
+from calibprune.metrics.subspace import feature_changes, language_subspace, separate
+from calibprune.study.cells import PARTS
+from calibprune.study.store import COLUMNS
+from calibprune.study.study import Study
+
+
+@pytest.fixture(scope="module")
+def parallel(tmp_path_factory):
+    """A `file:` source whose texts have the same ids in three languages."""
+    folder = tmp_path_factory.mktemp("parallel")
+    for number, language in enumerate(("de", "en", "sw")):
+        random = torch.Generator().manual_seed(number)
+        letters = torch.randint(0, 6 + 8 * number, (60, 90), generator=random).tolist()
+        rows = [{"id": str(i), "text": "".join(chr(97 + letter) for letter in text)} for i, text in enumerate(letters)]
+        (folder / f"{language}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return f"file:{folder}/{{language}}.jsonl"
+
+
+@pytest.fixture(scope="module")
+def study(tiny_checkpoint, parallel, tmp_path_factory):
+    """Three languages, one mixture, one further draw, one further sparsity, and everything measured but tasks."""
+    study = Study(
+        models=[str(tiny_checkpoint)],
+        methods=["magnitude", "wanda", "sparsegpt"],
+        sparsity=0.5,
+        sweep_sparsity=[0.5, 0.7],
+        sweep_languages=["de"],
+        bits=[4, 8],
+        group_size=8,
+        languages=["de", "en", "sw"],
+        calibration_mixtures=["de+sw"],
+        mask_seeds=[0, 1],
+        calibration_source=parallel,
+        calibration_samples=4,
+        calibration_length=32,
+        evaluation_source=[parallel],
+        evaluation_samples=3,
+        evaluation_length=24,
+        metrics=["perplexity", "snr_db", "pruning_error", "subspace", "masks", "neurons"],
+        parallel_source=parallel,
+        parallel_samples=5,
+        device="cpu",
+        dtype="float32",
+        store=str(tmp_path_factory.mktemp("store") / "results"),
+    )
+    study.run(progress=False)
+    return study
+
+
+def cell(study, part: str, method: str = "wanda", calibration: tuple[str, ...] = ("de",), seed: int = 0):
+    return next(c for c in study.cells(part) if (c.method, c.calibration, c.seed) == (method, calibration, seed))
+
+
+@pytest.fixture
+def pruned(study, parallel):
+    """The dense model, its copy pruned as the study's Wanda cell calibrated in German, its masks, and the tokenizer."""
+    name = study.parameters.models[0]
+    dense, tokenizer = calibprune.load(name, "cpu", "float32")
+    copy, _ = calibprune.load(name, "cpu", "float32")
+    result = calibprune.prune(copy, calibprune.windows(tokenizer, parallel, ["de"], 4, 32), "wanda", 0.5)
+    return dense, copy, result.masks, tokenizer
+
+
+def test_the_parts_are_the_whole(study):
+    whole = study.cells()
+    assert sorted(c.id for part in PARTS for c in study.cells(part)) == sorted(c.id for c in whole)
+    assert len({c.id for c in whole}) == len(whole)
+    assert {part: len(study.cells(part)) for part in PARTS} == {
+        "languages": 2 + 2 * 3,
+        "mixtures": 2,
+        "draws": 2 * 3,
+        "sweep": 2,
+        "quantization": 2 * 3,
+    }
+    nothing = Study(**study.parameters.model_dump() | {"calibration_mixtures": []}).run("mixtures", progress=False)
+    assert {name: str(dtype) for name, dtype in nothing.dtypes.items()} == COLUMNS and nothing.empty
+    with pytest.raises(ParameterError, match="unknown part of a study 'all'"):
+        study.cells("all")
+
+
+def test_what_each_part_measures(study):
+    frames = {part: study.run(part, progress=False) for part in PARTS}
+    fidelity = {"perplexity", "snr_db", "pruning_error"}
+    subspace = {f"{what}_{part}" for what in ("delta", "size") for part in ("total", "agnostic", "specific")}
+    single = frames["languages"][frames["languages"]["calibration"] != ""]
+    assert set(single["metric"]) == fidelity | subspace
+    assert set(frames["languages"].query("method == 'magnitude'")["metric"]) == fidelity
+    assert set(frames["mixtures"]["metric"]) == set(frames["sweep"]["metric"]) == fidelity
+    assert set(frames["sweep"]["sparsity"]) == {0.7}
+    assert frames["draws"].empty
+    assert set(frames["quantization"]["metric"]) == fidelity
+    assert set(frames["quantization"][["method", "sparsity", "pattern"]].itertuples(index=False, name=None)) == {
+        ("gptq", 0.0, "4-bit"),
+        ("gptq", 0.0, "8-bit"),
+    }
+    kept = {
+        part: {name for c in study.cells(part) for name in study.store.provenance(c)["artifacts_sha256"]}
+        for part in PARTS
+    }
+    assert kept == {
+        "languages": {"masks", "neurons"},
+        "mixtures": set(),
+        "draws": {"masks"},
+        "sweep": {"neurons"},
+        "quantization": set(),
+    }
+    assert set(study.store.provenance(cell(study, "languages", "dense", ()))["artifacts_sha256"]) == {"neurons"}
+
+
+def test_more_bits_are_nearer_to_the_dense_model(study):
+    frame = study.run("languages", "quantization", progress=False)
+    snr = frame.query("method == 'gptq' and metric == 'snr_db'").groupby("pattern")["value"].mean()
+    assert snr["8-bit"] > snr["4-bit"] + 10
+    configurations = [study.store.provenance(c)["configuration"] for c in study.cells("quantization")]
+    assert {(c["grid"]["bits"], c["grid"]["group_size"]) for c in configurations} == {(4, 8), (8, 8)}
+    assert not any("sparsity" in c for c in configurations)
+
+
+def test_a_hessian_that_needs_more_damping_is_in_the_records(study, monkeypatch):
+    """Of each Hessian the factorisation with the usual damping fails, when it is tried and when it is repeated with
+    care.
+    """
+    from calibprune.methods import hessian
+
+    attempted, sure, seen = hessian.try_inverse_factor, hessian.inverse_factor, []
+
+    def never_sound(matrix):
+        factor, definite = attempted(matrix)
+        return factor, torch.zeros_like(definite)
+
+    def fails_first(matrix):
+        seen.append(len(matrix))
+        if len(seen) % 2:
+            raise torch.linalg.LinAlgError("not positive definite")
+        return sure(matrix)
+
+    monkeypatch.setattr(hessian, "try_inverse_factor", never_sound)
+    monkeypatch.setattr(hessian, "inverse_factor", fails_first)
+    changed = study.parameters.model_dump() | {
+        "methods": ["sparsegpt"],
+        "languages": ["de"],
+        "calibration_mixtures": [],
+        "sweep_sparsity": [],
+        "bits": [4],
+        "mask_seeds": [0],
+        "metrics": ["perplexity"],
+        "seeds": [5],
+    }
+    frame = Study(**changed).run(progress=False)
+    rows = frame[frame["metric"] == "damping"]
+    layers, components = rows["layer"].nunique(), rows["component"].nunique()
+    assert (rows["value"] - 0.1).abs().max() < 1e-9 and components == 7
+    assert len(rows) == 2 * layers * components  # SparseGPT and GPTQ
+    assert set(rows["method"]) == {"sparsegpt", "gptq"} and set(rows["n"]) == {4 * 32}
+    assert not (study.run(progress=False)["metric"] == "damping").any()
+
+
+def test_kept_masks_are_those_of_the_pruning(study, pruned):
+    *_, masks, _ = pruned
+    with study.store.artifact(cell(study, "languages"), "masks") as tensors:
+        assert set(tensors.keys()) == set(masks)
+        for name, mask in masks.items():
+            assert torch.equal(unpack(tensors.get_tensor(name), mask.shape[1]), mask)
+    with study.store.artifact(cell(study, "draws", seed=1), "masks") as others:
+        assert not all(
+            torch.equal(unpack(others.get_tensor(name), mask.shape[1]), mask) for name, mask in masks.items()
+        )
+
+
+def test_neurons_are_counted_on_the_evaluation_text(study, pruned, parallel):
+    _, copy, _, tokenizer = pruned
+    tokens = calibprune.windows(tokenizer, parallel, ["sw"], 3, 24, split="validation")
+    with counting(copy) as activations:
+        calibprune.perplexity(copy, tokens)
+    with study.store.artifact(cell(study, "languages"), "neurons") as tensors:
+        assert {key.partition(".")[0] for key in tensors.keys()} == {"de", "en", "sw"}  # noqa: SIM118  (safe_open is no mapping)
+        assert torch.equal(tensors.get_tensor("sw.probability"), activations.probabilities)
+        torch.testing.assert_close(tensors.get_tensor("sw.mean_abs"), activations.mean_abs)
+
+
+def test_changes_of_features_are_those_of_the_public_functions(study, pruned, parallel):
+    dense, copy, _, tokenizer = pruned
+    texts = {language: calibprune.corpus(parallel, language, split="validation")[:5] for language in ("de", "en", "sw")}
+    sides = [
+        torch.stack([sentence_embeddings(model, tokenizer, texts[language]) for language in texts])
+        for model in (dense, copy)
+    ]
+    frame = study.run("languages", progress=False)
+    rows = frame[(frame["method"] == "wanda") & (frame["calibration"] == "de") & (frame["layer"] == 1)].set_index(
+        ["metric", "component", "language"]
+    )
+    for rank in (1, 2):
+        changes = feature_changes(sides[0][:, 1], sides[1][:, 1], rank)
+        basis, _ = language_subspace(sides[0][:, 1].double().mean(dim=1).T, rank)
+        sizes = [part.norm(dim=-1).mean(dim=1) for part in separate(sides[0][:, 1].double(), basis)]
+        for number, language in enumerate(texts):
+            for metric, expected in (
+                ("delta_agnostic", changes.agnostic),
+                ("delta_specific", changes.specific),
+                ("size_agnostic", sizes[0]),
+                ("size_specific", sizes[1]),
+            ):
+                found = rows.loc[(metric, f"rank {rank}", language), "value"]
+                assert found == pytest.approx(float(expected[number]), rel=1e-4), (metric, rank, language)
+            assert rows.loc[("delta_total", "", language), "value"] == pytest.approx(
+                float(changes.total[number]), rel=1e-5
+            )
+
+
+def test_one_language_alone_has_no_subspace(study, tmp_path):
+    settings = study.parameters.model_dump() | {
+        "languages": ["de"],
+        "calibration_mixtures": [],
+        "methods": ["wanda"],
+        "store": str(tmp_path),
+    }
+    assert set(Study(**settings).run("languages", progress=False)["metric"]) == {
+        "perplexity",
+        "snr_db",
+        "pruning_error",
+    }
+
+
+def test_a_study_from_the_names_of_a_notebook():
+    names = {"languages": ["de", "sw"], "sparsity": 0.6, "In": [], "open": open}
+    assert Study.from_names(names).parameters == Study(languages=["de", "sw"], sparsity=0.6).parameters
+
+
+def test_tasks_do_not_change_the_cells_of_further_draws(study):
+    more = Study(**study.parameters.model_dump() | {"tasks": ["continuation"], "task_limit": 3})
+    assert [c.id for c in more.cells("draws", "sweep")] == [c.id for c in study.cells("draws", "sweep")]
+    assert not {c.id for c in more.cells("languages", "mixtures")} & {
+        c.id for c in study.cells("languages", "mixtures")
+    }

@@ -1,0 +1,348 @@
+"""The command line: what it writes, and that every bad input ends with one line, a status and nothing half-written."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import transformers as hf
+import yaml
+
+from calibprune import cli
+
+COMMAND = [sys.executable, "-c", "from calibprune.cli import main; main()"]
+
+
+@pytest.fixture
+def params(tiny_checkpoint, tiny_texts, tmp_path):
+    values = {
+        "models": [str(tiny_checkpoint)],
+        "methods": ["wanda"],
+        "languages": ["de", "sw"],
+        "calibration_source": tiny_texts,
+        "calibration_samples": 4,
+        "calibration_length": 32,
+        "evaluation_source": [tiny_texts],
+        "evaluation_samples": 3,
+        "evaluation_length": 24,
+        "device": "cpu",
+        "dtype": "float32",
+        "store": str(tmp_path / "results"),
+    }
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+@pytest.fixture
+def run(monkeypatch, capfd):
+    """Runs a command line in this process: (status, output, lines on standard error)."""
+
+    def call(*arguments) -> tuple[int, str, list[str]]:
+        monkeypatch.setattr(sys, "argv", ["calibprune", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capfd.readouterr()
+        code = ended.value.code
+        if isinstance(code, str):  # what the interpreter does with it
+            code, err = 1, f"{err}{code}\n"
+        return code or 0, out, err.splitlines()
+
+    return call
+
+
+def assert_last_line(lines, words) -> None:
+    """One line of failure; before it nothing but what was begun (where that was a model, its loading came first)."""
+    *progress, last = lines
+    assert all(" … " in line for line in progress), lines
+    assert last.startswith("calibprune: ")
+    for word in words:
+        assert str(word) in last, last
+
+
+@pytest.fixture
+def fails(run):
+    def call(*arguments, words=()) -> None:
+        status, _, lines = run(*arguments)
+        assert status not in (0, None)
+        assert_last_line(lines, words)
+
+    return call
+
+
+def pruning(model, texts, output, **options) -> list[str]:
+    values = {
+        "source": texts,
+        "calibration": "de",
+        "samples": 4,
+        "length": 32,
+        "device": "cpu",
+        "dtype": "float32",
+        "output": output,
+    } | options
+    return [
+        "prune",
+        model,
+        *(part for name, value in values.items() if value is not None for part in (f"--{name}", value)),
+    ]
+
+
+def test_a_study_and_its_cells(run, params, tmp_path):
+    status, out, lines = run("cells", params)
+    assert (status, lines) == (0, [])
+    assert out.count(" no ") == 3
+    assert "0 of 3 cells done" in out
+    status, out, lines = run("study", params)
+    assert status == 0
+    assert f"of 3 cells in {tmp_path / 'results' / 'cells'}" in out
+    assert len([line for line in lines if "wanda 0.5" in line]) == 2, "a line a cell where there is no terminal"
+    status, out, _ = run("cells", params)
+    assert out.count(" yes ") == 3
+    assert "3 of 3 cells done" in out
+    status, _, lines = run("study", params)
+    assert (status, lines) == (0, []), "the second time there is nothing to compute"
+
+
+@pytest.mark.parametrize(("method", "sparsity"), [("wanda", "0.5"), ("sparsegpt", "2:4"), ("magnitude", "0.25")])
+def test_prune_writes_a_checkpoint(run, tiny_checkpoint, tiny_texts, tmp_path, method, sparsity):
+    calibration = None if method == "magnitude" else "de+sw"
+    status, out, _ = run(
+        *pruning(
+            tiny_checkpoint,
+            tiny_texts,
+            tmp_path / "new" / "out",
+            method=method,
+            sparsity=sparsity,
+            calibration=calibration,
+        )
+    )
+    assert status == 0
+    assert str(tmp_path / "new" / "out") in out
+    model = hf.AutoModelForCausalLM.from_pretrained(tmp_path / "new" / "out")
+    dense = hf.AutoModelForCausalLM.from_pretrained(tiny_checkpoint)
+    for name, weight in model.named_parameters():
+        zeros = float((weight == 0).float().mean())
+        if "_proj" in name:
+            assert zeros == pytest.approx(0.25 if method == "magnitude" else 0.5, abs=0.01), name
+        else:
+            assert torch.equal(weight, dense.get_parameter(name))
+    card = (tmp_path / "new" / "out" / "README.md").read_text()
+    assert method in card
+    assert f"| sparsity | {sparsity} |" in card
+    assert ("| calibration | de+sw |" in card) == (method != "magnitude")
+    assert hf.AutoTokenizer.from_pretrained(tmp_path / "new" / "out").bos_token_id == 256
+
+
+@pytest.mark.parametrize("format", ["compressed-tensors", "dense"])
+def test_quantize_writes_a_checkpoint(run, tiny_checkpoint, tiny_texts, tmp_path, format):
+    options = {"method": None, "sparsity": None, "group-size": "8", "bits": "4", "format": format}
+    status, out, _ = run("quantize", *pruning(tiny_checkpoint, tiny_texts, tmp_path / "out", **options)[1:])
+    assert status == 0
+    assert "quantized to 4 bits" in out
+    model = hf.AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype="float32")
+    for name, weight in model.named_parameters():
+        if "_proj" in name:
+            assert max(len(group.unique()) for group in weight.reshape(-1, 8)) <= 8
+            assert len(weight.unique()) > 16
+    assert "--bits 4" in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("format", ["compressed-tensors", "dense"])
+def test_prune_rounds_in_the_same_sweep(run, tiny_checkpoint, tiny_texts, tmp_path, format):
+    options = {"method": "sparsegpt", "sparsity": "2:4", "group-size": "8", "bits": "4", "format": format}
+    status, out, _ = run(*pruning(tiny_checkpoint, tiny_texts, tmp_path / "out", **options))
+    assert status == 0
+    assert "to 2:4 and rounded to 4 bits" in out
+    model = hf.AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype="float32")
+    for name, weight in model.named_parameters():
+        if "_proj" in name:
+            assert bool(((weight.reshape(-1, 4) == 0).sum(1) >= 2).all()), "two of every four are zero"
+            assert max(len(group.unique()) for group in weight.reshape(-1, 8)) <= 5, (
+                "at most four values in a group of eight, and zero"
+            )
+            assert len(weight.unique()) > 16
+    assert (
+        f"--sparsity 2:4 --bits 4 --group-size 8 --symmetric --format {format}"
+        in (tmp_path / "out" / "README.md").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"method": "wanda", "bits": "4"}, ["bits 4", "'wanda'", "sparsegpt"]),
+        ({"method": "sparsegpt", "bits": "1"}, ["bits 1", "2 to 8"]),
+        ({"method": "sparsegpt", "bits": "4", "group-size": "7"}, ["group_size 7"]),
+        ({"method": "sparsegpt", "format": "compressed-tensors"}, ["format compressed-tensors", "bits", "dense"]),
+        ({"format": "gguf"}, ["gguf", "dense"]),
+    ],
+)
+def test_bad_options_of_rounding(fails, tiny_checkpoint, tiny_texts, tmp_path, options, words):
+    fails(*pruning(tiny_checkpoint, tiny_texts, tmp_path / "out", **{"group-size": "8"} | options), words=words)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"bits": "9"}, ["bits 9"]),
+        ({"group-size": "7"}, ["group_size 7"]),
+        ({"format": "gguf"}, ["gguf", "dense"]),
+        ({"samples": "0"}, ["0"]),
+    ],
+)
+def test_bad_options_of_quantize(fails, tiny_checkpoint, tiny_texts, tmp_path, options, words):
+    values = {"method": None, "sparsity": None, "group-size": "8"} | options
+    fails("quantize", *pruning(tiny_checkpoint, tiny_texts, tmp_path / "out", **values)[1:], words=words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_text_in_numbers(run, tiny_checkpoint, tiny_texts):
+    status, out, _ = run("corpora", tiny_texts, "--tokenizer", tiny_checkpoint)
+    assert status == 0
+    assert len([line for line in out.splitlines() if "calibration" in line or "validation" in line]) == 14
+    assert f"{32 * 120:,}" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"method": "obc"}, ["unknown method 'obc'", "magnitude, wanda, sparsegpt"]),
+        ({"sparsity": "1.5"}, ["sparsity '1.5'", "[0, 1)"]),
+        ({"sparsity": "4:2"}, ["sparsity 4:2", "0 < n < m"]),
+        ({"sparsity": "3:7"}, ["sparsity 3:7", "not a multiple of 7"]),
+        ({"calibration": "fr"}, ["unknown language 'fr'", "ar, de, en"]),
+        ({"calibration": None}, ["--calibration"]),
+        ({"source": "wiki"}, ["'wiki'", "chromium, udhr, mc4"]),
+        ({"source": "file:/no/such.txt"}, ["/no/such.txt"]),
+        ({"samples": 0}, ["samples 0"]),
+        ({"samples": 5000}, ["5000 are asked for"]),
+        ({"samples": "many"}, ["--samples", "integer"]),
+        ({"length": 65}, ["window length 65", "at most 64 tokens"]),
+        ({"seed": -1}, ["seed -1"]),
+        ({"device": "tpu9"}, ["device 'tpu9'"]),
+        ({"dtype": "int8"}, ["dtype 'int8'"]),
+        ({"colour": "red"}, ["--colour"]),
+    ],
+)
+def test_bad_options_of_prune(fails, tiny_checkpoint, tiny_texts, tmp_path, options, words):
+    fails(*pruning(tiny_checkpoint, tiny_texts, tmp_path / "out", **options), words=words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_models_of_prune(fails, tiny_texts, tmp_path):
+    (tmp_path / "empty").mkdir()
+    fails(
+        *pruning("no-such-model", tiny_texts, tmp_path / "out"), words=["unknown model 'no-such-model'", "gemma3-270m"]
+    )
+    fails(*pruning(tmp_path / "empty", tiny_texts, tmp_path / "out"), words=["no config.json"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_exists(fails, tiny_checkpoint, tiny_texts, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    fails(*pruning(tiny_checkpoint, tiny_texts, tmp_path / "out"), words=[tmp_path / "out", "already exists"])
+    fails(*pruning(tiny_checkpoint, tiny_texts, tmp_path / "out" / "notes.txt" / "below"), words=["notes.txt"])
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"language": ["de"]}, ["unknown parameter 'language'", "did you mean 'languages'"]),
+        ({"sparsity": 2}, ["sparsity", "2", "[0, 1)"]),
+        ({"methods": [["wanda"]]}, ["methods", "unknown method"]),
+        ({"models": ["no-such-model"]}, ["unknown model 'no-such-model'"]),
+        ({"evaluation_length": 100}, ["window length 100", "at most 64"]),
+        ({"evaluation_source": ["file:/no/such.txt"]}, ["/no/such.txt"]),
+    ],
+)
+def test_bad_parameter_files(run, params, change, words):
+    params.write_text(yaml.safe_dump(yaml.safe_load(params.read_text()) | change))
+    status, _, lines = run("study", params)
+    assert status == 1
+    assert_last_line(lines, words)
+
+
+def test_bad_files_and_commands(fails, tmp_path):
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\0")
+    fails("study", tmp_path / "none.yaml", words=["none.yaml", "cannot be read"])
+    fails("study", tmp_path / "binary.yaml", words=["binary.yaml", "not valid YAML"])
+    fails("cells", tmp_path, words=[tmp_path])
+    fails("no-such-command", words=["no-such-command"])
+    fails("study", words=["params"])
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\1\2binary", b"\xff\xfe"])
+def test_text_files_that_are_no_text(fails, tiny_checkpoint, tmp_path, content):
+    (tmp_path / "text.txt").write_bytes(content)
+    fails(*pruning(tiny_checkpoint, f"file:{tmp_path / 'text.txt'}", tmp_path / "out"), words=["text.txt"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_or_read_only_store(fails, run, params, tmp_path):
+    run("study", params)
+    records = next((tmp_path / "results" / "cells").glob("*/records.parquet"))
+    records.write_bytes(records.read_bytes()[:50])
+    fails("study", params, words=[records, "damaged or cut short", "delete the folder"])
+    params.write_text(params.read_text().replace(str(tmp_path / "results"), str(params)))
+    fails("study", params, words=[params, "cannot be written"])
+
+
+def test_without_arguments_there_is_help(run):
+    _, out, lines = run()
+    text = "\n".join([out, *lines])
+    assert all(command in text for command in ("study", "cells", "prune", "corpora"))
+    status, out, lines = run("prune", "--help")
+    assert (status, lines) == (0, [])
+    assert "--calibration" in out
+
+
+def test_a_failure_in_a_process_of_its_own_has_no_traceback(tmp_path):
+    ended = subprocess.run([*COMMAND, "study", tmp_path / "none.yaml"], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith(f"calibprune: {tmp_path / 'none.yaml'}: cannot be read")
+
+
+def test_ctrl_c_says_that_it_goes_on_where_it_was(params, tmp_path):
+    asleep = tmp_path / "asleep"  # the signal comes while the second cell is computed, wherever that is on this machine
+    code = f"""
+import pathlib, signal, sys, time
+from calibprune import cli
+from calibprune.study import runner
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs this in the background has it ignored
+compute, calls = runner.Runner.compute, []
+def slowed(*arguments):
+    calls.append(arguments)
+    if len(calls) == 2:
+        pathlib.Path({str(asleep)!r}).touch()
+        time.sleep(120)
+    return compute(*arguments)
+runner.Runner.compute = slowed
+cli.main()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "study", params], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 300
+    while not asleep.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "calibprune: interrupted; the same command goes on where it was"
+    assert "Traceback" not in errors
+    cells = Path(tmp_path, "results", "cells")
+    assert len(list(cells.iterdir())) == 1
+    assert not [name for name in os.listdir(cells) if name.startswith(".")]
