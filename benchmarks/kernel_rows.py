@@ -9,14 +9,13 @@ from typing import Any
 import measuring
 import torch
 from measuring import Side, row
-from setting import HALF, SAMPLES, Setting, measured_peaks
-from solving import gptq_matrix, sparsegpt_matrix, sparsegpt_model
+from setting import HALF, Setting, measured_peaks
+from solving import gptq_matrix, solve, sparsegpt_matrix, sparsegpt_model
 
 from calibbook.appendix_h_kernels.counts import GEMMA_3_270M, LLAMA_3_8B, Peak, gram
 from calibprune.kernels import packed
 from calibprune.kernels.gram import add_gram
 from calibprune.kernels.norms import add_column_squares
-from calibprune.methods import METHODS
 from calibprune.models.loading import resolve_device, resolve_dtype
 
 
@@ -37,7 +36,6 @@ def gram_row(at: Setting) -> dict[str, Any]:
 
 
 def wanda_layer(at: Setting) -> dict[str, Any]:
-    wanda = METHODS["wanda"]
     groups = [
         (
             [at.normal(rows, columns, seed) for seed, rows in enumerate(matrices)],
@@ -54,7 +52,7 @@ def wanda_layer(at: Setting) -> dict[str, Any]:
 
     def ours() -> None:
         for weights, (_, squares) in zip(work, groups, strict=True):
-            wanda.solve_each(weights, wanda.prepare(squares, SAMPLES), HALF)
+            solve("wanda", weights, squares, HALF)
 
     sides = at.seconds(Side(ours, copy), Side(copy))
     asked = at.on_a_gpu and at.shape is LLAMA_3_8B

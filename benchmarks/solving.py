@@ -17,9 +17,9 @@ from torch import Tensor, nn
 import calibprune as cp
 from calibbook.appendix_h_kernels.counts import GEMMA_3_270M, LLAMA_3_8B, Count, factor, sweep
 from calibprune.kernels.gram import add_gram, symmetric
-from calibprune.methods import METHODS, gptq
+from calibprune.methods import METHODS
 from calibprune.models.families import context_length, decoder, linears
-from calibprune.schemes import Grid
+from calibprune.schemes import Grid, Sparsity
 from calibprune.walk.inputs import capture
 from calibprune.walk.layerwise import collect
 
@@ -34,6 +34,12 @@ def alike(ours: list[Tensor], theirs: list[Tensor]) -> float:
     pruned = any(bool((matrix == 0).float().mean() > 0.4) for matrix in theirs)
     pairs = [((a != 0) == (b != 0)) if pruned else a.isclose(b, rtol=1e-3) for a, b in zip(ours, theirs, strict=True)]
     return sum(int(pair.sum()) for pair in pairs) / sum(pair.numel() for pair in pairs)
+
+
+def solve(name: str, weights: list[Tensor], total: Tensor, sparsity: Sparsity | None, grid: Grid | None = None) -> None:
+    """A method of the registry on matrices that read the same tensor, in place, from its statistic `total`."""
+    method = METHODS[name]
+    method.solve(weights, method.prepare(total, SAMPLES, grid, False).value, sparsity, grid)
 
 
 def matrix_rows(at: Setting, key: str, ours: Callable, theirs: Callable, size: str, asked: bool) -> dict[str, Any]:
@@ -67,11 +73,8 @@ def matrix_rows(at: Setting, key: str, ours: Callable, theirs: Callable, size: s
 
 
 def sparsegpt_matrix(at: Setting) -> dict[str, Any]:
-    def ours(weight: Tensor, total: Tensor) -> None:
-        method = METHODS["sparsegpt"]
-        method.solve_each([weight], method.prepare(total, SAMPLES), HALF)
-
     asked = at.on_a_gpu and at.shape is LLAMA_3_8B
+    ours = lambda weight, total: solve("sparsegpt", [weight], total, HALF)  # noqa: E731
     return matrix_rows(at, "sparsegpt_matrix", ours, published, at.matrix, asked)
 
 
@@ -84,11 +87,10 @@ def published(linear: nn.Linear, hessian: Tensor) -> None:
 
 def gptq_matrix(at: Setting) -> dict[str, Any]:
     grid = Grid.of(BITS, at.group_size)
-    method = gptq.method(grid)
     return matrix_rows(
         at,
         "gptq_matrix",
-        lambda weight, total: method.solve_each([weight], method.prepare(total, SAMPLES), None, grid),
+        lambda weight, total: solve("gptq", [weight], total, None, grid),
         lambda linear, hessian: textbook_gptq.solve(linear.weight, hessian, BITS, at.group_size),
         f"{at.matrix}, {BITS} bits, groups of {at.group_size}",
         False,
@@ -108,7 +110,7 @@ def sparsegpt_model(at: Setting) -> dict[str, Any]:
             given.append((total, [components[name] for name in names]))
         inputs.advance(layer, index)
     fresh = [[linear.weight.clone() for linear in shared] for _, shared in given]
-    method, hessians = METHODS["sparsegpt"], []
+    hessians = []
 
     def start() -> None:
         for weights, (_, shared) in zip(fresh, given, strict=True):
@@ -121,7 +123,7 @@ def sparsegpt_model(at: Setting) -> dict[str, Any]:
 
     def ours() -> None:
         for total, shared in given:
-            method.solve_each([linear.weight.data for linear in shared], method.prepare(total, SAMPLES), HALF)
+            solve("sparsegpt", [linear.weight.data for linear in shared], total, HALF)
 
     def theirs() -> None:
         for (_, shared), copies in zip(given, hessians, strict=True):

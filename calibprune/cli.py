@@ -58,14 +58,14 @@ def cells(params: Params) -> None:
 def prune(
     model: Model,
     output: Output,
-    method: Annotated[str, typer.Option(help="magnitude, wanda or sparsegpt")] = "wanda",
+    method: Annotated[str, typer.Option(help="a method that prunes; an unknown name lists them")] = "wanda",
     sparsity: Annotated[str, typer.Option(help="a fraction in [0, 1), or a pattern such as 2:4")] = "0.5",
     calibration: Annotated[
         str,
-        typer.Option(help="a language or a mixture, for example de or ar+en; needed unless the method is magnitude"),
+        typer.Option(help="a language or a mixture, for example de or ar+en; needed unless the method uses no text"),
     ] = "",
     bits: Annotated[
-        int | None, typer.Option(help="round the weights that stay too, to 2 to 8 bits; for sparsegpt")
+        int | None, typer.Option(help="round the weights that stay too, to 2 to 8 bits, where the method can")
     ] = None,
     group_size: GroupSize = 128,
     symmetric: Symmetric = True,
@@ -80,7 +80,7 @@ def prune(
     """Prune a model, or prune and round it at once, and write it as a Hugging Face checkpoint with a model card."""
     from calibprune.corpora.windows import windows
     from calibprune.errors import ParameterError
-    from calibprune.methods import method as method_named
+    from calibprune.methods import pruner
     from calibprune.models import loading as models
     from calibprune.saving import checkpoint
     from calibprune.schemes import Grid, Sparsity
@@ -92,7 +92,7 @@ def prune(
     pattern = Sparsity.of(sparsity)
     grid = None if bits is None else Grid.of(bits, group_size, symmetric)
     _check_format(format, grid)
-    needs_text = method_named(method).accumulate is not None
+    needs_text = pruner(method).accumulate is not None
     if needs_text and not calibration:
         raise ParameterError(f"method {method} calibrates on text: give its language, for example --calibration de")
     languages = list(mixture(calibration)) if needs_text else []
@@ -121,6 +121,9 @@ def quantize(
     model: Model,
     output: Output,
     calibration: Annotated[str, typer.Option(help="a language or a mixture, for example de or ar+en")],
+    method: Annotated[
+        str | None, typer.Option(help="a method that rounds; by default GPTQ, an unknown name lists them")
+    ] = None,
     bits: Annotated[int, typer.Option(help="2 to 8")] = 4,
     group_size: GroupSize = 128,
     symmetric: Symmetric = True,
@@ -133,8 +136,9 @@ def quantize(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Quantize a model with GPTQ and write it as a Hugging Face checkpoint with a model card."""
+    """Quantize a model, with GPTQ by default, and write it as a Hugging Face checkpoint with a model card."""
     from calibprune.corpora.windows import windows
+    from calibprune.methods import DEFAULT_QUANTIZER, quantizer
     from calibprune.models import loading as models
     from calibprune.saving import checkpoint
     from calibprune.schemes import Grid
@@ -143,6 +147,8 @@ def quantize(
     from calibprune.walk import layerwise
     from calibprune.walk.outputs import check_length
 
+    method = method or DEFAULT_QUANTIZER
+    quantizer(method)  # an unknown name is said before the model is loaded
     grid = Grid.of(bits, group_size, symmetric, act_order)
     _check_format(format, grid)
     languages = list(mixture(calibration))
@@ -151,10 +157,10 @@ def quantize(
     check_length(loaded, length)
     tokens = windows(tokenizer, source, languages, samples, length, seed)
     with StudyProgress(loaded.config.num_hidden_layers) as bar:
-        bar.begin(f"{model} gptq {grid.pattern} {calibration}")
-        result = layerwise.quantize(loaded, tokens, *grid, progress=lambda done, total: bar.step())
+        bar.begin(f"{model} {method} {grid.pattern} {calibration}")
+        result = layerwise.quantize(loaded, tokens, *grid, progress=lambda done, total: bar.step(), method=method)
     settings = {
-        "method": "gptq",
+        "method": method,
         "bits": bits,
         "group-size": group_size,
         "symmetric": symmetric,

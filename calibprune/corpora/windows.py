@@ -60,12 +60,6 @@ def windows(
     return torch.from_numpy(np.stack(rows).astype(np.int64))
 
 
-def count_windows(tokenizer, source: str, language: str, length: int, seed: int = 0, split: str = "calibration") -> int:
-    """How many windows `windows` can draw at most. Errors as there; too little text is 0."""
-    _check(tokenizer, length)
-    return sum(1 for _ in _draw(tokenizer, source, language, length, seed, split))
-
-
 def count_tokens(tokenizer, source: str, language: str, split: str = "calibration") -> int:
     """How many tokens a source's texts have, without special tokens. Errors as in `corpus`."""
     tokens = _tokens(tokenizer, source, language, split, fingerprint(source, [language]))

@@ -1,9 +1,8 @@
-"""Attention over short windows on a CPU in 16 bits, where torch's fused kernel is slower than the two products it
-fuses.
-"""
+"""Attention over short windows on a CPU in 16 bits: two matrix products there are quicker than torch's fused kernel."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +17,11 @@ ROWS = 128  # queries a product; keys that come after the last of them are left 
 def attend(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float, **_
 ) -> tuple[Tensor, None]:
-    """softmax(QKᵀ·scaling + mask)V with the query heads of one key-value head stacked into one product, and only up to
-    the diagonal.
+    """softmax(QKᵀ·scaling + mask)V, as transformers calls an attention function.
 
-    Scores and weights are in the dtype of the query, as in transformers' eager attention; the softmax itself is
-    computed in float32. No query sees a key after itself, so 128 queries at a time are multiplied with the keys up to
-    the last of them.
+    The query heads that share a key-value head are stacked into one product. No query sees a key after itself, so 128
+    queries at a time are multiplied with the keys up to the last of them. Scores and weights are in the dtype of the
+    query, as in transformers' eager attention; the softmax itself is computed in float32.
 
     Args:
         query: [batch, heads, length, width].
@@ -55,14 +53,13 @@ def attend(
 
 @contextmanager
 def short_windows(model: nn.Module, length: int) -> Iterator[None]:
-    """Let the model use `attend` for windows of this length, where that is faster: on a CPU, in 16 bits, up to 1,024
-    tokens.
-
-    In float32 the model keeps the attention it was loaded with.
+    """Let the model use `attend` for windows of this length, without padding, where that is quicker: on a CPU, in 16
+    bits, up to 1,024 tokens. Elsewhere it keeps the attention it was loaded with.
     """
     before = model.config._attn_implementation
     fits = model.device.type == "cpu" and model.dtype.itemsize == 2 and length <= LONGEST and before == "sdpa"
     if fits:
+        _register()
         model.config._attn_implementation = NAME
     try:
         yield
@@ -70,5 +67,8 @@ def short_windows(model: nn.Module, length: int) -> Iterator[None]:
         model.config._attn_implementation = before
 
 
-AttentionInterface.register(NAME, attend)
-AttentionMaskInterface.register(NAME, eager_mask)
+@cache
+def _register() -> None:
+    """Make the name known to transformers."""
+    AttentionInterface.register(NAME, attend)
+    AttentionMaskInterface.register(NAME, eager_mask)

@@ -1,4 +1,4 @@
-"""The gated feed-forward part on a CPU in bfloat16, its non-linearity in the matrix product before it."""
+"""The gated feed-forward part on a CPU in bfloat16: oneDNN applies the non-linearity as it ends the product before."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,14 +7,15 @@ import torch
 from torch import Tensor, nn
 
 ACTIVATIONS = {"GELUTanh": ("gelu", "tanh"), "SiLUActivation": ("swish", ""), "SiLU": ("swish", "")}
-"""Of transformers and torch, by class; and what oneDNN calls them."""
+"""Classes of transformers and torch -> oneDNN's name and variant of the same function."""
 
 
 class Gated:
-    """down(act(gate(x)) · up(x)) with two passes over memory less, and one rounding: oneDNN applies the non-linearity
-    to the product's float32 sums.
+    """down(act(gate(x)) · up(x)) for a module of that form.
 
-    Modules are called as ever, so that hooks see what the linears read and what comes out of the non-linearity.
+    The non-linearity is applied to the float32 sums of the product gate(x), before they are rounded: that saves two
+    passes over memory and one rounding. The module's parts are called as before, so that hooks see the same tensors:
+    what the linears read, and what comes out of the non-linearity.
     """
 
     def __init__(self, mlp: nn.Module) -> None:
@@ -32,13 +33,13 @@ class Gated:
 
     @staticmethod
     def act(gated: Tensor) -> Tensor:
-        return gated  # already
+        return gated  # `gate` has applied it
 
 
 @contextmanager
 def fast_gates(root: nn.Module) -> Iterator[None]:
-    """Let the feed-forward parts below `root` run this way where they are on a CPU in bfloat16; elsewhere they stay as
-    they are.
+    """Let the feed-forward parts in `root` run as `Gated` where they are on a CPU in bfloat16; others stay as they
+    are.
     """
     replaced: list[nn.Module] = []
     for module in root.modules():

@@ -1,7 +1,7 @@
 """Root-mean-square normalisation on a CPU in 16 bits with half the passes over memory.
 
 Sums are in float32, as in the architectures' own norms, but in another order: one result in some 100,000 is rounded to
-the neighbour.
+the next number above or below.
 """
 
 from collections.abc import Iterator
@@ -32,6 +32,7 @@ def _normalised(x: Tensor, epsilon: float) -> Tensor:
     return states.mul_(length.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_())
 
 
+# by class of transformers
 FORMS = {
     "Gemma3RMSNorm": plus_one,
     "LlamaRMSNorm": plain,
@@ -43,8 +44,8 @@ FORMS = {
 
 @contextmanager
 def fast_norms(root: nn.Module) -> Iterator[None]:
-    """Let the norms below `root` use these forms where they are on a CPU in 16 bits; elsewhere they stay as they
-    are.
+    """Let the norms in `root` whose class is in `FORMS` run that way where they are on a CPU in 16 bits; others stay as
+    they are.
     """
     replaced = []
     for module in root.modules():

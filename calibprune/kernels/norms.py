@@ -12,7 +12,6 @@ def add_column_squares(total: Tensor | None, x: Tensor) -> Tensor:
     """Add the sum over tokens of x² to `total`: ‖X_j‖₂² of Wanda (Sun et al. 2024, Section 3).
 
     Squares and sums are in float32, and x is read once; on a GPU (`norms_triton`) there is no copy of it in float32.
-    Where the Gram matrix is summed too, take `squares_of` it instead of reading x again.
 
     Args:
         total: float32 [in], or None at the start.
@@ -33,10 +32,3 @@ def add_column_squares(total: Tensor | None, x: Tensor) -> Tensor:
         piece = piece.float()
         total += torch.mul(piece, piece).sum(dim=0)
     return total
-
-
-def squares_of(gram: Tensor) -> Tensor:
-    """The sums of squares that a Gram matrix holds in its diagonal, float32 [in]; a new tensor. `gram` is [in, in],
-    from `gram.add_gram`.
-    """
-    return gram.diagonal().clone()

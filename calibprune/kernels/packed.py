@@ -1,4 +1,4 @@
-"""Masks with eight weights a byte: packing, counting, and how far sets of masks overlap.
+"""Masks with eight weights a byte: packing, and how far sets of masks overlap.
 
 Column j of a mask's row is bit j mod 8, counted from the least significant, of byte j div 8 (numpy's bitorder
 "little"). The bits after the last column are 0.
@@ -25,23 +25,6 @@ def pack(mask: Tensor) -> Tensor:
 
         return packed_triton.pack(mask).cpu()
     return torch.from_numpy(np.packbits(mask.cpu().numpy(), axis=-1, bitorder="little"))
-
-
-def unpack(packed: Tensor, columns: int) -> Tensor:
-    """uint8 [out, ⌈columns / 8⌉] -> bool [out, columns], the inverse of `pack`, on the device of `packed`."""
-    if takes_kernels(packed):
-        from calibprune.kernels import packed_triton
-
-        return packed_triton.unpack(packed, columns)
-    return torch.from_numpy(np.unpackbits(packed.numpy(), axis=-1, count=columns, bitorder="little").view(bool))
-
-
-def count(packed: Tensor) -> int:
-    """How many bits of a uint8 tensor of any shape are set."""
-    if takes_kernels(packed):
-        return int(overlaps([[packed]]).any[0])
-    words = _words(packed)
-    return sum(int(np.bitwise_count(words[start : start + BLOCK]).sum()) for start in range(0, len(words), BLOCK))
 
 
 class Overlaps(NamedTuple):

@@ -21,18 +21,6 @@ def pack(mask: Tensor, block: int = BLOCK) -> Tensor:
     return packed
 
 
-def unpack(packed: Tensor, columns: int, block: int = BLOCK) -> Tensor:
-    """uint8 [rows, ⌈columns / 8⌉] -> bool [rows, columns], on the same device."""
-    packed = packed.contiguous()
-    mask = torch.empty(len(packed), columns, dtype=torch.bool, device=packed.device)
-    if mask.numel():
-        with torch.cuda.device_of(packed):
-            _unpack[(len(packed), triton.cdiv(columns, block))](
-                packed, mask.view(torch.uint8), columns, packed.shape[1], BLOCK=block
-            )
-    return mask
-
-
 def count_overlaps(masks: Tensor, sizes: list[int], block: int = BLOCK) -> tuple[Tensor, Tensor]:
     """Numbers of set bits: in any mask of a group, int64 [groups], and in all masks of two groups, int64 [groups,
     groups], symmetric.
@@ -63,14 +51,6 @@ def _pack(mask, packed, columns, bytes_, BLOCK: tl.constexpr):
     column = byte[:, None] * 8 + bit
     marked = tl.load(mask + row * columns + column, mask=column < columns, other=0).to(tl.int32)
     tl.store(packed + row * bytes_ + byte, tl.sum(marked << bit, axis=1).to(tl.uint8), mask=byte < bytes_)
-
-
-@triton.jit
-def _unpack(packed, mask, columns, bytes_, BLOCK: tl.constexpr):
-    row = tl.program_id(0).to(tl.int64)
-    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    byte = tl.load(packed + row * bytes_ + column // 8, mask=column < columns, other=0).to(tl.int32)
-    tl.store(mask + row * columns + column, ((byte >> (column % 8)) & 1).to(tl.uint8), mask=column < columns)
 
 
 @triton.jit

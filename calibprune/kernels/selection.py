@@ -28,7 +28,7 @@ def zero(weight: Tensor, mask: Tensor) -> None:
 def lowest_per_row(score: Tensor, k: int) -> Tensor:
     """Mark the k lowest scores of each row; of equal scores the lowest column index goes first.
 
-    Nothing is sorted: on a CPU numpy partitions each row, on a GPU (`select_triton`) the bits of the k-th lowest are
+    Nothing is sorted: on a CPU numpy partitions each row, on a GPU (`selection_triton`) the bits of the k-th lowest are
     found by bisection.
 
     Args:
@@ -41,9 +41,9 @@ def lowest_per_row(score: Tensor, k: int) -> Tensor:
     if k == 0:
         return torch.zeros_like(score, dtype=torch.bool)
     if takes_kernels(score) and score.shape[1] <= WIDEST:
-        from calibprune.kernels import selection_triton as select_triton
+        from calibprune.kernels import selection_triton
 
-        return select_triton.lowest_per_row(score.contiguous(), k)
+        return selection_triton.lowest_per_row(score.contiguous(), k)
     threshold = _smallest(score, k - 1)
     mask = score <= threshold
     # ties at a threshold: keep the later ones; a GPU is not asked
@@ -65,9 +65,9 @@ def lowest_in_groups(score: Tensor, n: int, m: int) -> Tensor:
     """
     rows, columns = score.shape
     if takes_kernels(score):
-        from calibprune.kernels import selection_triton as select_triton
+        from calibprune.kernels import selection_triton
 
-        return select_triton.lowest_in_groups(score.contiguous(), n, m)
+        return selection_triton.lowest_in_groups(score.contiguous(), n, m)
     return lowest_per_row(score.reshape(-1, m), n).view(rows, columns)
 
 
@@ -78,7 +78,7 @@ def lowest_of_all(score: Tensor, fraction: float) -> Tensor:
     fraction 0 nothing is marked.
 
     Args:
-        score: float32 [rows, columns]; on a GPU (`threshold_triton`) below 2³¹ entries, and the host does not wait for
+        score: float32 [rows, columns]; on a GPU (`selection_triton`) below 2³¹ entries, and the host does not wait for
             the threshold.
 
     Returns:
@@ -88,17 +88,17 @@ def lowest_of_all(score: Tensor, fraction: float) -> Tensor:
         return torch.zeros_like(score, dtype=torch.bool)
     rank = int(score.numel() * fraction)
     if takes_kernels(score):
-        from calibprune.kernels import selection_triton as threshold_triton
+        from calibprune.kernels import selection_triton
 
-        return threshold_triton.lowest_of_all(score, rank)
+        return selection_triton.lowest_of_all(score, rank)
     return score <= _smallest(score.flatten(), rank)
 
 
 def prune_rows(weight: Tensor, norms: Tensor, quota: int | tuple[int, int]) -> Tensor:
     """Zero the weights with the lowest |W_ij|·norm_j of each row, or of every m of its columns, in place.
 
-    Wanda's step (Sun et al. 2024, Algorithm 1) in one function, so that a GPU (`select_triton`) reads the weights once
-    and writes them once. Scores are float32 products whatever the dtype of the weights; of equal scores the lowest
+    Wanda's step (Sun et al. 2024, Algorithm 1) in one function, so that a GPU (`selection_triton`) reads the weights
+    once and writes them once. Scores are float32 products whatever the dtype of the weights; of equal scores the lowest
     column index goes first.
 
     Args:
@@ -114,12 +114,12 @@ def prune_rows(weight: Tensor, norms: Tensor, quota: int | tuple[int, int]) -> T
         weight.stride(1) == 1 and weight.dtype.itemsize <= 4 and (groups or (quota > 0 and weight.shape[1] <= WIDEST))
     )
     if takes_kernels(weight) and fits:
-        from calibprune.kernels import selection_triton as select_triton
+        from calibprune.kernels import selection_triton
 
         return (
-            select_triton.lowest_in_groups(weight, *quota, norms)
+            selection_triton.lowest_in_groups(weight, *quota, norms)
             if groups
-            else select_triton.lowest_per_row(weight, quota, norms)
+            else selection_triton.lowest_per_row(weight, quota, norms)
         )
     score = weight.float().abs().mul_(norms)
     mask = lowest_in_groups(score, *quota) if groups else lowest_per_row(score, quota)

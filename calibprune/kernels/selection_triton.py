@@ -1,11 +1,14 @@
-"""Which scores are lowest, on a GPU: of each row and of groups in a row, and of a whole matrix by one threshold."""
+"""Which scores are lowest, on a GPU: in each row, in groups of a row, and in a whole matrix below one threshold."""
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-GROUP_ELEMENTS = 4096
+GROUP_ELEMENTS = 4096  # of groups in a row that a program ranks
+CHUNK = 2048  # of a row that a program counts or marks, where one threshold is for a whole matrix
+BINS = tl.constexpr(256)  # values of the byte that a pass counts
+PASSES = 4  # bytes of a score
 
 
 def lowest_per_row(values: Tensor, k: int, norms: Tensor | None = None) -> Tensor:
@@ -55,6 +58,32 @@ def lowest_in_groups(
             M=m,
             WIDTH=width,
             GROUPS=groups,
+        )
+    return mask
+
+
+def lowest_of_all(score: Tensor, rank: int, chunk: int = CHUNK) -> Tensor:
+    """Mark every entry not above the one of this rank (from 0) in ascending order, bool of the shape of score.
+
+    Four passes find the entry of this rank byte by byte, the highest first. Each counts, for every value of the next
+    byte, the entries whose bytes before are those found so far; which these are, every program works out from the
+    counts of the earlier passes, so that the host need not wait. Counts are whole numbers, so the order in which they
+    are added does not matter.
+
+    Args:
+        score: float32 [rows, columns], fewer than 2³¹ entries.
+    """
+    if score.stride(1) != 1:
+        score = score.contiguous()
+    mask = torch.empty(score.shape, dtype=torch.bool, device=score.device)
+    rows, columns, stride = (1, score.numel(), 0) if score.is_contiguous() else (*score.shape, score.stride(0))
+    counts = torch.zeros(PASSES, BINS.value, dtype=torch.int32, device=score.device)
+    chunks = triton.cdiv(columns, chunk)
+    with torch.cuda.device_of(score):
+        for number in range(PASSES):
+            _count[(rows * chunks,)](score, counts, rank, columns, stride, chunks, PASS=number, BLOCK=chunk)
+        _mark[(rows * chunks,)](
+            score, counts, mask.view(torch.uint8), rank, columns, stride, chunks, PASSES=PASSES, BLOCK=chunk
         )
     return mask
 
@@ -136,36 +165,6 @@ def _groups(
     tl.store(mask + row * columns + column, pruned.to(tl.uint8), mask=inside)
     if WEIGHTS:
         tl.store(values + row * stride + column, tl.where(pruned, tl.zeros_like(value), value), mask=inside)
-
-
-BINS = tl.constexpr(256)
-PASSES = 4
-BLOCK = 2048
-
-
-def lowest_of_all(score: Tensor, rank: int, block: int = BLOCK) -> Tensor:
-    """Mark every entry not above the one of this rank (from 0) in ascending order, bool of the shape of score.
-
-    Each of four passes counts the next 8 bits of the entries that agree with the wanted one so far; every program finds
-    out for itself from the counts of the passes before which these are. Counts are whole numbers, so the order of their
-    sums does not matter.
-
-    Args:
-        score: float32 [rows, columns], columns of a row contiguous, fewer than 2³¹ entries.
-    """
-    if score.stride(1) != 1:
-        score = score.contiguous()
-    mask = torch.empty(score.shape, dtype=torch.bool, device=score.device)
-    rows, columns, stride = (1, score.numel(), 0) if score.is_contiguous() else (*score.shape, score.stride(0))
-    counts = torch.zeros(PASSES, 256, dtype=torch.int32, device=score.device)
-    chunks = triton.cdiv(columns, block)
-    with torch.cuda.device_of(score):
-        for number in range(PASSES):
-            _count[(rows * chunks,)](score, counts, rank, columns, stride, chunks, PASS=number, BLOCK=block)
-        _mark[(rows * chunks,)](
-            score, counts, mask.view(torch.uint8), rank, columns, stride, chunks, PASSES=PASSES, BLOCK=block
-        )
-    return mask
 
 
 @triton.jit

@@ -1,19 +1,28 @@
-"""What a method is: how it solves the weights of linears from a statistic of what these linears read."""
+"""What a method is: functions on tensors, and what to call it."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from enum import Flag, auto
+from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from calibprune.errors import ModelError
-from calibprune.kernels.sweep import Swept
 from calibprune.schemes import Grid, Sparsity
 
 
+class Does(Flag):
+    """What a method can do to weights. One that does both rounds the weights it keeps while it prunes the others."""
+
+    PRUNE = auto()
+    ROUND = auto()
+
+
 class Quantized(NamedTuple):
-    """The grid of a matrix's weights: scale [out, groups] in the model's dtype, zero point uint8 [out, groups]; w =
-    scale · (code − zero).
+    """The grid that a matrix's weights lie on: w = scale · (code − zero), with a code of so many bits for each weight.
+
+    Attributes:
+        scale: [out, groups], in the model's dtype.
+        zero: the code of 0, uint8 [out, groups].
     """
 
     scale: Tensor
@@ -21,60 +30,94 @@ class Quantized(NamedTuple):
 
 
 class Solved(NamedTuple):
-    """What became of a matrix: mask bool [out, in], True = pruned, or None; the grid that its weights were rounded to,
-    or None.
+    """What a method did to one matrix.
+
+    Attributes:
+        mask: bool [out, in], True = pruned; None where nothing was pruned.
+        grid: what the weights were rounded to; None where they were not.
     """
 
     mask: Tensor | None
     grid: Quantized | None = None
 
-    @classmethod
-    def split(cls, swept: Swept, rows: list[int], dtype: torch.dtype) -> list[Self]:
-        """What became of each of the matrices, of so many rows, that were swept as one."""
-        masks = swept.mask.split(rows) if swept.mask is not None else [None] * len(rows)
-        if swept.scale is None:
-            return [cls(mask) for mask in masks]
-        grids = zip(swept.scale.to(dtype).split(rows), swept.zero.to(torch.uint8).split(rows), strict=True)
-        return [cls(mask, Quantized(*grid)) for mask, grid in zip(masks, grids, strict=True)]
+
+class Prepared(NamedTuple):
+    """A statistic in the form that `Method.solve` takes.
+
+    Attributes:
+        value: what `solve` is given.
+        sound: bool [] on the statistic's device, whether `value` can be used; None where that is already certain.
+        damping: the share of the Hessian's mean diagonal that was added to it; None for a method that adds nothing.
+    """
+
+    value: Any
+    sound: Tensor | None = None
+    damping: float | None = None
+
+
+def finite(statistic: Tensor, samples: int, grid: Grid | None, retry: bool) -> Prepared:
+    """`Method.prepare` for a tensor that is used as it is, and is sound where all its values are finite.
+
+    Raises:
+        ModelError: with `retry`, since trying again does not help.
+    """
+    if retry:
+        check_finite(statistic)
+    return Prepared(statistic, statistic.isfinite().all())
+
+
+def unchecked(statistic: Any, samples: int, grid: Grid | None, retry: bool) -> Prepared:
+    """`Method.prepare` for anything that is used as it is."""
+    return Prepared(statistic)
 
 
 class Method(NamedTuple):
-    """A method as functions on tensors.
+    """A method that prunes, rounds, or does both.
+
+    For each tensor that linears of a layer read, a walk through the model calls `accumulate` once a batch, then
+    `prepare` once, then `solve` once for all linears that read the tensor.
 
     Attributes:
-        solve: `(weight [out, in], prepared, sparsity) -> mask` bool [out, in], True = pruned; changes the weights in
-            place, in their own dtype.
-        accumulate: `(total or None, x [..., in]) -> total`, adds a batch of a linear's inputs to its statistic; None
-            for a method that needs no data.
-        prepare: `(total, samples) -> prepared`, once for all linears that read the same tensor; `samples` is the number
-            of sequences. Raises ModelError for a statistic that cannot be used.
-        attempt: `(total, samples) -> (prepared, sound)`, the same for a host that does not wait for a GPU: `sound` is a
-            bool [] on the device of the statistic, and where it turns out to be false `prepare` is asked. None where
-            `prepare` never waits.
-        solve_all: `(weights, prepared, sparsity, grid) -> [Solved]`, all linears that read the same tensor at once,
-            where that is faster. `sparsity` is None where nothing is pruned, `grid` where nothing is rounded.
-        mends: whether `prepare` may succeed where the attempt was not sound, so that weights have to be kept until it
-            is known.
-        rounds: whether `solve_all` takes a grid.
-        raised: `prepared -> damping`, where the usual one was too little, else None.
+        label: the name in tables and figures, such as "SparseGPT".
+        solve: `(weights, value, sparsity, grid) -> [Solved]`, one for each weight. Changes the weights, [out, in] each,
+            in place and in their own dtype. `value` is that of `Prepared`; `sparsity` is None where nothing is to be
+            pruned, `grid` where nothing is to be rounded. `each_alone` makes one from a function for one matrix.
+        accumulate: `(total or None, x [..., in]) -> total`, the statistic with a batch of inputs added; None for a
+            method that needs no text.
+        prepare: `(total, samples, grid, retry) -> Prepared`, from the statistic of `samples` sequences. With `retry`
+            false nothing may be asked of a GPU that the host would have to wait for (`item`, `bool`, a copy to the
+            CPU): whether the statistic can be used is left on the GPU, as `sound`. The host looks at it once, at the
+            end of a layer; where it is false, `prepare` is called again with `retry` true. It may then wait, and either
+            raises damping until the result is sound or raises ModelError.
+        does: `Does.PRUNE`, `Does.ROUND`, or both.
     """
 
-    solve: Callable[[Tensor, Any, Sparsity], Tensor]
-    accumulate: Callable[[Tensor | None, Tensor], Tensor] | None = None
-    prepare: Callable[[Tensor, int], Any] = lambda total, samples: total
-    attempt: Callable[[Tensor, int], tuple[Any, Tensor]] | None = None
-    solve_all: Callable[[list[Tensor], Any, Sparsity | None, Grid | None], list[Solved]] | None = None
-    mends: bool = False
-    rounds: bool = False
-    raised: Callable[[Any], float | None] = lambda prepared: None
+    label: str
+    solve: Callable[[list[Tensor], Any, Sparsity | None, Grid | None], list[Solved]]
+    accumulate: Callable[[Any, Tensor], Any] | None = None
+    prepare: Callable[[Any, int, Grid | None, bool], Prepared] = unchecked
+    does: Does = Does.PRUNE
 
-    def solve_each(
-        self, weights: list[Tensor], prepared: Any, sparsity: Sparsity | None, grid: Grid | None = None
-    ) -> list[Solved]:
-        """What becomes of all linears that read the same tensor, in their order."""
-        if self.solve_all is not None:
-            return self.solve_all(weights, prepared, sparsity, grid)
-        return [Solved(self.solve(weight, prepared, sparsity)) for weight in weights]
+    @property
+    def prunes(self) -> bool:
+        """Whether it can be asked for a sparsity."""
+        return Does.PRUNE in self.does
+
+    @property
+    def rounds(self) -> bool:
+        """Whether it can be asked for a grid."""
+        return Does.ROUND in self.does
+
+
+def each_alone(prune: Callable[[Tensor, Any, Sparsity], Tensor]) -> Callable[..., list[Solved]]:
+    """`Method.solve` from `(weight, value, sparsity) -> mask`, which prunes one matrix [out, in] in place and returns
+    its mask, bool [out, in].
+    """
+
+    def solve(weights: list[Tensor], value: Any, sparsity: Sparsity, grid: None) -> list[Solved]:
+        return [Solved(prune(weight, value, sparsity)) for weight in weights]
+
+    return solve
 
 
 def check_finite(statistic: Tensor) -> None:

@@ -8,62 +8,55 @@ from torch import Tensor
 from calibprune.errors import ModelError
 from calibprune.kernels.factor import inverse_factor, try_inverse_factor
 from calibprune.kernels.gram import symmetric
-from calibprune.methods.base import check_finite
+from calibprune.methods.base import Prepared, check_finite
+from calibprune.schemes import Grid
 
-DAMPING = 0.01
+DAMPING = 0.01  # the share of the mean diagonal that is added to the diagonal, as published
 RAISES = 3  # how many times damping may become tenfold
 
 
-class Prepared(NamedTuple):
-    """What a sweep needs to know of the inputs.
+class Factored(NamedTuple):
+    """What a sweep over the columns of a matrix needs to know of the inputs.
 
     Attributes:
-        factor: U with UᵀU = (H + damping)⁻¹, float32 [in, in].
-        dead: the inputs that were never anything but zero, bool [in].
-        order: LongTensor [in], the inputs by falling diagonal, which the factor is then in; None for the order of the
-            matrix.
-        damping: the share of the mean diagonal that was added.
+        factor: U, upper triangular with UᵀU = (H + damping)⁻¹, float32 [in, in].
+        dead: bool [in], the inputs that were zero in every token.
+        order: LongTensor [in], the order in which columns are swept, which the rows and columns of `factor` are in;
+            None for left to right.
     """
 
     factor: Tensor
     dead: Tensor
     order: Tensor | None = None
-    damping: float = DAMPING
 
 
-def attempt(gram: Tensor, samples: int, act_order: bool = False) -> tuple[Prepared, Tensor]:
-    """The inverse factor of the damped Hessian from the sum of xxᵀ over tokens, float32 [in, in], of `samples`
-    sequences.
+def prepare(gram: Tensor, samples: int, grid: Grid | None, retry: bool) -> Prepared:
+    """The inverse factor of the damped Hessian, as `Prepared.value` a `Factored`; `Method.prepare` of SparseGPT and
+    GPTQ.
 
     H = 2/n·XXᵀ with n the number of sequences, as published. The scale cancels in the mask and in the update, but for
-    dead inputs: their diagonal is set to 1, and the damping is 1% of the mean diagonal taken after that.
+    dead inputs: their diagonal is set to 1, and the damping is 1% of the mean diagonal taken after that. The result is
+    sound where activations were finite and the damped H is positive definite in float32.
 
-    Returns:
-        what was prepared, and a bool [] on the device of `gram`: whether it can be relied on, since activations were
-        finite and the matrix was positive definite in float32. The host does not wait for it.
-    """
-    hessian, dead, order = _hessian(gram, samples, act_order)
-    diagonal = hessian.diagonal()
-    finite = diagonal.isfinite().all()
-    diagonal += DAMPING * diagonal.mean()
-    factor, definite = try_inverse_factor(hessian)
-    return Prepared(factor, dead, order), finite & definite
+    With `retry` the factor is computed in float64 where float32 does not suffice, and where that fails too, damping is
+    raised: tenfold, three times at most.
 
-
-def prepare(gram: Tensor, samples: int, act_order: bool = False) -> Prepared:
-    """As `attempt`, with as much damping as is needed; the host waits for it.
-
-    Where the matrix is not positive definite, in float64 either, the damping becomes tenfold, three times at most.
+    Args:
+        gram: the sum of xxᵀ over tokens, float32 [in, in], of which the lower triangle is read.
+        samples: how many sequences it is of.
+        grid: whose `act_order` asks for the columns by falling diagonal; None for left to right.
 
     Raises:
-        ModelError: activations that are not finite, or a Hessian that is not positive definite with the largest
-        damping.
+        ModelError: with `retry`, for activations that are not finite, or a Hessian that is not positive definite with
+            the largest damping.
     """
-    prepared, sound = attempt(gram, samples, act_order)
-    if bool(sound):
-        return prepared
-    hessian, dead, order = _hessian(gram, samples, act_order)
+    hessian, dead, order = _undamped(gram, samples, bool(grid and grid.act_order))
     diagonal = hessian.diagonal()
+    if not retry:
+        finite = diagonal.isfinite().all()
+        diagonal += DAMPING * diagonal.mean()
+        factor, definite = try_inverse_factor(hessian)
+        return Prepared(Factored(factor, dead, order), finite & definite, DAMPING)
     check_finite(diagonal)
     mean = diagonal.mean()
     added = 0.0
@@ -71,7 +64,7 @@ def prepare(gram: Tensor, samples: int, act_order: bool = False) -> Prepared:
         diagonal += (damping - added) * mean
         added = damping
         try:
-            return Prepared(inverse_factor(hessian), dead, order, damping)
+            return Prepared(Factored(inverse_factor(hessian), dead, order), damping=damping)
         except torch.linalg.LinAlgError:
             continue
     raise ModelError(
@@ -79,13 +72,8 @@ def prepare(gram: Tensor, samples: int, act_order: bool = False) -> Prepared:
     )
 
 
-def raised(prepared: Prepared) -> float | None:
-    """The damping, where it had to be raised."""
-    return prepared.damping if prepared.damping > DAMPING else None
-
-
-def _hessian(gram: Tensor, samples: int, act_order: bool) -> tuple[Tensor, Tensor, Tensor | None]:
-    """H without damping, dead inputs, and the order that its rows and columns are in."""
+def _undamped(gram: Tensor, samples: int, act_order: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+    """H without damping, [in, in]; dead inputs, bool [in]; and the order that rows and columns of H are in."""
     hessian = symmetric(gram).mul_(2 / samples)
     diagonal = hessian.diagonal()
     dead = diagonal == 0

@@ -8,13 +8,14 @@ consecutive inputs.
 from torch import Tensor
 
 from calibprune.kernels.selection import lowest_in_groups, lowest_per_row, zero
-from calibprune.methods.base import Method
+from calibprune.methods.base import Method, each_alone
 from calibprune.schemes import Sparsity
 
 
-def solve(weight: Tensor, _: None, sparsity: Sparsity) -> Tensor:
-    """Zero the smallest weights in place; returns the mask, bool [out, in]. Of equal magnitudes the first in row order
-    goes first.
+def prune(weight: Tensor, _: None, sparsity: Sparsity) -> Tensor:
+    """Zero the smallest weights of a matrix [out, in] in place; returns the mask, bool [out, in].
+
+    Of equal magnitudes the first in row order goes first.
     """
     score = weight.float().abs()
     if sparsity.m:
@@ -25,4 +26,4 @@ def solve(weight: Tensor, _: None, sparsity: Sparsity) -> Tensor:
     return mask
 
 
-METHOD = Method(solve)
+METHOD = Method("Magnitude", each_alone(prune))

@@ -6,11 +6,11 @@ from torch import Tensor
 
 from calibprune.kernels.norms import add_column_squares
 from calibprune.kernels.selection import prune_rows
-from calibprune.methods.base import Method, check_finite
+from calibprune.methods.base import Method, each_alone, finite
 from calibprune.schemes import Sparsity
 
 
-def solve(weight: Tensor, squares: Tensor, sparsity: Sparsity) -> Tensor:
+def prune(weight: Tensor, squares: Tensor, sparsity: Sparsity) -> Tensor:
     """Zero exactly ⌊in·sparsity⌋ weights of each row (n:m: n of every m) in place; returns the mask, bool [out, in].
 
     The score is |W_ij|·‖X_j‖₂ (Eq. 1 of the paper); `squares` is the sum over tokens of x_j², float32 [in]. The
@@ -21,15 +21,4 @@ def solve(weight: Tensor, squares: Tensor, sparsity: Sparsity) -> Tensor:
     return prune_rows(weight, squares.sqrt(), quota)
 
 
-def prepare(squares: Tensor, samples: int) -> Tensor:
-    """The sums of squares as they are. Raises ModelError for activations that are not finite."""
-    check_finite(squares)
-    return squares
-
-
-def attempt(squares: Tensor, samples: int) -> tuple[Tensor, Tensor]:
-    """The sums of squares as they are; and whether they are finite, a bool [] on their device."""
-    return squares, squares.isfinite().all()
-
-
-METHOD = Method(solve, add_column_squares, prepare, attempt)
+METHOD = Method("Wanda", each_alone(prune), add_column_squares, finite)

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from calibprune.errors import ParameterError
-from calibprune.forward.attention import short_windows
+from calibprune.forward import quicker
 from calibprune.forward.cross_entropy import token_losses
-from calibprune.forward.gated import fast_gates
-from calibprune.forward.rms_norm import fast_norms
 from calibprune.models.families import decoder, device_of
 from calibprune.walk.inputs import batches
 from calibprune.walk.outputs import check_windows, layer_outputs
@@ -84,7 +82,7 @@ def measure_perplexity(model: nn.Module, tokens: Tensor) -> Perplexity:
     _check(model, tokens)
     losses = []
     for batch in batches(tokens.to(device_of(model))):
-        with short_windows(model, tokens.shape[1]), fast_norms(model), fast_gates(model):
+        with quicker(model, tokens.shape[1]):
             states = decoder(model)(input_ids=batch, use_cache=False).last_hidden_state
         losses.append(_window_losses(model, states, batch))
     return Perplexity.of(torch.cat(losses))

@@ -54,41 +54,27 @@ def language_subspace(mean_embeddings: Tensor, rank: int) -> tuple[Tensor, Tenso
     return basis, mu
 
 
-def separate(embeddings: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
-    """(Language-agnostic part, language-specific part) of embeddings [..., d]; together they are the embeddings (Eq.
-    7).
-    """
-    basis = basis.to(embeddings.dtype)
-    specific = embeddings @ basis @ basis.T
-    return embeddings - specific, specific
-
-
-def feature_changes(dense: Tensor, pruned: Tensor, rank: int) -> Changes:
+def feature_changes_by_rank(dense: Tensor, pruned: Tensor, ranks: Sequence[int] | None = None) -> Changes:
     """How far pruning moved the two parts of the embeddings and the whole ones (Figures 1 and 4 to 7 of the paper).
 
-    Each side is separated with the subspace of its own mean embeddings (Appendix D.2.2: one projection a model, fitted
-    on the samples it is used on).
-
-    Args:
-        dense, pruned: sentence embeddings of one layer [L, n, d]: the same n texts in L languages.
-        rank: number of language-specific directions, 1 to L − 1.
-
-    Returns:
-        for each language the mean over samples of ‖difference‖ of the agnostic parts, the specific parts and the
-        embeddings, float64 [L].
-
-    Raises:
-        ParameterError: shapes that differ, and as `language_subspace`.
-    """
-    return Changes(*(part[0] for part in feature_changes_by_rank(dense, pruned, [rank])))
-
-
-def feature_changes_by_rank(dense: Tensor, pruned: Tensor, ranks: Sequence[int] | None = None) -> Changes:
-    """`feature_changes` for several ranks, by default 1 to L − 1, with one decomposition a side; [ranks, L].
+    With an orthonormal basis B of the subspace, the language-specific part of an embedding e is BBᵀe and the agnostic
+    part the rest (Eq. 7). Each side is separated with the subspace of its own mean embeddings (Appendix D.2.2: one
+    projection a model, fitted on the samples it is used on).
 
     The basis of Eq. 6 spans the same directions as that of Eq. 3, and the leading directions of a rank are those of
     every higher one. So with both sides' directions in one orthonormal basis Q of at most 2(L − 1) columns, every
     part's norm follows from the coordinates in Q and the norm of the whole difference, and no part is written out.
+
+    Args:
+        dense, pruned: sentence embeddings of one layer [L, n, d]: the same n texts in L languages.
+        ranks: numbers of language-specific directions, by default 1 to L − 1.
+
+    Returns:
+        for each rank and language the mean over samples of ‖difference‖ of the agnostic parts, the specific parts and
+        the embeddings, float64 [ranks, L].
+
+    Raises:
+        ParameterError: shapes that differ, and as `language_subspace`.
     """
     if dense.ndim != 3 or dense.shape != pruned.shape or not dense.shape[1]:
         raise ParameterError(

@@ -10,6 +10,7 @@ import yaml
 
 from calibprune import provenance
 from calibprune.errors import ModelError
+from calibprune.methods import DEFAULT_QUANTIZER
 from calibprune.saving.compressed import DENSE, PACKED, Compressed
 from calibprune.walk.layerwise import PruneResult
 
@@ -68,7 +69,7 @@ def model_card(model: str, result: PruneResult, settings: dict, licence: str = "
     versions = ", ".join(f"{name} {version}" for name, version in provenance.versions().items())
     command = "prune" if result.masks else "quantize"
     arguments = " ".join(
-        _option(name, value) for name, value in settings.items() if command == "prune" or name != "method"
+        _option(name, value) for name, value in settings.items() if (name, value) != ("method", DEFAULT_QUANTIZER)
     )
     return f"""---
 {metadata}---

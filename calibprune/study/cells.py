@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from calibprune.corpora import fingerprint as text_fingerprint
-from calibprune.methods import METHODS
+from calibprune.methods import METHODS, quantizers
 from calibprune.metrics import FIDELITY, INSIDE
 from calibprune.models.loading import fingerprint as model_fingerprint
 from calibprune.models.loading import resolve_device, resolve_dtype
@@ -184,10 +184,10 @@ def cells_of(parameters: Parameters) -> list[Cell]:
         further = [sparsity for sparsity in p.sweep_sparsity if sparsity not in p.sparsity]
         for method, sparsity, language, seed in product(calibrated, further, p.sweep_languages, p.seeds):
             cells.append(replace(_only(pruned(method, sparsity, (language,), seed, part="sweep"), _SWEPT), tasks=()))
-        for bits, language, seed in product(p.bits, p.languages, p.seeds):
+        for method, bits, language, seed in product(quantizers(), p.bits, p.languages, p.seeds):
             grid = Grid.of(bits, p.group_size)
             cells.append(
-                _only(pruned("gptq", Sparsity(0.0), (language,), seed, part="quantization", grid=grid), FIDELITY)
+                _only(pruned(method, Sparsity(0.0), (language,), seed, part="quantization", grid=grid), FIDELITY)
             )
     return cells
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from calibprune.corpora import find_source
 from calibprune.errors import CalibpruneError, ParameterError, one_of
 from calibprune.languages import LANGUAGES
-from calibprune.methods import METHODS
+from calibprune.methods import pruner
 from calibprune.metrics import FIDELITY, METRICS
 from calibprune.schemes import BITS, Sparsity
 from calibprune.tasks.catalogue import TaskSpec, resolve, select
@@ -34,6 +34,14 @@ def _pattern(value: Any) -> Sparsity:
         return Sparsity.of(value)
     except ParameterError as error:
         raise ValueError(str(error)) from None
+
+
+def _pruner(value: Any) -> Any:
+    try:
+        pruner(str(value))
+    except ParameterError as error:
+        raise ValueError(str(error)) from None
+    return value
 
 
 def _distinct(values: list) -> list:
@@ -81,7 +89,8 @@ class Parameters(BaseModel):
     source.
 
     `sparsity` takes fractions and patterns ("2:4"); `sweep_sparsity` are further sparsities, for calibration in
-    `sweep_languages` alone; `bits` are those that GPTQ rounds to, with `group_size` inputs sharing a scale;
+    `sweep_languages` alone; `methods` prune; `bits` are those that every method which only rounds, such as GPTQ, rounds
+    to, with `group_size` inputs sharing a scale;
     `calibration_mixtures` are texts such as "ar+en" beside the single languages; `seeds` are draws of calibration
     windows, and `mask_seeds` further draws of which only the masks are kept; `parallel_source` and `parallel_samples`
     are the sentences whose embeddings are compared; `tasks` are names of calibprune.tasks, `task_limit` the first items
@@ -92,7 +101,7 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     models: Annotated[list[str], Several] = ["gemma3-270m"]
-    methods: Annotated[list[Annotated[str, _known("method", METHODS)]], Several] = ["wanda", "sparsegpt"]
+    methods: Annotated[list[Annotated[str, BeforeValidator(_pruner)]], Several] = ["wanda", "sparsegpt"]
     sparsity: Annotated[list[Pattern], Several] = Field(default=[0.5], validate_default=True)
     sweep_sparsity: Annotated[list[Pattern], Several] = []
     sweep_languages: Annotated[list[Language], Several] = []

@@ -120,7 +120,7 @@ class Runner:
         work = work_of_pruning(cell)
         step = lambda done, total: bar.step(work / total)  # noqa: E731
         if cell.grid:
-            return self._copy, quantize(self._copy, tokens, *cell.grid, progress=step)
+            return self._copy, quantize(self._copy, tokens, *cell.grid, progress=step, method=cell.method)
         return self._copy, prune(self._copy, tokens, cell.method, cell.sparsity, progress=step)
 
     def _reference(self, cell: Cell, language: str, evaluation: Evaluation, tokens: Tensor) -> nn.Module | Trace:

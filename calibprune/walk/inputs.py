@@ -11,9 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from calibprune.errors import ModelError
-from calibprune.forward.attention import short_windows
-from calibprune.forward.gated import fast_gates
-from calibprune.forward.rms_norm import fast_norms
+from calibprune.forward import quicker
 from calibprune.models.families import decoder, device_of
 
 BATCH_TOKENS = 2048
@@ -44,7 +42,7 @@ class Inputs:
     def run(self, layer: nn.Module, index: int, batch: int) -> Tensor:
         """The output of `layer`, standing at `index`, for one batch."""
         hidden = self.hidden[batch]
-        with short_windows(self.model, hidden.shape[1]), fast_norms(layer), fast_gates(layer):
+        with quicker(self.model, hidden.shape[1], layer):
             output = layer(hidden, **self.arguments[len(hidden)][index])
         return output[0] if isinstance(output, tuple) else output
 
@@ -132,7 +130,7 @@ def _first_layer_calls(model: nn.Module, batch: Tensor) -> tuple[Tensor, list[di
         return forward
 
     with contextlib.ExitStack() as restored:
-        restored.enter_context(short_windows(model, batch.shape[1]))
+        restored.enter_context(quicker(model, batch.shape[1]))
         for layer in base.layers:
             layer.forward = pass_over(layer)
             restored.callback(delattr, layer, "forward")

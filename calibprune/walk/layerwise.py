@@ -10,13 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from calibprune.errors import ModelError, ParameterError
-from calibprune.methods import Method, Quantized, gptq
-from calibprune.methods import method as method_named
+from calibprune.methods import DEFAULT_QUANTIZER, METHODS, Does, Method, Quantized, pruner, quantizer
 from calibprune.models.families import decoder, linears
 from calibprune.schemes import Grid, Sparsity
 from calibprune.walk.inputs import Inputs, capture
 from calibprune.walk.outputs import check_windows
-from calibprune.walk.solving import Task, attempt, settle
+from calibprune.walk.solving import Attempt, Plan, check_and_retry, try_without_waiting
 
 
 class _LastStatisticIn(Exception):
@@ -133,12 +132,12 @@ def prune(
 
     Args:
         tokens: calibration windows, LongTensor [samples, length]; None for a method that needs no data.
-        method: a name in `calibprune.methods.METHODS`, or a `Method`.
+        method: the name of a method that prunes, in `calibprune.methods.METHODS`, or a `Method`.
         sparsity: fraction in [0, 1) or a pattern such as "2:4".
         nm: a pattern as a pair, instead of `sparsity`: n of every m consecutive inputs go.
         progress: called with (layers done, layers) after each layer.
-        bits: round the weights that stay to so many bits in the same sweep, 2 to 8 (method "sparsegpt" alone); None for
-            no rounding.
+        bits: round the weights that stay to so many bits at the same time, 2 to 8; None for no rounding. For methods
+            that can do both, such as "sparsegpt".
         group_size, symmetric: the grid to round to, as in `quantize`.
 
     Raises:
@@ -146,11 +145,12 @@ def prune(
         context or no windows. ModelError: an architecture that is not supported, weights or activations that are not
         finite, or not enough memory for one window.
     """
-    chosen = _method(method)
+    chosen = method if isinstance(method, Method) else pruner(method)
     grid = None if bits is None else Grid.of(bits, group_size, symmetric)
     if grid and not chosen.rounds:
+        able = [name for name, known in METHODS.items() if known.does == Does.PRUNE | Does.ROUND]
         raise ParameterError(
-            f"bits {bits}: method {method!r} does not round; prune with sparsegpt, or use calibprune.quantize"
+            f"bits {bits}: method {method!r} does not round; prune with {' or '.join(able)}, or use calibprune.quantize"
         )
     return _walk(model, tokens, chosen, Sparsity.of(nm if nm is not None else sparsity), grid, progress)
 
@@ -163,9 +163,11 @@ def quantize(
     symmetric: bool = True,
     act_order: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    method: str | Method = DEFAULT_QUANTIZER,
 ) -> PruneResult:
-    """Round every linear of every decoder layer with GPTQ (Frantar et al. 2023), in place: weights lie on the grid, in
-    the model's dtype.
+    """Round every linear of every decoder layer in place, by default with GPTQ (Frantar et al. 2023).
+
+    Afterwards weights lie on the grid, in the model's dtype.
 
     Args:
         tokens: calibration windows, LongTensor [samples, length].
@@ -174,6 +176,7 @@ def quantize(
         symmetric: levels around 0 and a scale for each group; else the group's own range, with a zero point too.
         act_order: round the columns by falling Hessian diagonal, with the groups fitted to the original weights.
         progress: called with (layers done, layers) after each layer.
+        method: the name of a method that rounds without pruning, in `calibprune.methods.METHODS`, or a `Method`.
 
     Returns:
         the result of the walk, with `quantized` and `grid` and without masks.
@@ -181,8 +184,9 @@ def quantize(
     Raises:
         ParameterError, ModelError: as `prune`.
     """
+    chosen = method if isinstance(method, Method) else quantizer(method)
     grid = Grid.of(bits, group_size, symmetric, act_order)
-    return _walk(model, tokens, gptq.method(grid), None, grid, progress)
+    return _walk(model, tokens, chosen, None, grid, progress)
 
 
 @torch.no_grad()
@@ -210,7 +214,7 @@ def _walk(
         check_windows(model, tokens)
         result.tokens = tokens.numel()
         inputs = capture(model, tokens)
-    task = Task(method, 0 if tokens is None else len(tokens), sparsity, grid)
+    plan = Plan(method, 0 if tokens is None else len(tokens), sparsity, grid)
     seconds, zeros = [], []
     for i, layer in enumerate(base.layers):
         clock = _Clock()
@@ -222,23 +226,13 @@ def _walk(
             )
         clock.lap("statistics")
         attempts = [
-            attempt(task, total, {f"layers.{i}.{name}": components[name] for name in names}) for total, names in shared
+            try_without_waiting(plan, total, {f"layers.{i}.{name}": components[name] for name in names})
+            for total, names in shared
         ]
-        settle(task, attempts)
-        for found in attempts:
-            result.masks.update(
-                (name, solved.mask)
-                for name, solved in zip(found.names, found.solved, strict=True)
-                if solved.mask is not None
-            )
-            result.quantized.update(
-                (name, solved.grid)
-                for name, solved in zip(found.names, found.solved, strict=True)
-                if solved.grid is not None
-            )
-            if found.damping:
-                result.damping.update(dict.fromkeys(found.names, found.damping))
-        del shared, attempts, found  # statistics and copies of weights are let go
+        check_and_retry(plan, attempts)
+        for attempt in attempts:
+            _note(attempt, result)
+        del shared, attempts, attempt  # statistics and copies of weights are let go
         clock.lap("solve")
         if inputs is not None and i + 1 < len(base.layers):
             inputs.advance(layer, i)
@@ -252,8 +246,15 @@ def _walk(
     return result
 
 
-def _method(chosen: str | Method) -> Method:
-    return chosen if isinstance(chosen, Method) else method_named(chosen)
+def _note(attempt: Attempt, result: PruneResult) -> None:
+    """Add what became of some linears to the result."""
+    for name, solved in zip(attempt.names, attempt.solved, strict=True):
+        if solved.mask is not None:
+            result.masks[name] = solved.mask
+        if solved.grid is not None:
+            result.quantized[name] = solved.grid
+    if attempt.raised:
+        result.damping.update(dict.fromkeys(attempt.names, attempt.damping))
 
 
 def _zeros(modules) -> "Tensor | int":

@@ -1,4 +1,4 @@
-"""What a model makes of windows, layer by layer; and which windows it can read."""
+"""The output of every layer for some windows of tokens; and which windows a model can read."""
 
 from collections.abc import Iterator
 
@@ -14,8 +14,11 @@ from calibprune.walk.inputs import capture
 def layer_outputs(model: nn.Module, tokens: Tensor) -> Iterator[Tensor]:
     """The output of each decoder layer in turn, and after them the final normed states, [batch, length, width] each.
 
-    `tokens` is one batch [batch, length]. Two of these walked in step compare two models without either's states being
-    kept.
+    Each is computed when it is asked for, so that comparing two models layer by layer, with an iterator for each, never
+    holds more than one layer's states of either.
+
+    Args:
+        tokens: one batch of windows, LongTensor [batch, length].
     """
     inputs = capture(model, tokens)
     base = decoder(model)

@@ -15,9 +15,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from calibprune.kernels import gram_triton, norms_triton, obs_block_triton, packed_triton
-from calibprune.kernels import selection_triton as select_triton
-from calibprune.kernels import selection_triton as threshold_triton
+from calibprune.kernels import gram_triton, norms_triton, obs_block_triton, packed_triton, selection_triton
 
 POINTERS = {
     torch.float32: "*fp32",
@@ -64,11 +62,11 @@ for dtype, tiles in (
     gram_triton.add_gram(torch.zeros(256, 256), torch.zeros(64, 256, dtype=dtype), tiles)
 norms_triton.column_squares(torch.zeros(256, 256, dtype=torch.bfloat16))
 norms = torch.zeros(4096)
-select_triton.lowest_per_row(torch.zeros(4, 4096, dtype=torch.bfloat16), 2048, norms)
-select_triton.lowest_per_row(torch.zeros(4, 14336), 2048)
-select_triton.lowest_in_groups(torch.zeros(4, 4096, dtype=torch.float16), 2, 4, norms)
-select_triton.lowest_in_groups(torch.zeros(4, 4092), 5, 31)
-threshold_triton.lowest_of_all(torch.zeros(128, 4096), 1000)
+selection_triton.lowest_per_row(torch.zeros(4, 4096, dtype=torch.bfloat16), 2048, norms)
+selection_triton.lowest_per_row(torch.zeros(4, 14336), 2048)
+selection_triton.lowest_in_groups(torch.zeros(4, 4096, dtype=torch.float16), 2, 4, norms)
+selection_triton.lowest_in_groups(torch.zeros(4, 4092), 5, 31)
+selection_triton.lowest_of_all(torch.zeros(128, 4096), 1000)
 work, mask = torch.zeros(128, 4096), torch.zeros(128, 4096, dtype=torch.bool)
 for given, nm, level in (
     (mask, None, None),
@@ -79,5 +77,4 @@ for given, nm, level in (
 ):
     obs_block_triton.solve_block(work, torch.eye(128), given, nm, level, level, 16)
 bits = packed_triton.pack(mask)
-packed_triton.unpack(bits, 4096)
 packed_triton.count_overlaps(bits, [64, 64])

@@ -83,8 +83,7 @@ def paper_score(
     pattern; Table 15 is of 8 bits.
     """
     names = {alias: group[0] for group in (LLAMA3_8B, AYA23_8B) for alias in group}
-    known = (0.0, "8-bit") if method == "gptq" else (0.5, "unstructured")
-    if method != "dense" and (sparsity, pattern) != known:
+    if pattern != "dense" and (sparsity, pattern) not in ((0.0, "8-bit"), (0.5, "unstructured")):
         return None
     return _known().get((names.get(model), method, calibration, task, language, metric))
 

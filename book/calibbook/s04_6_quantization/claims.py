@@ -18,6 +18,7 @@ from calibbook.s04_2_downstream_tasks.data import Scores
 from calibbook.s04_2_downstream_tasks.effects import FEWEST_LANGUAGES, GAIN, NO_GAIN, Expected
 from calibbook.s04_6_quantization.tables import of_width, paper_rows, scores_of_width
 from calibbook.shared.claims import Claim, claims_frame
+from calibbook.shared.frames import is_quantized
 from calibbook.shared.statistics import share_interval
 
 FEWEST_DIFFERENT = 10
@@ -103,7 +104,7 @@ def differing(scores: Scores, model: str, from_dense: bool = False) -> tuple[int
     """
     questions = different = 0
     for column, by_text in scores.items():
-        if (column.model, column.method) != (model, "gptq"):
+        if column.model != model or not is_quantized(column.pattern):
             continue
         answers = [answer for text, answer in by_text.items() if "+" not in text]
         answers += [

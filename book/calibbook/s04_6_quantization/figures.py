@@ -1,5 +1,7 @@
 """A picture that the paper lacks: perplexity against memory, pruned and quantized, one panel an evaluation language."""
 
+from itertools import cycle
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -11,12 +13,17 @@ from calibbook.shared.frames import BLOCK, METHODS, languages_of, setting
 from calibbook.shared.words import listed
 from calibprune.languages import LANGUAGES
 
-LOOKS = {
-    "magnitude": ("#009e73", "^"),
-    "wanda": ("#0072b2", "o"),
-    "sparsegpt": ("#d55e00", "s"),
-    "gptq": ("#000000", "D"),
-}
+LOOKS = [
+    ("#009e73", "^"),
+    ("#0072b2", "o"),
+    ("#d55e00", "s"),
+    ("#000000", "D"),
+    ("#cc79a7", "v"),
+    ("#56b4e9", "P"),
+    ("#e69f00", "X"),
+]
+"""Colour and mark of the methods, in the order of `METHODS`; after these they begin anew."""
+LOOK_OF = dict(zip((name for name in METHODS if name != "dense"), cycle(LOOKS), strict=False))
 COLUMNS = 2  # panels side by side that a phone can show
 APART = 0.8  # bits between the marks of models of one size
 STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5))  # round numbers in a power of ten
@@ -65,7 +72,7 @@ def _places(rows: pd.DataFrame) -> dict[tuple, float]:
 
 
 def _mark(axis, row, place: float) -> None:
-    colour, marker = LOOKS.get(row.method, ("#777777", "_"))
+    colour, marker = LOOK_OF.get(row.method, ("#777777", "_"))
     if np.isfinite(row.low):
         axis.plot([place, place], [row.low, row.high], color=colour, zorder=1, **BAR)
     if row.method == "dense":
@@ -106,7 +113,7 @@ def _legend(rows: pd.DataFrame) -> list[Line2D]:
     for method, mine in rows.drop_duplicates(BLOCK).groupby("method", sort=False):
         if method == "dense":
             continue
-        colour, marker = LOOKS.get(method, ("#777777", "_"))
+        colour, marker = LOOK_OF.get(method, ("#777777", "_"))
         settings = listed(
             setting(*pair) for pair in mine.sort_values("bits")[["sparsity", "pattern"]].itertuples(index=False)
         )

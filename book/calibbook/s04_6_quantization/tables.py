@@ -12,7 +12,7 @@ from calibbook.s04_2_downstream_tasks.paper import table_15
 from calibbook.s04_2_downstream_tasks.summaries import order_of_languages, rank_lines
 from calibbook.s04_2_downstream_tasks.tables import column_header, percent
 from calibbook.shared.colours import colours
-from calibbook.shared.frames import BLOCK, METHODS, in_order, languages_of, shade
+from calibbook.shared.frames import BLOCK, METHODS, in_order, is_quantized, languages_of, shade
 from calibbook.shared.html import MISSING, Html, language_header, wrap
 from calibbook.shared.words import listed, signed
 from calibprune.schemes import Grid
@@ -42,7 +42,7 @@ def asked(bits: list[int], group_size: int) -> str:
 
 def widths(frame: pd.DataFrame) -> list[str]:
     """The patterns ("4-bit") of the quantized models of a frame, few bits first."""
-    return _few_first(frame.loc[frame["method"] == "gptq", "pattern"])
+    return _few_first(frame.loc[frame["pattern"].map(is_quantized), "pattern"])
 
 
 def _few_first(patterns) -> list[str]:
@@ -51,7 +51,7 @@ def _few_first(patterns) -> list[str]:
 
 def of_width(frame: pd.DataFrame, width: str | None = None) -> pd.DataFrame:
     """The rows of the dense models and of those quantized to one width, or to any."""
-    quantized = frame["method"] == "gptq"
+    quantized = frame["pattern"].map(is_quantized)
     return frame[
         (frame["method"] == "dense") | (quantized if width is None else quantized & (frame["pattern"] == width))
     ]
@@ -59,11 +59,7 @@ def of_width(frame: pd.DataFrame, width: str | None = None) -> pd.DataFrame:
 
 def scores_of_width(scores: Scores, width: str) -> Scores:
     """The same of `Scores`."""
-    return {
-        column: by_text
-        for column, by_text in scores.items()
-        if column.method == "dense" or (column.method, column.pattern) == ("gptq", width)
-    }
+    return {column: by_text for column, by_text in scores.items() if column.pattern in ("dense", width)}
 
 
 def compare_widths(scores: Scores) -> dict[str, pd.DataFrame]:
@@ -72,7 +68,7 @@ def compare_widths(scores: Scores) -> dict[str, pd.DataFrame]:
     """
     return {
         width: compare(scores_of_width(scores, width))
-        for width in _few_first(column.pattern for column in scores if column.method == "gptq")
+        for width in _few_first(column.pattern for column in scores if is_quantized(column.pattern))
     }
 
 
@@ -90,7 +86,7 @@ def paper_rows() -> pd.DataFrame:
         .rename(columns={"value": "mean"})
         .assign(model=PAPER, sparsity=0.0, unbeaten=False, within_one_stderr=False)
     )
-    rows["pattern"] = rows["method"].map({"dense": "dense", "gptq": "8-bit"})
+    rows["pattern"] = rows["method"].where(rows["method"] == "dense", "8-bit")
     rows = in_order(rows).sort_values(
         "task", key=lambda tasks: tasks.map(PAPER_TASKS.index), kind="stable", ignore_index=True
     )

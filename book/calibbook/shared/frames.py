@@ -11,6 +11,7 @@ import pandas as pd
 from calibbook.shared.words import listed
 from calibprune.errors import ParameterError, one_of
 from calibprune.languages import LANGUAGES
+from calibprune.methods import METHODS as REGISTRY
 
 MODEL_SETTING = ["model", "sparsity", "pattern"]
 BLOCK = ["model", "method", "sparsity", "pattern"]
@@ -30,7 +31,8 @@ METRICS: dict[str, Metric] = {
     "snr_db": Metric("Signal-to-noise ratio", "SNR", "dB", False, False),
     "pruning_error": Metric("Pruning error", "", "", True, False),
 }
-METHODS = {"dense": "Dense", "magnitude": "Magnitude", "wanda": "Wanda", "sparsegpt": "SparseGPT", "gptq": "GPTQ"}
+METHODS = {"dense": "Dense"} | {name: method.label for name, method in REGISTRY.items()}
+"""What to call a method, by its name, in the order in which tables show methods."""
 
 
 def sources(frame: pd.DataFrame) -> list[str]:

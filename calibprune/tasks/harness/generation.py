@@ -8,9 +8,8 @@ import torch
 from torch import nn
 from transformers import DynamicCache
 
+from calibprune.forward import quicker
 from calibprune.forward.cross_entropy import most_probable
-from calibprune.forward.gated import fast_gates
-from calibprune.forward.rms_norm import fast_norms
 from calibprune.models.families import decoder, device_of
 from calibprune.tasks.harness.shared_context import finite
 
@@ -71,7 +70,7 @@ def _continue(
     cache = DynamicCache(config=model.config)
     texts: list[list[int]] = [[] for _ in prompts]
     going = texts
-    with fast_norms(model), fast_gates(model):
+    with quicker(model, None):
         for _ in range(most):
             states = decoder(model)(
                 input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache

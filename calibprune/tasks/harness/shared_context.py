@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from calibprune.errors import ModelError
+from calibprune.forward import quicker
 from calibprune.forward.cross_entropy import POSITIONS, answer_losses
-from calibprune.forward.gated import fast_gates
-from calibprune.forward.rms_norm import fast_norms
 from calibprune.models.families import decoder, device_of
 
 BATCH_TOKENS = 2048
@@ -112,7 +111,7 @@ def final_states(model: nn.Module, trees: list[Tree]) -> Tensor:
     """Final normed states [trees, longest, width] in the model's dtype; what follows the end of a tree means
     nothing.
     """
-    with fast_norms(model), fast_gates(model):
+    with quicker(model, None):
         return decoder(model)(**_arguments(model, trees), use_cache=False).last_hidden_state
 
 

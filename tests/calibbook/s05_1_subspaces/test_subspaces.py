@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from frames import SEVEN, record
+from lsar import feature_changes
 
 from calibbook.s05_1_subspaces import claims as claims
 from calibbook.s05_1_subspaces.data import (
@@ -36,7 +37,6 @@ from calibbook.shared.statistics import pair_interval, relabelling_p_value, sign
 from calibbook.shared.verdicts import verdict_sentence
 from calibbook.shared.words import more_or_less, number
 from calibprune.errors import ParameterError
-from calibprune.metrics.subspace import feature_changes
 
 LAYERS = 6
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibprune.corpora import corpus
-from calibprune.corpora.windows import count_windows, windows
-from calibprune.errors import ParameterError
+from calibprune.corpora.windows import windows
+from calibprune.errors import CorpusError, ParameterError
 from calibprune.languages import LANGUAGES
 
 BOS = TOKENIZER.bos_token_id
@@ -107,7 +107,6 @@ def test_long_texts_give_one_window_each_before_a_second(long_texts):
     eight = [decoded(row) for row in windows(TOKENIZER, long_texts, ["de"], samples=8, length=91)]
     assert all(len(window) == 90 and len(set(window)) == 1 for window in eight)
     assert len({window[0] for window in eight}) == 8
-    assert count_windows(TOKENIZER, long_texts, "de", 91) == 8 * 3
     everything = windows(TOKENIZER, long_texts, ["de"], samples=24, length=91)
     assert all(sum(decoded(row)[0] == letter for row in everything) == 3 for letter in "abcdfghi")
 
@@ -117,10 +116,7 @@ def test_windows_of_a_long_text_do_not_overlap(tmp_path):
     letters = str.maketrans("0123456789", "abcdefghij")
     (tmp_path / "a.txt").write_text("\n\n".join(texts).translate(letters))
     source = f"file:{tmp_path}/a.txt"
-    drawn = [
-        decoded(row) for row in windows(TOKENIZER, source, ["de"], count_windows(TOKENIZER, source, "de", 101), 101)
-    ]
-    assert len(drawn) == 4 * 10
+    drawn = [decoded(row) for row in windows(TOKENIZER, source, ["de"], 4 * 10, 101)]
     whole = corpus(source, "de")
     spans = sorted((k, text.index(w)) for w in drawn for k, text in enumerate(whole) if w in text)
     assert len(spans) == len(drawn)
@@ -128,10 +124,11 @@ def test_windows_of_a_long_text_do_not_overlap(tmp_path):
 
 
 def test_short_texts_are_joined_by_blank_lines_and_cut(short_texts):
-    count = count_windows(TOKENIZER, short_texts, "de", 31, seed=5)
-    joined = "".join(decoded(row) for row in windows(TOKENIZER, short_texts, ["de"], count, 31, seed=5))
     texts = corpus(short_texts, "de")
-    assert count == (len(texts) * 12 - 2) // 30
+    count = (len(texts) * 12 - 2) // 30
+    with pytest.raises(CorpusError, match=f"has {count} calibration windows"):
+        windows(TOKENIZER, short_texts, ["de"], count + 1, 31, seed=5)
+    joined = "".join(decoded(row) for row in windows(TOKENIZER, short_texts, ["de"], count, 31, seed=5))
     *whole, last = joined.split("\n\n")
     assert set(whole) <= set(texts)
     assert len(set(whole)) == len(whole)

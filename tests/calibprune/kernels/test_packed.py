@@ -9,11 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibprune.kernels import packed
-from calibprune.kernels.packed import count, overlaps, pack, unpack
+from calibprune.kernels.packed import overlaps, pack
 
 
 def random_mask(rows: int, columns: int, seed: int = 0, density: float = 0.5) -> torch.Tensor:
     return torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed)) < density
+
+
+def unpack(bits: torch.Tensor, columns: int) -> torch.Tensor:
+    return torch.from_numpy(np.unpackbits(bits.numpy(), axis=-1, count=columns, bitorder="little").view(bool))
+
+
+def count(bits: torch.Tensor) -> int:
+    """How many bits are set, as the package counts them."""
+    return int(overlaps([[bits]]).any[0])
 
 
 def pruned(mask: torch.Tensor) -> set[int]:

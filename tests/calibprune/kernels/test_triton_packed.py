@@ -18,17 +18,15 @@ def random_mask(rows: int, columns: int, seed: int, density: float = 0.5) -> tor
 
 @settings(deadline=None, max_examples=30)
 @given(rows=st.integers(1, 5), columns=st.integers(1, 70), seed=st.integers(0, 9), block=st.sampled_from([2, 16, 128]))
-def test_packing_is_numpys_and_unpacking_gives_the_mask_back(rows, columns, seed, block):
+def test_packing_is_that_of_the_cpu(rows, columns, seed, block):
     mask = random_mask(rows, columns, seed)
     bits = packed_triton.pack(mask, block)
     assert torch.equal(bits.cpu(), packed.pack(mask.cpu()))
-    assert torch.equal(packed_triton.unpack(bits, columns, block), mask)
 
 
 def test_masks_of_other_memory_layouts():
     mask = random_mask(24, 40, 0)
     assert torch.equal(packed_triton.pack(mask.T).cpu(), packed.pack(mask.T.cpu()))
-    assert torch.equal(packed_triton.unpack(packed_triton.pack(mask)[1:, 1:], 32), mask[1:, 8:])
 
 
 @settings(deadline=None, max_examples=12)

@@ -10,7 +10,7 @@ from triton_device import DEVICE
 
 pytest.importorskip("triton", reason="triton is an optional extra")
 
-from calibprune.kernels import selection_triton as threshold_triton
+from calibprune.kernels import selection_triton
 
 ANY = st.floats(-(2.0**100), 2.0**100, width=32)
 CLOSE = st.integers(0, 300).map(lambda steps: float(np.float32(1) + np.float32(steps) * np.float32(2**-23)))
@@ -24,7 +24,7 @@ MATRICES = st.sampled_from([ANY, CLOSE, FEW_VALUES]).flatmap(
 @given(score=MATRICES, share=st.floats(0, 1, exclude_max=True), block=st.sampled_from([128, 512]))
 def test_one_threshold_for_the_whole_matrix(score, share, block):
     rank = int(score.size * share)
-    mask = threshold_triton.lowest_of_all(torch.from_numpy(score).to(DEVICE), rank, block)
+    mask = selection_triton.lowest_of_all(torch.from_numpy(score).to(DEVICE), rank, block)
     assert mask.dtype == torch.bool
     np.testing.assert_array_equal(mask.cpu().numpy(), score <= np.sort(score, axis=None)[rank])
 
@@ -36,12 +36,12 @@ def test_matrices_that_are_a_part_of_another(score, first, share):
     part = whole[1:, first : first + score.shape[1]]
     rank = int(score.size * share)
     expected = score <= np.sort(score, axis=None)[rank]
-    np.testing.assert_array_equal(threshold_triton.lowest_of_all(part, rank, 32).cpu().numpy(), expected)
-    np.testing.assert_array_equal(threshold_triton.lowest_of_all(part.T, rank, 512).cpu().numpy(), expected.T)
+    np.testing.assert_array_equal(selection_triton.lowest_of_all(part, rank, 32).cpu().numpy(), expected)
+    np.testing.assert_array_equal(selection_triton.lowest_of_all(part.T, rank, 512).cpu().numpy(), expected.T)
 
 
 def test_scores_of_a_sweep():
     score = torch.randn(128, 300, generator=torch.Generator().manual_seed(0)).square().to(DEVICE)
     for share in (0.01, 0.5, 0.9):
         rank = int(score.numel() * share)
-        assert int(threshold_triton.lowest_of_all(score, rank).sum()) == rank + 1
+        assert int(selection_triton.lowest_of_all(score, rank).sum()) == rank + 1

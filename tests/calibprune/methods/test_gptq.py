@@ -1,5 +1,6 @@
 """GPTQ and SparseGPT's joint mode against a plain float64 loop over columns, and the grids they round to."""
 
+import one_method
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ import calibprune as cp
 from calibprune.errors import ModelError, ParameterError
 from calibprune.kernels.gram import add_gram
 from calibprune.kernels.rounding import fit, on_grid
-from calibprune.methods import METHODS, gptq
+from calibprune.methods import METHODS
 from calibprune.models.families import linears
 from calibprune.schemes import Grid, Sparsity
 
@@ -73,8 +74,7 @@ def loss(weight: torch.Tensor, solved: torch.Tensor, x: torch.Tensor) -> float:
 def test_gptq_is_the_published_loop(rows, grid, seed):
     weight, x = drawn(rows, 192, seed)
     after = weight.clone()
-    method = gptq.method(grid)
-    (solved,) = method.solve_each([after], method.prepare(add_gram(None, x), 1), None, grid)
+    (solved,) = one_method.solve(METHODS["gptq"], [after], add_gram(None, x), 1, None, grid)
     expected, _ = column_loop(weight, x, grid)
     assert solved.mask is None
     assert solved.grid.scale.shape == solved.grid.zero.shape == (rows, 192 // grid.group_size)
@@ -87,8 +87,7 @@ def test_most_weights_get_the_published_code():
     weight, x = drawn(64, 512, seed=1, tokens=3000)
     for grid in (Grid(4), Grid(3, 64, symmetric=False), Grid(4, 128, act_order=True)):
         after = weight.clone()
-        method = gptq.method(grid)
-        method.solve_each([after], method.prepare(add_gram(None, x), 1), None, grid)
+        one_method.solve(METHODS["gptq"], [after], add_gram(None, x), 1, None, grid)
         expected, _ = column_loop(weight, x, grid)
         assert float((after - expected).abs().lt(1e-4).double().mean()) > 0.97
         assert loss(weight, after, x) == pytest.approx(loss(weight, expected, x), rel=1e-3)
@@ -99,7 +98,7 @@ def test_pruning_and_rounding_in_one_sweep(symmetric):
     weight, x = drawn(64, 256, seed=2, tokens=2000)
     grid, method = Grid(4, 64, symmetric), METHODS["sparsegpt"]
     after = weight.clone()
-    (solved,) = method.solve_each([after], method.prepare(add_gram(None, x), 1), Sparsity.of(0.5), grid)
+    (solved,) = one_method.solve(method, [after], add_gram(None, x), 1, Sparsity.of(0.5), grid)
     expected, mask = column_loop(weight, x, grid, 0.5)
     assert float((solved.mask == mask).double().mean()) > 0.995
     assert (after[solved.mask] == 0).all()

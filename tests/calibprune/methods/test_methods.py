@@ -1,6 +1,7 @@
 """Magnitude, Wanda and SparseGPT against plain float64 versions of the published algorithms."""
 
 import numpy as np
+import one_method
 import pytest
 import reference
 import torch
@@ -9,7 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from calibprune.errors import ModelError, ParameterError
-from calibprune.methods import METHODS, magnitude, method, sparsegpt, wanda
+from calibprune.kernels.gram import add_gram
+from calibprune.methods import METHODS, hessian, pruner, pruners, quantizer, quantizers, wanda
 from calibprune.schemes import Sparsity
 
 SHARES = st.floats(0, 1, exclude_max=True)
@@ -22,8 +24,8 @@ def run(name: str, weight: torch.Tensor, sequences: list[torch.Tensor], sparsity
     for x in sequences:
         total = chosen.accumulate(total, x[None])
     weight = weight.clone()
-    mask = chosen.solve(weight, chosen.prepare(total, len(sequences)), Sparsity.of(sparsity))
-    return weight, mask
+    (solved,) = one_method.solve(chosen, [weight], total, len(sequences), Sparsity.of(sparsity))
+    return weight, solved.mask
 
 
 def drawn(
@@ -94,7 +96,7 @@ def test_wanda_does_not_depend_on_the_order_of_sequences_or_the_scale_of_inputs(
 def test_wanda_differs_from_magnitude_where_inputs_do():
     weight, sequences = drawn(16, 64, seed=5)
     _, mask = run("wanda", weight, sequences, 0.5)
-    alike = wanda.solve(weight.clone(), torch.ones(64), Sparsity.of(0.5))
+    alike = wanda.prune(weight.clone(), torch.ones(64), Sparsity.of(0.5))
     assert agreement(mask, alike) < 0.95
     np.testing.assert_array_equal(alike, reference.wanda_mask(weight.numpy(), np.ones((1, 64)), 0.5))
 
@@ -146,14 +148,12 @@ def test_matrices_that_read_the_same_tensor_are_solved_together_as_apart(sparsit
     apart = [run("sparsegpt", weight, sequences, sparsity) for weight in weights]
     gram = None
     for x in sequences:
-        gram = sparsegpt.add_gram(gram, x[None])
+        gram = add_gram(gram, x[None])
     together = [weight.clone() for weight in weights]
-    solved = sparsegpt.solve_all(together, sparsegpt.prepare(gram, len(sequences)), Sparsity.of(sparsity))
+    solved = one_method.solve(METHODS["sparsegpt"], together, gram, len(sequences), Sparsity.of(sparsity))
     for weight, (mask, _), (alone, its_mask) in zip(together, solved, apart, strict=True):
         assert torch.equal(mask, its_mask)
         torch.testing.assert_close(weight, alone, rtol=1e-4, atol=1e-5)
-    found = METHODS["sparsegpt"].solve_each(weights, sparsegpt.prepare(gram, len(sequences)), Sparsity.of(sparsity))
-    assert [mask.shape for mask, _ in found] == [weight.shape for weight in weights]
 
 
 def test_sparsegpt_has_one_quota_a_block_and_rows_differ():
@@ -186,24 +186,33 @@ def test_sparsegpt_loses_less_output_than_wanda():
     assert losses["sparsegpt"] < 0.95 * losses["wanda"]
 
 
+@pytest.mark.parametrize("value", [torch.inf, torch.nan])
+def test_wanda_refuses_activations_that_are_not_finite(value):
+    squares = torch.tensor([1.0, value])
+    assert not METHODS["wanda"].prepare(squares, 1, None, False).sound
+    with pytest.raises(ModelError, match="infinite or undefined"):
+        METHODS["wanda"].prepare(squares, 1, None, True)
+
+
 def test_sparsegpt_refuses_what_it_cannot_factor():
     for value in (float("nan"), float("inf")):
         x = torch.ones(10, 8)
         x[3, 2] = value
         with pytest.raises(ModelError, match="infinite or undefined values"):
-            sparsegpt.prepare(sparsegpt.add_gram(None, x), 1)
+            hessian.prepare(add_gram(None, x), 1, None, True)
     with pytest.raises(ModelError, match="not positive definite"):
-        sparsegpt.prepare(torch.tensor([[1.0, 0.0], [50.0, 1.0]]), 1)
+        hessian.prepare(torch.tensor([[1.0, 0.0], [50.0, 1.0]]), 1, None, True)
 
 
 @pytest.mark.parametrize(("between", "damping"), [(0.9, 0.01), (1.005, 0.01), (1.05, 0.1), (1.5, 1.0), (5.0, 10.0)])
 def test_damping_is_raised_tenfold_until_the_hessian_can_be_factored(between, damping):
-    prepared = sparsegpt.prepare(torch.tensor([[1.0, 0.0], [between, 1.0]]), 2)
+    gram = torch.tensor([[1.0, 0.0], [between, 1.0]])
+    assert bool(hessian.prepare(gram, 2, None, False).sound) == (damping == 0.01)
+    prepared = hessian.prepare(gram, 2, None, True)
     assert prepared.damping == pytest.approx(damping)
-    assert METHODS["sparsegpt"].raised(prepared) == (None if damping == 0.01 else prepared.damping)
-    hessian = torch.tensor([[1 + damping, between], [between, 1 + damping]], dtype=torch.float64)
+    damped = torch.tensor([[1 + damping, between], [between, 1 + damping]], dtype=torch.float64)
     torch.testing.assert_close(
-        (prepared.factor.T @ prepared.factor).double(), torch.linalg.inv(hessian), rtol=1e-3, atol=1e-3
+        (prepared.value.factor.T @ prepared.value.factor).double(), torch.linalg.inv(damped), rtol=1e-3, atol=1e-3
     )
 
 
@@ -213,7 +222,8 @@ def test_magnitude_takes_the_smallest_of_the_matrix(data, rows, columns, share):
     values = data.draw(st.lists(st.integers(-4, 4), min_size=rows * columns, max_size=rows * columns))
     weight = torch.tensor(values, dtype=torch.float32).view(rows, columns)
     after = weight.clone()
-    mask = magnitude.solve(after, None, Sparsity.of(share))
+    (solved,) = METHODS["magnitude"].solve([after], None, Sparsity.of(share), None)
+    mask = solved.mask
     order = np.argsort(np.abs(np.array(values)), kind="stable")[: int(rows * columns * share)]
     assert set(mask.flatten().nonzero().flatten().tolist()) == set(order.tolist())
     assert torch.equal(after, weight.masked_fill(mask, 0))
@@ -221,12 +231,12 @@ def test_magnitude_takes_the_smallest_of_the_matrix(data, rows, columns, share):
 
 def test_magnitude_in_groups():
     weight = torch.randn(6, 24, generator=torch.Generator().manual_seed(0))
-    mask = magnitude.solve(weight.clone(), None, Sparsity.of("2:4"))
-    np.testing.assert_array_equal(mask, reference.wanda_mask(weight.numpy(), np.ones((1, 24)), nm=(2, 4)))
+    (solved,) = METHODS["magnitude"].solve([weight.clone()], None, Sparsity.of("2:4"), None)
+    np.testing.assert_array_equal(solved.mask, reference.wanda_mask(weight.numpy(), np.ones((1, 24)), nm=(2, 4)))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", pruners())
 def test_weights_keep_their_dtype_and_their_memory(name, dtype):
     weight, sequences = drawn(12, 140, seed=6)
     weight = weight.to(dtype)
@@ -237,7 +247,7 @@ def test_weights_keep_their_dtype_and_their_memory(name, dtype):
             before = x.to(dtype)
             total = chosen.accumulate(total, seen := before.clone())
             assert torch.equal(seen, before)
-    mask = chosen.solve(weight, chosen.prepare(total, len(sequences)), Sparsity.of(0.5))
+    ((mask, _),) = one_method.solve(chosen, [weight], total, len(sequences), Sparsity.of(0.5))
     assert (weight.dtype, weight.data_ptr()) == (dtype, address)
     assert mask.dtype == torch.bool
     assert mask.shape == weight.shape
@@ -245,6 +255,26 @@ def test_weights_keep_their_dtype_and_their_memory(name, dtype):
     assert 0.49 < float(mask.float().mean()) < 0.52
 
 
-def test_unknown_method():
-    with pytest.raises(ParameterError, match=r"^unknown method 'obc': choose one of magnitude, wanda, sparsegpt$"):
-        method("obc")
+def test_who_prunes_and_who_quantizes():
+    assert list(pruners()) == ["magnitude", "wanda", "sparsegpt"]
+    assert list(quantizers()) == ["gptq"]
+
+
+@pytest.mark.parametrize(
+    ("choose", "name", "words"),
+    [
+        (pruner, "obc", "unknown method 'obc': choose one of magnitude, wanda, sparsegpt"),
+        (quantizer, "rtn", "unknown method 'rtn': choose one of gptq"),
+        (
+            pruner,
+            "gptq",
+            "method 'gptq' does not prune: ask for it with bits, or calibprune.quantize; methods that prune are "
+            "magnitude, wanda, sparsegpt",
+        ),
+        (quantizer, "wanda", "method 'wanda' prunes: use calibprune.prune; methods that quantize are gptq"),
+    ],
+)
+def test_a_method_that_is_not_there_or_does_something_else(choose, name, words):
+    with pytest.raises(ParameterError) as caught:
+        choose(name)
+    assert str(caught.value) == words

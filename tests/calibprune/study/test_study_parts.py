@@ -6,13 +6,14 @@ import json
 
 import pytest
 import torch
+from lsar import feature_changes, separate
 
 import calibprune
 from calibprune.errors import ParameterError
-from calibprune.kernels.packed import unpack
+from calibprune.kernels.packed import pack
 from calibprune.metrics.embeddings import sentence_embeddings
 from calibprune.metrics.neurons import counting
-from calibprune.metrics.subspace import feature_changes, language_subspace, separate
+from calibprune.metrics.subspace import language_subspace
 from calibprune.study.cells import PARTS
 from calibprune.study.store import COLUMNS
 from calibprune.study.study import Study
@@ -174,11 +175,9 @@ def test_kept_masks_are_those_of_the_pruning(study, pruned):
     with study.store.artifact(cell(study, "languages"), "masks") as tensors:
         assert set(tensors.keys()) == set(masks)
         for name, mask in masks.items():
-            assert torch.equal(unpack(tensors.get_tensor(name), mask.shape[1]), mask)
+            assert torch.equal(tensors.get_tensor(name), pack(mask))
     with study.store.artifact(cell(study, "draws", seed=1), "masks") as others:
-        assert not all(
-            torch.equal(unpack(others.get_tensor(name), mask.shape[1]), mask) for name, mask in masks.items()
-        )
+        assert not all(torch.equal(others.get_tensor(name), pack(mask)) for name, mask in masks.items())
 
 
 def test_neurons_are_counted_on_the_evaluation_text(study, pruned, parallel):

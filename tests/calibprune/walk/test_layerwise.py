@@ -4,6 +4,7 @@ twice.
 
 from collections import Counter
 
+import one_method
 import pytest
 import reference
 import torch
@@ -15,6 +16,7 @@ from calibprune.errors import ModelError, ParameterError
 from calibprune.kernels.gram import add_gram
 from calibprune.kernels.selection import lowest_per_row
 from calibprune.methods import METHODS, Method
+from calibprune.methods.base import Prepared, each_alone
 from calibprune.models.families import FAMILIES, linears
 from calibprune.schemes import Sparsity
 from calibprune.walk import inputs
@@ -44,7 +46,7 @@ def solving(name: str, sparsity):
         total = None
         for x in sequences:
             total = chosen.accumulate(total, x)
-        return chosen.solve(weight, chosen.prepare(total, len(sequences)), pattern)
+        return one_method.solve(chosen, [weight], total, len(sequences), pattern)[0].mask
 
     return solve
 
@@ -165,7 +167,8 @@ def test_linears_that_read_one_tensor_share_one_statistic(family, groups, small_
         calls.append(x.shape)
         return add_gram(total, x)
 
-    prune(model, tokens, Method(METHODS["wanda"].solve, counting, lambda total, samples: total.diagonal()), 0.5)
+    method = METHODS["wanda"]._replace(accumulate=counting, prepare=lambda total, *_: Prepared(total.diagonal()))
+    prune(model, tokens, method, 0.5)
     assert len(calls) == groups * 3 * model.config.num_hidden_layers  # three batches: 2, 2 and 1 windows
     assert Counter(shape[0] for shape in calls) == {
         2: 2 * groups * model.config.num_hidden_layers,
@@ -222,9 +225,12 @@ def test_a_fourth_method_does_not_touch_the_walk(monkeypatch, small_batches):
         return mask
 
     counted = []
-    monkeypatch.setitem(
-        METHODS, "largest", Method(solve, accumulate, lambda total, samples: counted.append(samples) or total)
-    )
+
+    def prepare(total, samples, grid, retry):
+        counted.append(samples)
+        return Prepared(total)
+
+    monkeypatch.setitem(METHODS, "largest", Method("Largest", each_alone(solve), accumulate, prepare))
     tokens, walked, whole = some_tokens(samples=5), tiny("cohere"), tiny("cohere")
     result = prune(walked, tokens, "largest", 0.25)
     assert set(counted) == {5}
@@ -281,7 +287,7 @@ def test_a_failure_leaves_no_hook_behind(small_batches):
 
     model = tiny("llama")
     with pytest.raises(RuntimeError, match="out of memory"):
-        prune(model, some_tokens(), Method(METHODS["wanda"].solve, failing), 0.5)
+        prune(model, some_tokens(), METHODS["wanda"]._replace(accumulate=failing), 0.5)
     assert not any("forward" in vars(layer) for layer in model.model.layers)
     assert not any(linear._forward_pre_hooks for layer in model.model.layers for _, linear in linears(layer))
 

@@ -1,5 +1,5 @@
-"""What happens to a layer between its statistics and its solved weights: nothing waits for a GPU, and what could not be
-factored is mended.
+"""What happens to a layer between its statistics and its solved weights: a GPU is waited for once, at the end, and what
+could not be factored is solved again with damping raised.
 """
 
 import pytest
@@ -10,23 +10,23 @@ from torch.utils._pytree import tree_map
 import calibprune as cp
 from calibprune.errors import ModelError
 from calibprune.kernels import gram, norms, obs_block, selection
-from calibprune.methods import METHODS, gptq, hessian
+from calibprune.methods import METHODS, hessian
 from calibprune.models.families import decoder, linears
 from calibprune.schemes import Grid, Sparsity
 from calibprune.walk.inputs import capture
 from calibprune.walk.layerwise import collect
-from calibprune.walk.solving import Task, attempt, settle
+from calibprune.walk.solving import Plan, check_and_retry, try_without_waiting
 
 HALF, GROUPS, FOUR_BITS = Sparsity.of(0.5), Sparsity.of("2:4"), Grid.of(4, 8)
 BY_IMPORTANCE = FOUR_BITS._replace(act_order=True)
-TASKS = {
-    "wanda": Task(METHODS["wanda"], 5, HALF, None),
-    "wanda 2:4": Task(METHODS["wanda"], 5, GROUPS, None),
-    "sparsegpt": Task(METHODS["sparsegpt"], 5, HALF, None),
-    "sparsegpt 2:4": Task(METHODS["sparsegpt"], 5, GROUPS, None),
-    "sparsegpt 4 bits": Task(METHODS["sparsegpt"], 5, HALF, FOUR_BITS),
-    "gptq": Task(gptq.method(FOUR_BITS), 5, None, FOUR_BITS),
-    "gptq act-order": Task(gptq.method(BY_IMPORTANCE), 5, None, BY_IMPORTANCE),
+PLANS = {
+    "wanda": Plan(METHODS["wanda"], 5, HALF, None),
+    "wanda 2:4": Plan(METHODS["wanda"], 5, GROUPS, None),
+    "sparsegpt": Plan(METHODS["sparsegpt"], 5, HALF, None),
+    "sparsegpt 2:4": Plan(METHODS["sparsegpt"], 5, GROUPS, None),
+    "sparsegpt 4 bits": Plan(METHODS["sparsegpt"], 5, HALF, FOUR_BITS),
+    "gptq": Plan(METHODS["gptq"], 5, None, FOUR_BITS),
+    "gptq act-order": Plan(METHODS["gptq"], 5, None, BY_IMPORTANCE),
 }
 
 
@@ -45,13 +45,13 @@ def implementation(request, monkeypatch):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", PLANS)
 @pytest.mark.parametrize("family", ["llama", "gemma3_text", "cohere"])
 def test_no_value_is_asked_for_inside_a_layer(family, name, implementation, small_batches):
     """Tensors without values stand for those of a GPU that is not waited for: to ask for a value of theirs is an
     error.
     """
-    model, task = tiny(family), TASKS[name]
+    model, plan = tiny(family), PLANS[name]
     inputs = capture(model, some_tokens(samples=5))
     layer = decoder(model).layers[0].to("meta")
     inputs.hidden = [states.to("meta") for states in inputs.hidden]
@@ -59,14 +59,14 @@ def test_no_value_is_asked_for_inside_a_layer(family, name, implementation, smal
         lambda value: value.to("meta") if isinstance(value, torch.Tensor) else value, inputs.arguments
     )
     components = dict(linears(layer))
-    shared = collect(layer, 0, inputs, task.method.accumulate)
-    attempts = [attempt(task, total, {part: components[part] for part in parts}) for total, parts in shared]
+    shared = collect(layer, 0, inputs, plan.method.accumulate)
+    attempts = [try_without_waiting(plan, total, {part: components[part] for part in parts}) for total, parts in shared]
     inputs.advance(layer, 0)
     assert {part for each in attempts for part in each.names} == components.keys()
     assert all(states.is_meta for states in inputs.hidden)
     assert all(each.sound.is_meta for each in attempts)
     with pytest.raises(RuntimeError, match="meta tensors"):
-        settle(task, attempts)  # asks, so this test can fail
+        check_and_retry(plan, attempts)  # asks, so this test can fail
 
 
 def unsound_where(monkeypatch, chosen) -> None:
@@ -84,9 +84,7 @@ def unsound_where(monkeypatch, chosen) -> None:
 
 @pytest.mark.parametrize("act", ["sparsegpt", "2:4", "gptq", "gptq act-order"])
 def test_an_unsound_attempt_leaves_no_trace(act, monkeypatch):
-    """In every layer the second of four attempts fails; the careful preparation that follows succeeds at once, with the
-    usual damping.
-    """
+    """In every layer the second of four attempts fails; trying again succeeds at once, with the usual damping."""
 
     def run():
         model = tiny("llama")
@@ -95,10 +93,10 @@ def test_an_unsound_attempt_leaves_no_trace(act, monkeypatch):
         return model, cp.prune(model, some_tokens(), "sparsegpt", act if act == "2:4" else 0.5)
 
     plain, expected = run()
-    unsound_where(monkeypatch, lambda number: number % 5 == 1)  # the fifth is the careful preparation's own attempt
-    mended, found = run()
+    unsound_where(monkeypatch, lambda number: number % 4 == 1)
+    again, found = run()
     assert not found.damping
-    for (key, weight), other in zip(plain.state_dict().items(), mended.state_dict().values(), strict=True):
+    for (key, weight), other in zip(plain.state_dict().items(), again.state_dict().values(), strict=True):
         assert torch.equal(weight, other), key
     assert all(torch.equal(found.masks[key], mask) for key, mask in expected.masks.items())
     assert all(
@@ -109,7 +107,7 @@ def test_an_unsound_attempt_leaves_no_trace(act, monkeypatch):
     assert [report.sparsity for report in found.layers] == [report.sparsity for report in expected.layers]
 
 
-def test_a_hessian_that_cannot_be_mended_is_named(monkeypatch):
+def test_a_hessian_that_no_damping_helps_is_named(monkeypatch):
     def fails(_):
         raise torch.linalg.LinAlgError("not positive definite")
 
