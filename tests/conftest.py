@@ -10,10 +10,10 @@ import triton_device  # noqa: F401 - chooses the interpreter before anything imp
 from byte_tokenizer import byte_tokenizer
 from tiny_models import tiny
 
-from calibbook import build as book
 from calibbook.checkout import ROOT
 from calibprune.languages import LANGUAGES
 from calibprune.metrics import fidelity
+from calibprune.study.parameters import read_parameters
 from calibprune.walk import inputs
 
 
@@ -73,7 +73,7 @@ def smoke_store() -> str:
     """
     parameters = ROOT / "params" / "smoke.yaml"
     subprocess.run([Path(sys.executable).with_name("calibprune"), "study", parameters], cwd=ROOT, check=True)
-    return str(ROOT / book.read_parameters(parameters)["store"])
+    return str(ROOT / read_parameters(parameters)["store"])
 
 
 @pytest.fixture(scope="session")

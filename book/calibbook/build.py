@@ -4,20 +4,27 @@ papermill's own metadata says 'completed' after a timeout, and the book's builde
 notebook without a warning. So neither is asked: `check` looks at the cells themselves.
 """
 
+import multiprocessing
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for_pipe
 from pathlib import Path
 
 import yaml
 
-from calibbook import side_by_side
 from calibbook.checkout import ROOT
-from calibbook.gate import check
+from calibbook.gate import check, last_line
 from calibbook.notebooks import execute, unchanged
-from calibprune.errors import NotebookError, ParameterError
+from calibprune.errors import CalibpruneError, NotebookError, ParameterError
 from calibprune.files import held
 
 LOG_TAIL = 20
@@ -52,8 +59,11 @@ def build(
         ParameterError: `params` is no such file, `root` holds no book, or a notebook lacks a parameter.
         NotebookError: a notebook or the book's builder failed.
     """
+    # here, since the processes that execute notebooks import this module, and none of them needs torch
+    from calibprune.study.parameters import read_parameters
+
     root = Path(root).resolve()
-    parameters = read_parameters(Path(params)) | (overrides or {})
+    parameters = read_parameters(params) | (overrides or {})
     target = root / "_build"
     target.mkdir(exist_ok=True)
     with held(target / ".lock"):  # of two that build at once the second finds its work done
@@ -88,29 +98,68 @@ def _is_unchanged(path: Path, root: Path, parameters: dict, inputs: str) -> bool
 
 
 def _execute(paths: list[Path], root: Path, parameters: dict, timeout: int, inputs: str) -> None:
-    """Notebooks side by side, each in a process of its own, since papermill changes the working folder of the process
-    it runs in.
-    """
     if paths:
         print(f"notebooks {', '.join(path.name for path in paths)}, {AT_ONCE} at a time", file=sys.stderr)
     calls = {path.name: (root / "notebooks" / path.name, path, parameters, timeout, inputs, root) for path in paths}
-    for name in side_by_side.each(execute, calls, AT_ONCE):
+    for name in each_in_a_process(execute, calls, AT_ONCE):
         print(f"notebook {name} executed", file=sys.stderr)
 
 
-def read_parameters(path: Path) -> dict:
-    """The mapping in a YAML file of parameters. Raises ParameterError if there is none."""
+def each_in_a_process(function: Callable, calls: dict[str, tuple], at_once: int) -> Iterator[str]:
+    """Calls `function` with each tuple of arguments, and yields the name of a call when it has returned.
+
+    Each has a process of its own, since papermill changes the working folder of the process it runs in. The first call
+    that fails ends the others.
+
+    Args:
+        function: can be found by its module and name.
+        calls: name -> arguments, which can be pickled.
+        at_once: processes at a time.
+
+    Raises:
+        CalibpruneError: what a call raises, other exceptions as one line of NotebookError; or a process was killed.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # imported once, where the processes are forked
+    end, ends_all = context.Pipe(duplex=False)
+    waiting, running = list(calls.items()), {}
+    pool = ProcessPoolExecutor(at_once, context, initializer=_end_with, initargs=(end,), max_tasks_per_child=1)
     try:
-        parameters = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror
-        raise ParameterError(f"parameter file {path} cannot be read ({reason}): give a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ParameterError(f"parameter file {path} is not YAML ({reason}): correct it") from error
-    if not isinstance(parameters, dict):
-        raise ParameterError(f"parameter file {path} holds no 'name: value' lines: see params/smoke.yaml")
-    return parameters
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                name, arguments = waiting.pop(0)
+                running[pool.submit(_call, name, function, arguments)] = name
+            for call in wait(running, return_when=FIRST_COMPLETED).done:
+                call.result()
+                yield running.pop(call)
+    except BrokenProcessPool:
+        names = " or ".join(running.values())
+        raise CalibpruneError(f"{names}: the process was killed, perhaps for want of memory; run again") from None
+    finally:
+        ends_all.close()
+        pool.shutdown()
+
+
+def _call(name: str, function: Callable, arguments: tuple) -> None:
+    try:
+        function(*arguments)
+    except CalibpruneError:
+        raise
+    except Exception as error:  # a class that cannot be rebuilt in the other process would look like a killed one
+        raise NotebookError(f"notebook {name}: {type(error).__name__}: {last_line(str(error))}") from None
+
+
+def _end_with(end: Connection) -> None:
+    """Ends this process when the other end of a pipe is closed: by the process that has it, or because that was killed.
+
+    A pool has no way of its own to end processes that are at work.
+    """
+
+    def watch() -> None:
+        wait_for_pipe([end])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def pages(toc: Path) -> list[str]:

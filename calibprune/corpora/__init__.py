@@ -1,19 +1,75 @@
-"""Text by language and split: `chromium`, `udhr`, `mc4`, `mc4:FOLDER`, `belebele`, `belebele:FOLDER` and `file:PATH`.
+"""Text by language and split. A source is named by a string; `SOURCES` holds what there is.
 
-A source is named by a string. Every source has the splits "calibration" and "validation", which never share a
-text, and in parallel sources never a translation of one either.
+Every source has the splits "calibration" and "validation", which never share a text, and in parallel sources never a
+translation of one either. A new source is a file with a function that returns a `Source`, and its line in the table.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from calibprune.corpora import belebele, chromium, files, mc4, udhr
 from calibprune.corpora.base import SPLITS, Source
 from calibprune.corpora.udhr import fetch_udhr
 from calibprune.errors import ParameterError, one_of
 
-KNOWN = ("chromium", "udhr", "mc4", "mc4:FOLDER", "belebele", "belebele:FOLDER", "file:PATH")
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Kind(NamedTuple):
+    """How a source is named, what opens it, and what is known of it before it is opened.
+
+    Attributes:
+        open: returns the `Source`; called with what follows the colon of the name, without arguments where none does.
+        place: what may follow the colon, for help and errors: "FOLDER" of `mc4:FOLDER`; "" where nothing may.
+        alone: whether the name is enough by itself, as `mc4` is and `file` is not.
+        parallel: whether the texts of one place are translations of one another. Of a user's own files it is believed.
+        hub: whether the text is fetched from a hub, so that nobody should read all of it in passing.
+    """
+
+    open: Callable[..., Source]
+    place: str = ""
+    alone: bool = True
+    parallel: bool = True
+    hub: bool = False
+
+
+SOURCES: dict[str, Kind] = {
+    "chromium": Kind(chromium.source),
+    "udhr": Kind(udhr.source),
+    "mc4": Kind(mc4.source, place="FOLDER", parallel=False, hub=True),
+    "belebele": Kind(belebele.source, place="FOLDER", hub=True),
+    "file": Kind(files.source, place="PATH", alone=False),
+}
+
+
+def names() -> list[str]:
+    """The names that sources have, for help and errors: `chromium`, `mc4`, `mc4:FOLDER`, `file:PATH`, …"""
+    found = []
+    for name, kind in SOURCES.items():
+        found += [name] if kind.alone else []
+        found += [f"{name}:{kind.place}"] if kind.place else []
+    return found
+
+
+def packaged() -> list[str]:
+    """The names of the sources that need neither a hub nor files of the user's."""
+    return [name for name, kind in SOURCES.items() if kind.alone and not kind.hub]
+
+
+def find_kind(source: str) -> Kind:
+    """The kind of the source of that name.
+
+    Raises:
+        ParameterError: there is none.
+    """
+    name, colon, where = source.partition(":")
+    kind = SOURCES.get(name)
+    if kind is None or not (bool(where and kind.place) if colon else kind.alone):
+        raise ParameterError(one_of("text source", source, names()))
+    return kind
 
 
 def find_source(source: str) -> Source:
@@ -23,18 +79,8 @@ def find_source(source: str) -> Source:
         ParameterError: there is none.
         CorpusError: it is `file:` and no file fits the path.
     """
-    kind, colon, where = source.partition(":")
-    if kind == "file" and colon:
-        return files.source(where)
-    if kind == "mc4" and (where or not colon):
-        return mc4.source(where)
-    if kind == "belebele" and (where or not colon):
-        return belebele.source(where)
-    if source == "chromium":
-        return chromium.source()
-    if source == "udhr":
-        return udhr.source()
-    raise ParameterError(one_of("text source", source, KNOWN))
+    kind, where = find_kind(source), source.partition(":")[2]
+    return kind.open(where) if where else kind.open()
 
 
 def documents(source: str, language: str, split: str = "calibration") -> Iterator[str]:
@@ -74,6 +120,8 @@ def fingerprint(source: str, languages: list[str] | None = None) -> str:
 
 def summary(source: str) -> pd.DataFrame:
     """How much text there is: one row per language and split, with `language, split, texts, characters`."""
+    import pandas as pd
+
     rows = []
     for language in find_source(source).languages:
         for split in SPLITS:
@@ -83,13 +131,17 @@ def summary(source: str) -> pd.DataFrame:
 
 
 __all__ = [
-    "KNOWN",
+    "SOURCES",
     "SPLITS",
+    "Kind",
     "Source",
     "corpus",
     "documents",
     "fetch_udhr",
+    "find_kind",
     "find_source",
     "fingerprint",
+    "names",
+    "packaged",
     "summary",
 ]

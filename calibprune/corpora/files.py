@@ -7,7 +7,7 @@ from pathlib import Path
 from calibprune.corpora.base import SPLITS, Source, digest, one_in_five
 from calibprune.corpora.cleaning import sameness
 from calibprune.corpora.readers import Row, read_rows
-from calibprune.errors import CorpusError, ParameterError
+from calibprune.errors import CorpusError
 from calibprune.languages import LANGUAGES
 
 CODE = r"[A-Za-z][A-Za-z0-9_-]*"  # a language code as part of a file name
@@ -20,8 +20,6 @@ def source(pattern: str) -> Source:
     `id` where the file has one, else every fifth text by its place is for validation, so that files that are
     translations of each other, text by text, are split alike. Repeated texts are taken once.
     """
-    if not pattern:
-        raise ParameterError("the source 'file:' has no path: write file:PATH, for instance file:data/{language}.txt")
 
     def documents(language: str, split: str) -> list[str]:
         return list(_splits(pattern, language)[split])

@@ -37,7 +37,7 @@ def documents(language: str, split: str) -> list[str]:
     language; the paragraphs of the thirty articles are parallel.
     """
     validation = split == "validation"
-    return [text for article, text in _texts()[language] if (article % 3 != 0) == validation]
+    return [text for article, text in articles()[language] if (article % 3 != 0) == validation]
 
 
 def cached_file() -> Path:
@@ -75,7 +75,11 @@ def fetch_udhr() -> Path:
     return path
 
 
-def _texts() -> dict[str, list[tuple[int, str]]]:
+def articles() -> dict[str, list[tuple[int, str]]]:
+    """The whole Declaration: by language, (article, paragraph) in their order; article 0 is the preamble, as one text.
+
+    Paragraphs at one place are translations of one another. Fetched on first use; raises CorpusError as `fetch_udhr`.
+    """
     return _read(fetch_udhr())
 
 
@@ -91,4 +95,4 @@ def _read(path: Path) -> dict[str, list[tuple[int, str]]]:
 
 
 def _fingerprint(languages: tuple[str, ...]) -> str:
-    return digest("udhr", *(f"{article} {text}" for language in languages for article, text in _texts()[language]))
+    return digest("udhr", *(f"{article} {text}" for language in languages for article, text in articles()[language]))

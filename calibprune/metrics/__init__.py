@@ -1,7 +1,1 @@
-"""What is measured on a pruned model."""
-
-FIDELITY = ("perplexity", "snr_db", "pruning_error")
-INSIDE = ("subspace", "masks", "neurons")
-"""What looks inside a model that one calibration language pruned (Section 5 of the paper)."""
-
-METRICS = (*FIDELITY, *INSIDE)
+"""What is measured on a pruned model: a file for each kind, and the table of all metrics in registry.py."""

@@ -5,7 +5,7 @@ copy.
 import torch
 from torch import Tensor, nn
 
-from calibprune.corpora import corpus
+from calibprune.corpora import SOURCES, corpus, find_kind
 from calibprune.errors import ParameterError
 from calibprune.models.families import context_length, decoder, device_of
 from calibprune.walk.inputs import BATCH_TOKENS
@@ -22,10 +22,10 @@ def parallel_texts(source: str, languages: list[str], samples: int) -> dict[str,
         ParameterError: a source whose languages differ in number of texts, or with fewer texts than asked for.
         CorpusError: text that cannot be read.
     """
-    if source.partition(":")[0] == "mc4":
+    if not find_kind(source).parallel:
+        known = [name for name, kind in SOURCES.items() if kind.parallel and kind.alone]
         raise ParameterError(
-            f"parallel_source {source}: its texts are not translations of one another; choose chromium, "
-            f"udhr or belebele"
+            f"parallel_source {source}: its texts are not translations of one another; choose one of {', '.join(known)}"
         )
     texts = {language: corpus(source, language, "validation") for language in languages}
     counts = {language: len(found) for language, found in texts.items()}

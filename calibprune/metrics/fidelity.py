@@ -1,8 +1,10 @@
 """Perplexity, signal-to-noise ratio and pruning error (Section 4.1 and Appendix D.1 of the paper)."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from calibprune.errors import ParameterError
 from calibprune.forward import quicker
 from calibprune.forward.cross_entropy import token_losses
+from calibprune.metrics.base import CALIBRATED, Metric, Reading
 from calibprune.models.families import decoder, device_of
 from calibprune.walk.inputs import batches
 from calibprune.walk.outputs import check_windows, layer_outputs
@@ -46,6 +49,8 @@ class Fidelity:
         pruning_error: for each decoder layer's output, Eq. 1.
         stderr: standard error of the perplexity over windows.
         n: number of predicted tokens.
+        tokens: number of tokens read; the layers' values are over these.
+        sums: by name, what the functions `sums` given to `fidelity` added up to, float64 [layers, k].
     """
 
     perplexity: float
@@ -53,6 +58,14 @@ class Fidelity:
     pruning_error: list[float]
     stderr: float
     n: int
+    tokens: int
+    sums: dict[str, Tensor] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of_dense(cls, model: nn.Module, tokens: Tensor) -> "Fidelity":
+        """The dense model's perplexity on windows [samples, length]; with nothing to compare there are no layers."""
+        measured = measure_perplexity(model, tokens)
+        return cls(measured.value, [], [], measured.stderr, measured.n, tokens.numel())
 
     @property
     def model_snr_db(self) -> float:
@@ -106,7 +119,12 @@ class Trace:
 
 
 @torch.no_grad()
-def fidelity(dense: nn.Module | Trace, pruned: nn.Module, tokens: Tensor) -> Fidelity:
+def fidelity(
+    dense: nn.Module | Trace,
+    pruned: nn.Module,
+    tokens: Tensor,
+    sums: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType({}),
+) -> Fidelity:
     """Walk the dense and the pruned model side by side through the same windows, once.
 
     With h the dense and h̃ the pruned output of a layer for one token, N tokens and d features, three sums a layer
@@ -117,13 +135,16 @@ def fidelity(dense: nn.Module | Trace, pruned: nn.Module, tokens: Tensor) -> Fid
         dense: the model before pruning, or its `Trace` on the same windows.
         pruned: a model of the same architecture.
         tokens: LongTensor [samples, length].
+        sums: by name, `(dense, pruned) -> Tensor [k]`: further sums over a batch of a layer's outputs [batch, length,
+            width], for `Fidelity.sums`.
 
     Raises:
         ParameterError: windows that the models cannot read, or a dense side of another depth or of other windows.
     """
     _check(pruned, tokens)
     depth = len(decoder(pruned).layers)
-    sums = torch.zeros(depth, 3, dtype=torch.float64)
+    totals = torch.zeros(depth, 3, dtype=torch.float64)
+    further: dict[str, list[Tensor | float]] = {name: [0.0] * depth for name in sums}
     losses = []
     for number, batch in enumerate(batches(tokens.to(device_of(pruned)))):
         reference = (
@@ -139,13 +160,16 @@ def fidelity(dense: nn.Module | Trace, pruned: nn.Module, tokens: Tensor) -> Fid
                     "fidelity: the dense side has other windows or another depth; compare a model with "
                     "its own pruned copy"
                 )
-            sums[layer] += _sums(h, next(outputs))
+            output = next(outputs)
+            totals[layer] += _sums(h, output)
+            for name, add in sums.items():
+                further[name][layer] += add(h, output).double().cpu()
         if next(reference, None) is not None:
             raise ParameterError(
                 "fidelity: the dense side is deeper than the pruned one; compare a model with its own pruned copy"
             )
         losses.append(_window_losses(pruned, next(outputs), batch))
-    lengths, signal, noise = sums.T.tolist()
+    lengths, signal, noise = totals.T.tolist()
     width = pruned.config.hidden_size
     measured = Perplexity.of(torch.cat(losses))
     return Fidelity(
@@ -154,6 +178,8 @@ def fidelity(dense: nn.Module | Trace, pruned: nn.Module, tokens: Tensor) -> Fid
         [e * tokens.numel() / (width * length**2) for e, length in zip(noise, lengths, strict=True)],
         measured.stderr,
         measured.n,
+        tokens.numel(),
+        {name: torch.stack(values) for name, values in further.items()},
     )
 
 
@@ -177,3 +203,26 @@ def _check(model: nn.Module, tokens: Tensor) -> None:
         raise ParameterError(
             "evaluation windows: a window of one token predicts nothing; choose a length of at least 2"
         )
+
+
+PERPLEXITY = Metric(
+    "perplexity",
+    "Perplexity",
+    short="PPL",
+    log=True,
+    models=("dense", *CALIBRATED),
+    read=lambda found: Reading(found.perplexity, found.n, found.stderr),
+)
+SNR_DB = Metric(
+    "snr_db",
+    "Signal-to-noise ratio",
+    short="SNR",
+    unit="dB",
+    lower_is_better=False,
+    read=lambda found: Reading(found.model_snr_db, found.tokens, layers=found.snr_db),
+)
+PRUNING_ERROR = Metric(
+    "pruning_error",
+    "Pruning error",
+    read=lambda found: Reading(found.model_pruning_error, found.tokens, layers=found.pruning_error),
+)

@@ -17,6 +17,9 @@ from torch import Tensor
 
 from calibprune.errors import ParameterError
 from calibprune.kernels.packed import overlaps
+from calibprune.metrics.base import Metric
+
+METRIC = Metric("masks", "Pruning masks", models=("languages", "draws"))
 
 Masks = Tensor | Mapping[str, Tensor]
 

@@ -14,7 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from calibprune.errors import ModelError, ParameterError
+from calibprune.metrics.base import Metric
 from calibprune.models.families import decoder
+
+METRIC = Metric("neurons", "Language-specific neurons", models=("dense", "languages", "sweep"))
 
 
 class Activations:

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 
 from calibprune.errors import ParameterError
+from calibprune.metrics.base import Metric
+
+METRIC = Metric("subspace", "Language subspace", models=("languages",))
 
 
 class Changes(NamedTuple):

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from calibprune.corpora import fingerprint as text_fingerprint
+from calibprune.languages import mixture
 from calibprune.methods import METHODS, quantizers
-from calibprune.metrics import FIDELITY, INSIDE
+from calibprune.metrics.registry import METRICS
 from calibprune.models.loading import fingerprint as model_fingerprint
 from calibprune.models.loading import resolve_device, resolve_dtype
 from calibprune.schemes import Grid, Sparsity
-from calibprune.study.parameters import Parameters, mixture
+from calibprune.study.parameters import Parameters
 from calibprune.tasks.catalogue import fingerprint as task_fingerprint
 
 NUMERICS = 4  # raise by hand when results would change
@@ -19,9 +20,6 @@ NUMERICS = 4  # raise by hand when results would change
 PARTS = ("languages", "mixtures", "draws", "sweep", "quantization")
 """The parts of a study: dense models and those calibrated in one language (or in none); in several; further draws of
 which only the masks are kept; further sparsities; and models that are quantized instead."""
-
-
-_SWEPT = (*FIDELITY, "neurons")
 
 
 @dataclass(frozen=True)
@@ -141,29 +139,36 @@ class Cell:
 def cells_of(parameters: Parameters) -> list[Cell]:
     """All cells of a study, the dense model of each family first.
 
-    Single languages are measured in every way that is asked for; mixtures and quantized models are not looked into;
-    further draws give their masks, and further sparsities what the fidelity pass gives.
+    Each is measured by those of the study's metrics that are taken of such a model (`Metric.models`). Of further draws
+    only the masks are kept, without evaluation text and tasks; models at further sparsities answer no tasks either.
 
     Raises:
         ParameterError, ModelError, CorpusError: a name or a size that cannot be used.
     """
     p = parameters
     calibrated = [name for name in p.methods if METHODS[name].accumulate is not None]
-    shallow = tuple(name for name in p.metrics if name not in INSIDE)
-    parallel = (p.parallel_source, p.parallel_samples) if "subspace" in p.metrics else None
     cells = []
     for model in p.models:
         base = _dense(p, model)
         cells.append(base)
 
         def pruned(
-            method: str, sparsity: Sparsity, text: tuple[str, ...], seed: int, base: Cell = base, **changes
+            method: str,
+            sparsity: Sparsity,
+            text: tuple[str, ...],
+            seed: int,
+            part: str = "languages",
+            base: Cell = base,
+            **changes,
         ) -> Cell:
-            prints = base.fingerprints | (
-                {"calibration": text_fingerprint(p.calibration_source, sorted(text))} if text else {}
-            )
-            asked = {"metrics": tuple(p.metrics), "parallel": parallel, "fingerprints": prints}
-            return replace(base, method=method, sparsity=sparsity, calibration=text, seed=seed, **asked, **changes)
+            metrics = _taken_of(part if text else "uncalibrated", p.metrics)
+            changes |= {
+                "metrics": metrics,
+                "parallel": (p.parallel_source, p.parallel_samples) if "subspace" in metrics else None,
+                "fingerprints": base.fingerprints
+                | ({"calibration": text_fingerprint(p.calibration_source, sorted(text))} if text else {}),
+            }
+            return replace(base, method=method, sparsity=sparsity, calibration=text, seed=seed, part=part, **changes)
 
         for method, sparsity in product(p.methods, p.sparsity):
             if method in calibrated:
@@ -171,38 +176,24 @@ def cells_of(parameters: Parameters) -> list[Cell]:
                     pruned(method, sparsity, (language,), seed) for language, seed in product(p.languages, p.seeds)
                 ]
                 texts = map(mixture, p.calibration_mixtures)
-                cells += [
-                    _only(pruned(method, sparsity, text, seed, part="mixtures"), shallow)
-                    for text, seed in product(texts, p.seeds)
-                ]
+                cells += [pruned(method, sparsity, text, seed, "mixtures") for text, seed in product(texts, p.seeds)]
             else:
-                cells.append(_only(pruned(method, sparsity, (), 0), shallow))
-        if "masks" in p.metrics:
-            draws = [seed for seed in p.mask_seeds if seed not in p.seeds]
-            for method, sparsity, language, seed in product(calibrated, p.sparsity, p.languages, draws):
-                cells.append(_masks_alone(pruned(method, sparsity, (language,), seed, part="draws")))
+                cells.append(pruned(method, sparsity, (), 0))
+        draws = [seed for seed in p.mask_seeds if seed not in p.seeds] if _taken_of("draws", p.metrics) else []
+        for method, sparsity, language, seed in product(calibrated, p.sparsity, p.languages, draws):
+            cells.append(pruned(method, sparsity, (language,), seed, "draws", evaluations=(), tasks=()))
         further = [sparsity for sparsity in p.sweep_sparsity if sparsity not in p.sparsity]
         for method, sparsity, language, seed in product(calibrated, further, p.sweep_languages, p.seeds):
-            cells.append(replace(_only(pruned(method, sparsity, (language,), seed, part="sweep"), _SWEPT), tasks=()))
+            cells.append(pruned(method, sparsity, (language,), seed, "sweep", tasks=()))
         for method, bits, language, seed in product(quantizers(), p.bits, p.languages, p.seeds):
             grid = Grid.of(bits, p.group_size)
-            cells.append(
-                _only(pruned(method, Sparsity(0.0), (language,), seed, part="quantization", grid=grid), FIDELITY)
-            )
+            cells.append(pruned(method, Sparsity(0.0), (language,), seed, "quantization", grid=grid))
     return cells
 
 
-def _only(cell: Cell, metrics: tuple[str, ...]) -> Cell:
-    """The cell measured in no other way than `metrics`."""
-    return replace(
-        cell,
-        metrics=tuple(name for name in cell.metrics if name in metrics),
-        parallel=cell.parallel if "subspace" in metrics else None,
-    )
-
-
-def _masks_alone(cell: Cell) -> Cell:
-    return replace(_only(cell, ("masks",)), evaluations=(), tasks=())
+def _taken_of(models: str, names: list[str]) -> tuple[str, ...]:
+    """Those of the metrics that are taken of these models: "dense", "uncalibrated", or one of `PARTS`."""
+    return tuple(name for name in names if models in METRICS[name].models)
 
 
 def _dense(p: Parameters, model: str) -> Cell:
@@ -230,7 +221,7 @@ def _dense(p: Parameters, model: str) -> Cell:
         p.calibration_length,
         tuple(p.languages),
         evaluations,
-        tuple(name for name in p.metrics if name in ("perplexity", "neurons")),
+        _taken_of("dense", p.metrics),
         None,
         tuple(task.name for task in tasks),
         p.task_limit,

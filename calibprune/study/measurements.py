@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from calibprune.metrics.fidelity import Trace, fidelity, measure_perplexity
+from calibprune.metrics.fidelity import Fidelity, Trace, fidelity
 from calibprune.metrics.neurons import counting
+from calibprune.metrics.registry import ON_TEXT
 from calibprune.metrics.subspace import feature_changes_by_rank, feature_sizes_by_rank
 from calibprune.tasks.catalogue import TaskSpec
 
@@ -69,40 +70,29 @@ def measure_text(
     neurons: bool,
     found: Found,
 ) -> None:
-    """One pass over windows [samples, length]: perplexity, fidelity to `reference` unless the model is the dense one,
-    and its neurons.
+    """One pass over windows [samples, length]: every metric that is read from it, and how active the neurons are.
 
     Args:
+        reference: the dense model or its layers' outputs; None where `model` is the dense one.
         text: evaluation source and language.
         neurons: also count how often each neuron is active (artifact "neurons", see `metrics.neurons`).
     """
     source, language = text
+    asked = [metric for name, metric in ON_TEXT.items() if name in metrics]
+    sums = {metric.name: metric.sums for metric in asked if metric.sums}
     with counting(model) if neurons else nullcontext() as activations:
-        measured = measure_perplexity(model, tokens) if reference is None else fidelity(reference, model, tokens)
+        passed = Fidelity.of_dense(model, tokens) if reference is None else fidelity(reference, model, tokens, sums)
     if neurons:
         found.add_tensors(
             "neurons",
             {f"{language}.probability": activations.probabilities, f"{language}.mean_abs": activations.mean_abs},
         )
     where = {"source": source, "language": language}
-    if "perplexity" in metrics:
-        found.add(
-            "perplexity",
-            measured.value if reference is None else measured.perplexity,
-            measured.n,
-            stderr=measured.stderr,
-            **where,
-        )
-    if reference is None:
-        return
-    for metric, values, mean in (
-        ("snr_db", measured.snr_db, measured.model_snr_db),
-        ("pruning_error", measured.pruning_error, measured.model_pruning_error),
-    ):
-        if metric in metrics:
-            found.add(metric, mean, tokens.numel(), **where)
-            for layer, value in enumerate(values):
-                found.add(metric, value, tokens.numel(), layer=layer, **where)
+    for metric in asked:
+        reading = metric.read(passed)
+        found.add(metric.name, reading.value, reading.n, stderr=reading.stderr, **where)
+        for layer, value in enumerate(reading.layers):
+            found.add(metric.name, value, reading.n, layer=layer, **where)
 
 
 def measure_subspace(source: str, dense: Tensor, pruned: Tensor, languages: tuple[str, ...], found: Found) -> None:

@@ -9,9 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from calibprune.corpora import find_source
 from calibprune.errors import CalibpruneError, ParameterError, one_of
-from calibprune.languages import LANGUAGES
+from calibprune.languages import LANGUAGES, mixture
 from calibprune.methods import pruner
-from calibprune.metrics import FIDELITY, METRICS
+from calibprune.metrics.registry import METRICS
 from calibprune.schemes import BITS, Sparsity
 from calibprune.tasks.catalogue import TaskSpec, resolve, select
 
@@ -60,23 +60,6 @@ def _source(value: Any) -> Any:
     return value
 
 
-def mixture(value: str) -> tuple[str, ...]:
-    """The languages of a calibration text such as "de" or "ar+en".
-
-    Raises:
-        ParameterError: an unknown language, or one named twice.
-    """
-    codes = tuple(str(value).split("+"))
-    for code in codes:
-        if code not in LANGUAGES:
-            raise ParameterError(one_of("language", code, LANGUAGES))
-    if len(set(codes)) != len(codes):
-        raise ParameterError(
-            f"calibration {value!r} names a language twice: each language of a mixture has an equal share"
-        )
-    return codes
-
-
 Several = BeforeValidator(_as_list)
 Language = Annotated[str, _known("language", LANGUAGES)]
 Source = Annotated[str, BeforeValidator(_source)]
@@ -117,7 +100,11 @@ class Parameters(BaseModel):
     evaluation_source: Annotated[list[Source], Several] = ["chromium"]
     evaluation_samples: Annotated[int, Field(ge=1)] | dict[str, Annotated[int, Field(ge=1)]] = 8
     evaluation_length: Annotated[int, Field(ge=2)] | dict[str, Annotated[int, Field(ge=2)]] = 512
-    metrics: Annotated[list[Annotated[str, _known("metric", METRICS)]], Several] = list(FIDELITY)
+    metrics: Annotated[list[Annotated[str, _known("metric", METRICS)]], Several] = [
+        "perplexity",
+        "snr_db",
+        "pruning_error",
+    ]
     parallel_source: Source = "chromium"
     parallel_samples: Annotated[int, Field(ge=1)] = 200
     tasks: Annotated[list[str], Several] = []
@@ -194,22 +181,29 @@ class Parameters(BaseModel):
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> "Parameters":
-        """Parameters from a YAML file; raises ParameterError as `of`, and for a file that is not there or is not a
-        mapping.
-        """
-        try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ParameterError(
-                f"{path}: cannot be read ({error.strerror}); the studies of this repository are in params/"
-            ) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ParameterError(
-                f"{path}: not valid YAML ({' '.join(str(error).split())[:120]}); correct the file"
-            ) from None
-        if not isinstance(values, dict):
-            raise ParameterError(f"{path}: holds no parameters; write lines such as 'sparsity: 0.5'")
-        return cls.of(values, str(path))
+        """Parameters from a YAML file; raises ParameterError as `of` and `read_parameters`."""
+        return cls.of(read_parameters(path), str(path))
+
+
+def read_parameters(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file of parameters, as it stands there.
+
+    Raises:
+        ParameterError: the file cannot be read, is not YAML, or holds no mapping.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParameterError(
+            f"{path}: cannot be read ({error.strerror}); the studies of this repository are in params/"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParameterError(
+            f"{path}: not valid YAML ({' '.join(str(error).split())[:120]}); correct the file"
+        ) from None
+    if not isinstance(values, dict):
+        raise ParameterError(f"{path}: holds no parameters; write lines such as 'sparsity: 0.5'")
+    return values
 
 
 def _first_line(error: ValidationError) -> str:

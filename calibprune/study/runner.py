@@ -78,6 +78,7 @@ class Runner:
             "versions": provenance.versions(),
             "commit": provenance.commit(),
             "checksums": cell.fingerprints,
+            "hidden_size": self._dense.config.hidden_size,
         }
         return records, origin, found.artifacts
 

@@ -3,8 +3,6 @@
 Tables, figures and claims all start from `summarize`, so a number, its order, its shade and its mark are decided once.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 
@@ -12,25 +10,16 @@ from calibbook.shared.words import listed
 from calibprune.errors import ParameterError, one_of
 from calibprune.languages import LANGUAGES
 from calibprune.methods import METHODS as REGISTRY
+from calibprune.metrics.base import Metric
+from calibprune.metrics.registry import ON_TEXT
 
 MODEL_SETTING = ["model", "sparsity", "pattern"]
 BLOCK = ["model", "method", "sparsity", "pattern"]
 ROW = [*BLOCK, "calibration"]
 
 
-class Metric(NamedTuple):
-    label: str
-    short: str
-    unit: str
-    lower_is_better: bool
-    log: bool
-
-
-METRICS: dict[str, Metric] = {
-    "perplexity": Metric("Perplexity", "PPL", "", True, True),
-    "snr_db": Metric("Signal-to-noise ratio", "SNR", "dB", False, False),
-    "pruning_error": Metric("Pruning error", "", "", True, False),
-}
+METRICS = ON_TEXT
+"""The metrics with tables and heat maps of their own."""
 METHODS = {"dense": "Dense"} | {name: method.label for name, method in REGISTRY.items()}
 """What to call a method, by its name, in the order in which tables show methods."""
 

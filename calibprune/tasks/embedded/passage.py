@@ -93,7 +93,7 @@ def _name(place: Place) -> str:
 @cache
 def places() -> tuple[Place, ...]:
     """The places where a validation paragraph can be cut in every language, in the order of the text."""
-    texts = udhr._texts()
+    texts = udhr.articles()
     validation = set(udhr.documents("en", "validation"))
     chinese = [texts["zh"] for texts, _ in chromium.messages().values()] + [text for _, text in texts["zh"]]
     bond = bonds(chinese)  # counts of characters, from which no text can be told

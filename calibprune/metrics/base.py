@@ -1,0 +1,57 @@
+"""What a metric is: its name, the models of a study that it is taken of, and how it is read from a pass over text."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from calibprune.metrics.fidelity import Fidelity
+
+CALIBRATED = ("uncalibrated", "languages", "mixtures", "sweep", "quantization")
+"""All models of a study but the dense one and those of which only the masks are kept."""
+
+
+class Reading(NamedTuple):
+    """One metric of one model on one text.
+
+    Attributes:
+        value: of the whole model.
+        n: the number of tokens that it is over.
+        stderr: standard error of the value over windows, where it is known.
+        layers: the values of the decoder layers in order; empty for a metric of the whole model alone.
+    """
+
+    value: float
+    n: int
+    stderr: float = math.nan
+    layers: Sequence[float] = ()
+
+
+class Metric(NamedTuple):
+    """A metric as the study measures it and the book shows it.
+
+    Attributes:
+        name: in parameters and records.
+        label: in tables and figures; `short` and `unit` stand in brackets after it.
+        lower_is_better: which end of the scale is marked as the best.
+        log: whether tables shade it by its logarithm.
+        models: of which models of a study it is taken: "dense"; "uncalibrated", those of a method that needs no text;
+            and the parts of a study ("languages", "mixtures", "draws", "sweep", "quantization").
+        read: `(fidelity) -> Reading`, from what the pass over one text gives; of the dense model its lists of layers
+            are empty. None for a metric that looks inside a model, which the runner measures by functions of its own.
+        sums: `(dense, pruned) -> Tensor [k]`, for a metric that needs more of the pass than a `Fidelity` has: called
+            with both models' output of a layer for each batch of windows, [batch, length, width]; what it returns is
+            added up and handed to `read` as `fidelity.sums[name]`, float64 [layers, k].
+    """
+
+    name: str
+    label: str
+    short: str = ""
+    unit: str = ""
+    lower_is_better: bool = True
+    log: bool = False
+    models: tuple[str, ...] = CALIBRATED
+    read: "Callable[[Fidelity], Reading] | None" = None
+    sums: Callable[[Tensor, Tensor], Tensor] | None = None
