@@ -130,7 +130,7 @@ def kernels(folder: Path = KERNELS) -> pd.DataFrame:
         [
             {
                 "file": f"{name}.py",
-                "what it does": (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0],
+                "what it does": " ".join((ast.get_docstring(ast.parse(source)) or "").partition("\n\n")[0].split()),
                 "on a GPU": listed(f"{other}.py" for other in sorted(on_gpus) if re.search(rf"\b{other}\b", source))
                 or "torch",
             }

@@ -1,25 +1,24 @@
 """The paper's Tables 1 and 6 from a tidy frame: shaded, marked, captioned from the records."""
 
-from html import escape
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
 
-from calibbook.s04_1_pruning_results.paper import paper_value
-from calibbook.shared.colours import colours
-from calibbook.shared.frames import BLOCK, METRICS, ROW, in_order, languages_of, summarize, treatment
+from calibbook.s04_1_pruning_results.paper import NUMBERS
+from calibbook.shared.frames import METRICS, ROW, in_order, languages_of, measured, setting, summarize, treatment
 from calibbook.shared.html import (
+    BEST,
     DIRECTION,
     MISSING,
-    STAR,
+    Cell,
     Html,
-    block_header,
+    Languages,
+    block_rows,
     deviation,
-    language_header,
-    varying_levels,
-    wrap,
+    heat_table,
 )
-from calibbook.shared.words import fixed, in_caption, listed, number_style
+from calibbook.shared.words import SUPERSCRIPT, fixed, in_caption, listed, number_style
 
 
 def fidelity_table(frame: pd.DataFrame, metric: str | tuple[str, ...], source: str, title: str = "") -> Html:
@@ -33,83 +32,59 @@ def fidelity_table(frame: pd.DataFrame, metric: str | tuple[str, ...], source: s
     metrics = (metric,) if isinstance(metric, str) else tuple(metric)
     summaries = {name: summarize(frame, name, source) for name in metrics}
     styles = {name: number_style(name, summary["mean"]) for name, summary in summaries.items()}
+    key = attrgetter(*ROW)
     cells = {
-        (name, *(getattr(row, level) for level in ROW), row.language): row
+        (key(row), (name, row.language)): cell(row, name, source, styles[name])
         for name, summary in summaries.items()
         for row in summary.itertuples()
     }
     every = in_order(pd.concat(summaries.values(), ignore_index=True))
-    languages = languages_of(every["language"])
-    levels = varying_levels(every)
-
-    bodies = []
-    for block, rows in every.groupby(BLOCK, sort=False):
-        lines = []
-        for calibration in dict.fromkeys(rows["calibration"]):
-            data = "".join(
-                cell(cells.get((name, *block, calibration, language)), name, source, styles[name])
-                for name in metrics
-                for language in languages
-            )
-            label = language_header(calibration) if calibration else "none"
-            lines.append(f'<th scope="row">{label}</th>{data}')
-        bodies.append(f"<tbody><tr>{block_header(block, len(lines), levels)}{'</tr><tr>'.join(lines)}</tr></tbody>")
-    head = column_header(metrics, styles, languages, levels)
-    text = caption(frame, metrics, source, styles, title)
-    plain = "\n".join(f"{METRICS[name].label} on {source}\n{wide(summary)}" for name, summary in summaries.items())
-    return wrap(head + "".join(bodies), text, title or listed(METRICS[name].label for name in metrics), plain)
+    columns = {
+        (name, code): (*([metric_label(name, styles[name])] * (len(metrics) > 1)), Languages((code,)))
+        for name in metrics
+        for code in languages_of(every["language"])
+    }
+    corner, rows = block_rows(every)
+    known = any(cell.paper for cell in cells.values())
+    title = title or listed(METRICS[name].label for name in metrics)
+    return heat_table(rows, columns, cells, corner, title, caption(frame, metrics, source, styles, known))
 
 
-def column_header(metrics, styles, languages, levels: list[str]) -> str:
-    """thead: one row for one metric, else metrics above languages."""
-    columns = "".join(f'<th scope="col">{language_header(language)}</th>' for language in languages)
-    span = ' rowspan="2"' if len(metrics) > 1 else ""
-    corner = "".join(f'<th scope="col"{span}>{level}</th>' for level in [*levels, "Calibration"])
-    if len(metrics) == 1:
-        return f"<thead><tr>{corner}{columns}</tr></thead>"
-    groups = "".join(
-        f'<th scope="colgroup" colspan="{len(languages)}">{metric_label(name, styles[name])}</th>' for name in metrics
-    )
-    return f"<thead><tr>{corner}{groups}</tr><tr>{columns * len(metrics)}</tr></thead>"
-
-
-def cell(row, metric: str, source: str, style: tuple[int, int]) -> str:
-    """One td of a summary row: mean, mark, standard deviation, the paper's value where known, shade."""
-    if row is None or np.isnan(row.mean):
+def cell(row, metric: str, source: str, style: tuple[int, int]) -> Cell:
+    """A summary row: mean, mark, standard deviation, the paper's value where known, shade."""
+    if np.isnan(row.mean):
         return MISSING
-    text = fixed(row.mean, *style)
-    if row.best:
-        text = f"<strong>{text}</strong> {STAR}"
-    text += deviation(row.sd, *style)
-    known = paper_value(row.model, row.method, row.sparsity, row.pattern, row.calibration, row.language, metric, source)
-    if known is not None:
-        text += f' <small class="known">[{fixed(known, *style)}]</small>'
-    mark = ' class="best"' if row.best else ""
-    if np.isnan(row.shade):
-        return f"<td{mark}>{text}</td>"
-    background, ink = colours(row.shade)
-    return f'<td{mark} style="background-color: {background}; color: {ink}">{text}</td>'
+    known = NUMBERS.get(**{name: getattr(row, name) for name in [*ROW, "language"]}, metric=metric, source=source)
+    return Cell(
+        fixed(row.mean, *style),
+        row.shade,
+        BEST if row.best else None,
+        deviation(row.sd, *style),
+        "" if known is None else fixed(known, *style),
+    )
 
 
 def metric_label(metric: str, style: tuple[int, int]) -> str:
     """`Signal-to-noise ratio (SNR, dB)`, with the power of ten that its numbers leave out."""
     shape = METRICS[metric]
-    unit = f"in units of 10<sup>−{-style[0]}</sup>" if style[0] else shape.unit
+    unit = f"in units of 10{str(style[0]).translate(SUPERSCRIPT)}" if style[0] else shape.unit
     inside = ", ".join(part for part in (shape.short, unit) if part)
     return f"{shape.label} ({inside})" if inside else shape.label
 
 
-def caption(frame: pd.DataFrame, metrics, source: str, styles, title: str = "") -> str:
-    """What was measured, on how much text, over how many draws, and how to read the table; all from the records."""
+def caption(frame: pd.DataFrame, metrics, source: str, styles, known: bool) -> str:
+    """What was measured, on how much text, over how many draws, and how to read the table; all from the records.
+
+    known: whether a number of the paper stands in the table.
+    """
     rows = frame[frame["metric"].isin(metrics) & (frame["source"] == source) & frame["layer"].isna()]
     counted = rows[rows["metric"] == metrics[0]]  # perplexity predicts one token less of each window
     calibrated = rows[rows["calibration"] != ""]
     seeds = sorted(set(calibrated["seed"]))
-    models = escape(listed(dict.fromkeys(rows["model"])))
     sentences = [
         *(f"{metric_label(name, styles[name])}: {DIRECTION[METRICS[name].lower_is_better]}." for name in metrics),
-        f"Measured on “{escape(source)}”, {in_caption(counted['n'])} tokens per language.",
-        f"{models}, {escape(treatment(rows))}.",
+        f"Measured on “{source}”, {in_caption(counted['n'])} tokens per language.",
+        f"{listed(dict.fromkeys(rows['model']))}, {treatment(rows)}.",
     ]
     if seeds:
         sentences.append(f"Calibrated on {in_caption(calibrated['calibration_tokens'])} tokens.")
@@ -124,22 +99,34 @@ def caption(frame: pd.DataFrame, metrics, source: str, styles, title: str = "") 
             + (" (perplexity by its logarithm)" if "perplexity" in metrics else "")
             + "; ★ and bold mark the best calibration of a column for each model and method."
         )
-    known = any(
-        paper_value(*row, name, source) is not None
-        for name in metrics
-        for row in rows[[*ROW, "language"]].drop_duplicates().itertuples(index=False)
-    )
     sentences.append(
         "The paper's own value is in brackets where its text gives one; its other values are not known."
         if known
         else "The paper's own values for these cells are not known."
     )
-    lead = f"<strong>{escape(title)}.</strong> " if title else ""
-    return lead + " ".join(sentences)
+    return " ".join(sentences)
 
 
-def wide(summary: pd.DataFrame) -> str:
-    """The means of a summary as plain text."""
-    table = summary.pivot(index=ROW, columns="language", values="mean")
-    order = summary[ROW].drop_duplicates().itertuples(index=False, name=None)
-    return table.loc[list(order), languages_of(summary["language"])].to_string()
+def beside_paper(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Each number that the paper's text states, and the same cell of every model and sparsity of the frame on `source`.
+
+    Text columns, ready to show; 'not measured' where the frame lacks the cell.
+    """
+    settings = frame.loc[frame["method"] != "dense", ["model", "sparsity", "pattern"]].drop_duplicates()
+    lines = []
+    for metric in measured(frame):
+        ours = summarize(frame, metric, source).set_index([*ROW, "language"])["mean"]
+        for number in NUMBERS.frame[NUMBERS.frame["metric"] == metric].itertuples():
+            for model, sparsity, pattern in settings.itertuples(index=False):
+                found = ours.get((model, number.method, sparsity, pattern, number.calibration, number.language))
+                lines.append(
+                    {
+                        "metric": METRICS[metric].label,
+                        "calibration": number.calibration,
+                        "evaluation": number.language,
+                        f"paper, {number.model} on {number.source}": f"{number.value:.1f}",
+                        "our model": f"{model}, {setting(sparsity, pattern)}",
+                        f"ours on {source}": "not measured" if found is None else f"{found:.1f}",
+                    }
+                )
+    return pd.DataFrame(lines)

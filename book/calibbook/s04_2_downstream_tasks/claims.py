@@ -8,9 +8,8 @@ import pandas as pd
 from calibbook.s04_1_pruning_results.claims import TARGET_IS_BETTER
 from calibbook.s04_2_downstream_tasks import claims_factors as task_factors
 from calibbook.s04_2_downstream_tasks.claims_order import english_is_strongest, order_changes
-from calibbook.s04_2_downstream_tasks.data import Scores
+from calibbook.s04_2_downstream_tasks.data import Scores, target_columns
 from calibbook.s04_2_downstream_tasks.effects import GAIN, counted, effect, languages_in, names
-from calibbook.s04_2_downstream_tasks.summaries import target_columns
 from calibbook.s04_2_downstream_tasks.tables import percent, task_name
 from calibbook.shared.claims import Claim, claims_frame
 from calibbook.shared.statistics import ALPHA, diagonal_p_value, least_p_value, share_interval

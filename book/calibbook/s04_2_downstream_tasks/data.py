@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from calibbook.shared.comparison import best_calibrations, holm
-from calibbook.shared.frames import BLOCK, Metric, in_order, shade
+from calibbook.shared.frames import BLOCK, Metric, calibrated, in_order, shade
 from calibbook.shared.statistics import ALPHA, share_interval
 
 TASK_METRICS = {"acc": "accuracy", "acc_norm": "length-normalised accuracy", "f1": "F1", "em": "exact match"}
@@ -150,11 +150,6 @@ def tasks_of(table: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(table["task"]))
 
 
-def calibrated(table: pd.DataFrame, mixtures: bool = False) -> pd.DataFrame:
-    """The rows of models calibrated in a single language, or in several."""
-    return table[(table["calibration"] != "") & (table["calibration"].str.contains("+", regex=False) == mixtures)]
-
-
 def over_texts(by_text: Mapping[str, np.ndarray], names) -> np.ndarray:
     """Scores [seeds, items] averaged over calibrations, draw by draw."""
     seeds = min(len(by_text[name]) for name in names)
@@ -166,3 +161,27 @@ def mean_and_variance(scores: np.ndarray) -> tuple[float, float]:
     seeds, items = scores.shape
     variance = scores.mean(axis=0).var(ddof=1) / items
     return float(scores.mean()), float(variance + (scores.mean(axis=1).var(ddof=1) / seeds if seeds > 1 else 0.0))
+
+
+def target_columns(table: pd.DataFrame) -> list[tuple[tuple, list[tuple[str, pd.DataFrame]]]]:
+    """(block, [(language, rows by calibration)]): the columns whose language is a calibration language, of blocks with
+    at least two.
+
+    `best` in the rows is the set that cannot be told from the best, as `rank_of_target` wants it.
+    """
+    found = []
+    for block, rows in calibrated(table).groupby(BLOCK, sort=False):
+        texts = list(dict.fromkeys(rows["calibration"]))
+        columns = [
+            (
+                language,
+                part.set_index("calibration")
+                .loc[texts]
+                .assign(best=part.set_index("calibration").loc[texts, "unbeaten"]),
+            )
+            for (_, language), part in rows.groupby(COLUMN, sort=False)
+            if language in texts
+        ]
+        if columns and len(texts) > 1:
+            found.append((block, columns))
+    return found

@@ -1,21 +1,19 @@
-"""The paper's Tables 2, 3 and 7 from the rows of `task_scores.compare`: shaded down every column, and marked only where
+"""The paper's Tables 2, 3 and 7 from the rows of `data.compare`: shaded down every column, and marked only where
 the statistics allow it.
 """
 
-from html import escape
+from operator import attrgetter
 
-import numpy as np
 import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import COLUMN, TASK_METRICS, tasks_of
-from calibbook.s04_2_downstream_tasks.paper import paper_score
-from calibbook.shared.colours import colours
-from calibbook.shared.frames import BLOCK, languages_of, participle, treatment
-from calibbook.shared.html import MISSING, Html, block_header, deviation, language_header, varying_levels, wrap
-from calibbook.shared.words import fixed, in_caption, listed
+from calibbook.s04_2_downstream_tasks.paper import NUMBERS
+from calibbook.shared.frames import BLOCK, ROW, languages_of, participle, treatment
+from calibbook.shared.html import Cell, Html, Label, Languages, Mark, block_rows, deviation, heat_table
+from calibbook.shared.words import in_caption, listed, percent
 
-BEST = '<span role="img" aria-label="significantly better than every other calibration of this column">★</span>'
-UNBEATEN = '<span role="img" aria-label="not significantly worse than the best of this column">≈</span>'
+BEST = Mark("★", "significantly better than every other calibration of this column", best=True)
+UNBEATEN = Mark("≈", "not significantly worse than the best of this column")
 
 
 def task_table(
@@ -24,48 +22,27 @@ def task_table(
     """Models, methods and calibrations down, tasks and languages across, values in percent (paper, Tables 2, 3 and 7).
 
     Args:
-        table: rows of `task_scores.compare`, of which any part may be left out; marks stay those of the whole.
+        table: rows of `data.compare`, of which any part may be left out; marks stay those of the whole.
         chance: what guessing reaches in each task; without it nothing is said about chance.
         intervals: print the 95% intervals in small type; otherwise they are in the cells' titles alone.
     """
     if table.empty:
-        return wrap(
-            '<tbody><tr><td class="text">none</td></tr></tbody>',
-            f"<strong>{escape(title)}.</strong>",
-            title,
-            f"{title}: none",
-        )
-    columns = [
-        (task, code) for task in tasks_of(table) for code in languages_of(table.loc[table["task"] == task, "language"])
-    ]
-    cells = {
-        (row.model, row.method, row.sparsity, row.pattern, row.task, row.language, row.calibration): row
-        for row in table.itertuples()
+        return heat_table({}, {}, {}, [], title)
+    key, column = attrgetter(*ROW), attrgetter(*COLUMN)
+    cells = {(key(row), column(row)): cell(row, intervals) for row in table.itertuples()}
+    known = any(cell.paper for cell in cells.values())
+    corner, rows = block_rows(table)
+    note = caption(table, chance, intervals, known)
+    return heat_table(rows, task_columns(table), cells, corner, title, note)
+
+
+def task_columns(rows: pd.DataFrame) -> dict[tuple[str, str], tuple[Label, ...]]:
+    """`columns` of a `heat_table`: (task, language) -> its headers, tasks above languages."""
+    return {
+        (task, code): (task_name(task), Languages((code,)))
+        for task in tasks_of(rows)
+        for code in languages_of(rows.loc[rows["task"] == task, "language"])
     }
-    levels = varying_levels(table)
-    bodies = []
-    for block, rows in table.groupby(BLOCK, sort=False):
-        lines = [
-            f'<th scope="row">{language_header(text) if text else "none"}</th>'
-            + "".join(cell(cells.get((*block, *column, text)), intervals) for column in columns)
-            for text in dict.fromkeys(rows["calibration"])
-        ]
-        bodies.append(f"<tbody><tr>{block_header(block, len(lines), levels)}{'</tr><tr>'.join(lines)}</tr></tbody>")
-    plain = f"{title}: {measure(table)}\n{wide(table)}"
-    return wrap(
-        column_header(columns, levels) + "".join(bodies), caption(table, title, chance, intervals), title, plain
-    )
-
-
-def column_header(columns: list[tuple[str, str]], levels: list[str]) -> str:
-    """thead: tasks above languages."""
-    corner = "".join(f'<th scope="col" rowspan="2">{level}</th>' for level in [*levels, "Calibration"])
-    groups = "".join(
-        f'<th scope="colgroup" colspan="{sum(task == other for other, _ in columns)}">{escape(task_name(task))}</th>'
-        for task in dict.fromkeys(task for task, _ in columns)
-    )
-    languages = "".join(f'<th scope="col">{language_header(code)}</th>' for _, code in columns)
-    return f"<thead><tr>{corner}{groups}</tr><tr>{languages}</tr></thead>"
 
 
 def task_name(task: str) -> str:
@@ -87,30 +64,18 @@ def measure(rows: pd.DataFrame) -> str:
     return words[0].upper() + words[1:]
 
 
-def percent(fraction: float) -> str:
-    return fixed(100 * fraction)
-
-
-def cell(row, intervals: bool = False) -> str:
-    """One td: mean, mark, standard deviation, the paper's value where known, shade; what else is known as its title."""
-    if row is None:
-        return MISSING
-    text = percent(row.mean)
-    if row.best:
-        text = f"<strong>{text}</strong> {BEST}"
-    elif row.unbeaten:
-        text += f" {UNBEATEN}"
-    text += deviation(100 * row.sd)
-    known = paper_score(
-        row.model, row.method, row.sparsity, row.pattern, row.calibration, row.task, row.language, row.metric
+def cell(row, intervals: bool = False) -> Cell:
+    """A row: mean, mark, standard deviation, the paper's value where known, shade; what else is known as its title."""
+    known = NUMBERS.get(**{name: getattr(row, name) for name in [*ROW, *COLUMN, "metric"]})
+    return Cell(
+        percent(row.mean),
+        row.shade,
+        BEST if row.best else UNBEATEN if row.unbeaten else None,
+        deviation(100 * row.sd),
+        "" if known is None else percent(known),
+        below=f"{percent(row.low)} to {percent(row.high)}" if intervals else "",
+        title=details(row),
     )
-    if known is not None:
-        text += f' <small class="known">[{percent(known)}]</small>'
-    if intervals:
-        text += f'<br><small class="sd">{percent(row.low)} to {percent(row.high)}</small>'
-    style = "" if np.isnan(row.shade) else ' style="background-color: {}; color: {}"'.format(*colours(row.shade))
-    mark = ' class="best"' if row.best else ""
-    return f'<td{mark}{style} title="{details(row)}">{text}</td>'
 
 
 def details(row) -> str:
@@ -125,13 +90,16 @@ def details(row) -> str:
     return "; ".join(parts)
 
 
-def caption(table: pd.DataFrame, title: str, chance: dict[str, float] | None, intervals: bool) -> str:
-    """What was measured, on how many items, over how many draws, and how to read the marks; all from the rows."""
+def caption(table: pd.DataFrame, chance: dict[str, float] | None, intervals: bool, known: bool) -> str:
+    """What was measured, on how many items, over how many draws, and how to read the marks; all from the rows.
+
+    known: whether a number of the paper stands in the table.
+    """
     texts = table[table["calibration"] != ""]
     sentences = [
         f"{measure(table)}: higher (lighter) is better.",
         f"{in_caption(table['n'])} items in a column.",
-        f"{escape(listed(dict.fromkeys(table['model'])))}, {escape(treatment(table))}.",
+        f"{listed(dict.fromkeys(table['model']))}, {treatment(table)}.",
     ]
     if chance is not None:
         sentences.append(chance_sentence(table, chance))
@@ -148,12 +116,9 @@ def caption(table: pd.DataFrame, title: str, chance: dict[str, float] | None, in
             decided_columns(texts),
         ]
     sentences.append("95% intervals in small type." if intervals else "Intervals are in the titles of the cells.")
-    if any(
-        paper_score(*row) is not None
-        for row in table[[*BLOCK, "calibration", *COLUMN, "metric"]].itertuples(index=False, name=None)
-    ):
+    if known:
         sentences.append("The paper's own value is in brackets where its text gives one.")
-    return f"<strong>{escape(title)}.</strong> " + " ".join(filter(None, sentences))
+    return " ".join(filter(None, sentences))
 
 
 def decided_columns(rows: pd.DataFrame) -> str:
@@ -175,12 +140,12 @@ def chance_sentence(table: pd.DataFrame, chance: dict[str, float]) -> str:
     if not (level > 0).any():
         return ""
     known = {task: chance[task] for task in tasks_of(table) if chance.get(task)}
-    values = listed(f"{percent(value)}% in {escape(task_name(task))}" for task, value in known.items())
+    values = listed(f"{percent(value)}% in {task_name(task)}" for task, value in known.items())
     if len(set(known.values())) == 1:
         values = f"{percent(next(iter(known.values())))}%"
     at_chance = (table["low"] <= level) & (level > 0)
     dense = table[at_chance & (table["method"] == "dense")]
-    columns = listed(f"{escape(task_name(row.task))} {row.language.upper()}" for row in dense.itertuples())
+    columns = listed(f"{task_name(row.task)} {row.language.upper()}" for row in dense.itertuples())
     others = table["method"] != "dense"
     lost = (
         f"Of {int(others.sum())} values of {participle(table)} models {int((at_chance & others).sum())} are "
@@ -193,11 +158,3 @@ def chance_sentence(table: pd.DataFrame, chance: dict[str, float]) -> str:
             lost if others.any() else "",
         ]
     ).strip()
-
-
-def wide(table: pd.DataFrame) -> str:
-    """The means, in percent, as plain text."""
-    index = [*BLOCK, "calibration"]
-    found = (100 * table.set_index([*index, *COLUMN])["mean"]).unstack(COLUMN)
-    order = list(table[index].drop_duplicates().itertuples(index=False, name=None))
-    return found.loc[order].round(1).to_string()

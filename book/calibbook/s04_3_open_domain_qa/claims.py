@@ -10,7 +10,7 @@ import pandas as pd
 from calibbook.s04_2_downstream_tasks.claims_order import languages_differ, latin_is_stronger
 from calibbook.s04_2_downstream_tasks.data import COLUMN, Column, Scores, calibrated, enough_resamples, over_texts
 from calibbook.s04_2_downstream_tasks.effects import FEWEST_LANGUAGES, names, over_languages, undecided
-from calibbook.s04_2_downstream_tasks.paper import table_3
+from calibbook.s04_2_downstream_tasks.paper import NUMBERS
 from calibbook.s04_2_downstream_tasks.tables import percent, task_name
 from calibbook.shared.claims import Claim, claims_frame
 from calibbook.shared.comparison import holm, paired_bootstrap
@@ -100,8 +100,7 @@ def kept(table: pd.DataFrame) -> pd.DataFrame:
     """What is left of the dense score, ours and then the paper's: `38.3 to 19.1 (50%)`, as the mean over single
     calibration languages.
     """
-    paper = table_3().assign(sparsity=0.5, pattern="unstructured").rename(columns={"value": "mean"})
-    paper.loc[paper["method"] == "dense", ["sparsity", "pattern"]] = (0.0, "dense")
+    paper = NUMBERS.of("Table 3").rename(columns={"value": "mean"})
     lines = []
     for rows, who in ((table, "here"), (paper, "the paper")):
         dense = rows[rows["method"] == "dense"].set_index(["model", *COLUMN])["mean"]

@@ -1,75 +1,64 @@
 """The paper's Table 3 beside ours: one row a method and calibration, one group of columns a model."""
 
-from html import escape
+from operator import attrgetter
 
 import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import A_SCORE
-from calibbook.s04_2_downstream_tasks.paper import quoted, table_3
-from calibbook.s04_2_downstream_tasks.tables import caption, cell, column_header, percent, task_name, wide
-from calibbook.shared.colours import colours
-from calibbook.shared.frames import METHODS, calibration_rank, languages_of, setting, shade
-from calibbook.shared.html import MISSING, Html, language_header, wrap
+from calibbook.s04_2_downstream_tasks.paper import NUMBERS
+from calibbook.s04_2_downstream_tasks.tables import caption, cell, task_name
+from calibbook.shared.frames import in_order, languages_of, method_label, setting, shade
+from calibbook.shared.html import Cell, Html, Languages, block_rows, heat_table
+from calibbook.shared.paper import LABELS
+from calibbook.shared.words import percent
 
-UNKNOWN = '<td><span role="img" aria-label="not known">?</span></td>'
-PAPER = {"llama3-8b": "the paper: Llama-3 8B, MKQA", "aya23-8b": "the paper: Aya-23 8B, MKQA"}
+UNKNOWN = Cell("?", aloud="not known")
 PAPER_NOTE = (
     "The paper's columns are its Table 3: token F1 on MKQA at 50% sparsity. ? stands for values that its "
     "text lacks, – for what was not run. "
     "The embedded facts are another task than MKQA: compare what is lost, not the numbers."
 )
+ONE_BLOCK = {"model": "", "sparsity": 0.5, "pattern": "unstructured"}
+"""Rows are methods and calibrations: what else sets scores apart stands in the columns."""
 
 
 def beside_table_3(table: pd.DataFrame, title: str) -> Html:
     """Closed-book scores of the records and of the paper's Table 3, in percent: methods and calibrations down, models
     and languages across.
 
-    `table`: rows of `task_scores.compare` on generated answers.
+    `table`: rows of `data.compare` on generated answers.
     """
     ours, paper = _grouped(table), _paper()
-    cells = {(row.group, row.method, row.calibration, row.language): cell(row) for row in ours.itertuples()}
-    cells |= {(row.group, row.method, row.calibration, row.language): _paper_cell(row) for row in paper.itertuples()}
     every = pd.concat([ours, paper], ignore_index=True)
-    columns = [
-        (group, code)
+    columns = {
+        (group, code): (group, Languages((code,)))
         for group in dict.fromkeys(every["group"])
         for code in languages_of(every.loc[every["group"] == group, "language"])
-    ]
-    in_paper = set(paper[["method", "calibration"]].itertuples(index=False, name=None))
-    bodies = []
-    for method in [name for name in METHODS if name in set(every["method"])]:
-        lines = []
-        for text in sorted(set(every.loc[every["method"] == method, "calibration"]), key=calibration_rank):
-            absent = {
-                group: UNKNOWN if group in PAPER.values() and (method, text) in in_paper else MISSING
-                for group, _ in columns
-            }
-            data = "".join(cells.get((group, method, text, code), absent[group]) for group, code in columns)
-            lines.append(f'<th scope="row">{language_header(text) if text else "none"}</th>{data}')
-        head = f'<th scope="rowgroup" rowspan="{len(lines)}">{METHODS[method]}</th>'
-        bodies.append(f"<tbody><tr>{head}{'</tr><tr>'.join(lines)}</tr></tbody>")
-    lead = caption(table, title, None, intervals=False) if len(table) else f"<strong>{escape(title)}.</strong>"
-    return wrap(
-        column_header(columns, ["Method"]) + "".join(bodies),
-        f"{lead} {escape(PAPER_NOTE)}",
-        title,
-        f"{title}, %\n{wide(table)}\n{PAPER_NOTE}",
-    )
+    }
+    corner, rows = block_rows(in_order(every.assign(**ONE_BLOCK)))
+    row_of = {(method, text): (model, method, *rest, text) for model, method, *rest, text in rows}
+    place, column = attrgetter("method", "calibration"), attrgetter("group", "language")
+    ran = {place(row) for row in paper.itertuples()}
+    cells = {(row_of[pair], key): UNKNOWN for pair in ran for key in columns if key[0] in set(paper["group"])}
+    cells |= {(row_of[place(row)], column(row)): cell(row) for row in ours.itertuples()}
+    cells |= {(row_of[place(row)], column(row)): Cell(percent(row.mean), row.shade) for row in paper.itertuples()}
+    known = any(cell.paper for cell in cells.values())
+    lead = caption(table, None, intervals=False, known=known) if len(table) else ""
+    return heat_table(rows, columns, cells, corner, title, f"{lead} {PAPER_NOTE}".strip())
 
 
 def beside_quotes(table: pd.DataFrame, section: str) -> pd.DataFrame:
     """The accuracies that the running text of a section states, and the same cells of the records at the paper's
     sparsity: 'not measured' mostly.
     """
-    numbers = quoted()[lambda rows: rows["section"] == section]
     half = table[(table["sparsity"] == 0.5) & (table["pattern"] == "unstructured")]
     ours = half.set_index(["model", "method", "calibration", "task", "language"])["mean"]
     lines = []
-    for number in numbers.itertuples():
+    for number in NUMBERS.of(section).itertuples():
         line = {
             "task": task_name(number.task),
             "evaluation": number.language,
-            "method": METHODS[number.method],
+            "method": method_label(number.method),
             "calibration": number.calibration,
             "the paper": f"{percent(number.value)}, {number.model}",
         }
@@ -97,12 +86,7 @@ def _grouped(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _paper() -> pd.DataFrame:
-    rows = table_3().rename(columns={"value": "mean"}).assign(sparsity=0.5, pattern="unstructured")
+    """The paper's Table 3 as rows of `data.compare`, as far as it has their columns, in groups of columns by model."""
+    rows = NUMBERS.of("Table 3").rename(columns={"value": "mean"})
     rows["shade"] = shade(rows, A_SCORE)
-    return rows.assign(group=rows["model"].map(PAPER))
-
-
-def _paper_cell(row) -> str:
-    if row.method == "dense":
-        return f"<td>{percent(row.mean)}</td>"
-    return '<td style="background-color: {}; color: {}">{}</td>'.format(*colours(row.shade), percent(row.mean))
+    return rows.assign(group=[f"the paper: {LABELS[model]}, MKQA" for model in rows["model"]])

@@ -2,23 +2,21 @@
 target language alone.
 """
 
-from html import escape
+from collections.abc import Mapping
+from operator import attrgetter
 
 import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import A_SCORE, COLUMN, Scores, mean_and_variance
-from calibbook.s04_2_downstream_tasks.tables import column_header, measure, percent
+from calibbook.s04_2_downstream_tasks.tables import measure, task_columns
 from calibbook.s04_4_multiple_languages.data import ENGLISH, TARGET, WITH_ENGLISH, setups
-from calibbook.shared.colours import colours
-from calibbook.shared.frames import BLOCK, in_order, languages_of, setting, shade
-from calibbook.shared.html import MISSING, Html, block_header, language_header, varying_levels, wrap
+from calibbook.shared.frames import BLOCK, in_order, is_mixture, setting, shade
+from calibbook.shared.html import Cell, Html, Label, Mark, block_rows, calibration_label, heat_table
 from calibbook.shared.statistics import ALPHA
-from calibbook.shared.words import in_caption, listed, signed
+from calibbook.shared.words import in_caption, listed, percent, signed
 
-MARKS = {
-    True: '<span role="img" aria-label="significantly better than the reference">▲</span>',
-    False: '<span role="img" aria-label="significantly worse than the reference">▼</span>',
-}
+BETTER = Mark("▲", "significantly better than the reference")
+WORSE = Mark("▼", "significantly worse than the reference")
 
 
 def mixture_table(scores: Scores, differences: pd.DataFrame, reference: str, title: str) -> Html:
@@ -27,41 +25,25 @@ def mixture_table(scores: Scores, differences: pd.DataFrame, reference: str, tit
 
     Args:
         scores: of single languages and mixtures.
-        differences: `mixtures.against(scores, reference)`.
+        differences: `data.against(scores, reference)`.
     """
     rows = _rows(scores)
-    known = {(*row[1:7], row.setup): row for row in differences.itertuples()}
-    cells = {(*row[1:7], row.setup): _cell(row, known.get((*row[1:7], row.setup))) for row in rows.itertuples()}
-    return setup_table(
-        rows, cells, title, _caption(rows, scores, reference), f"{title}\n{differences.to_string(index=False)}"
-    )
+    key = attrgetter(*BLOCK, *COLUMN, "setup")
+    known = {key(row): row for row in differences.itertuples()}
+    cells = {key(row): _cell(row, known.get(key(row))) for row in rows.itertuples()}
+    return setup_table(rows, cells, title, _caption(rows, scores, reference))
 
 
-def setup_table(rows: pd.DataFrame, cells: dict[tuple, str], title: str, caption: str, plain: str) -> Html:
+def setup_table(rows: pd.DataFrame, cells: Mapping[tuple, Cell], title: str, note: str) -> Html:
     """Models, methods and setups down, tasks and languages across.
 
     Args:
         rows: columns BLOCK, COLUMN and `setup`, in order; dense rows have the setup "none".
-        cells: (*BLOCK, *COLUMN, setup) -> td; where one is missing nothing was measured.
+        cells: (*BLOCK, *COLUMN, setup) -> what stands there; where one is missing nothing was measured.
     """
-    columns = [
-        (task, code)
-        for task in dict.fromkeys(rows["task"])
-        for code in languages_of(rows.loc[rows["task"] == task, "language"])
-    ]
-    levels = varying_levels(rows)
-    bodies = []
-    for block, part in rows.groupby(BLOCK, sort=False):
-        names = sorted(set(part["setup"]), key=_rank)
-        lines = [
-            f'<th scope="row">{_label(name)}</th>'
-            + "".join(cells.get((*block, *column, name), MISSING) for column in columns)
-            for name in names
-        ]
-        bodies.append(f"<tbody><tr>{block_header(block, len(lines), levels)}{'</tr><tr>'.join(lines)}</tr></tbody>")
-    return wrap(
-        column_header(columns, levels) + "".join(bodies), f"<strong>{escape(title)}.</strong> {caption}", title, plain
-    )
+    corner, down = block_rows(rows, "setup", _label, _rank)
+    placed = {((*key[:4], key[-1]), key[4:6]): cell for key, cell in cells.items()}
+    return heat_table(down, task_columns(rows), placed, corner, title, note)
 
 
 def _rows(scores: Scores) -> pd.DataFrame:
@@ -85,18 +67,16 @@ def mixed_by_name(rows: pd.DataFrame) -> list[str]:
     return [f"{setup.capitalize()}: {text.upper()}." for setup, text in named.items()]
 
 
-def _cell(row, change) -> str:
-    text = percent(row.mean)
-    if change is not None:
-        text += f" {MARKS[change.difference > 0]}" if change.p_holm <= ALPHA else ""
-        interval = (
-            f"{signed(100 * change.low)} to {signed(100 * change.high)}"
-            if change.low < change.high
-            else "the same on every item"
-        )
-        text += f'<br><small class="sd">{signed(100 * change.difference)} ({interval})</small>'
-    style = "" if pd.isna(row.shade) else ' style="background-color: {}; color: {}"'.format(*colours(row.shade))
-    return f"<td{style}>{text}</td>"
+def _cell(row, change) -> Cell:
+    value = Cell(percent(row.mean), row.shade)
+    if change is None:
+        return value
+    interval = f"{signed(100 * change.low)} to {signed(100 * change.high)}"
+    interval = interval if change.low < change.high else "the same on every item"
+    mark = BETTER if change.difference > 0 else WORSE
+    return value._replace(
+        mark=mark if change.p_holm <= ALPHA else None, below=f"{signed(100 * change.difference)} ({interval})"
+    )
 
 
 def _rank(setup: str) -> tuple:
@@ -104,9 +84,9 @@ def _rank(setup: str) -> tuple:
     return (order.index(setup), "") if setup in order else (len(order), setup.count("+"), setup)
 
 
-def _label(setup: str) -> str:
+def _label(setup: str) -> Label:
     """A setup's own name, or that of a mixture as other tables have it."""
-    return escape(setup) if " " in setup else language_header(setup)
+    return calibration_label(setup) if is_mixture(setup) and " " not in setup else setup
 
 
 def _caption(rows: pd.DataFrame, scores: Scores, reference: str) -> str:
@@ -117,8 +97,7 @@ def _caption(rows: pd.DataFrame, scores: Scores, reference: str) -> str:
     sentences = [
         f"{measure(rows)}: higher (lighter) is better.",
         f"{in_caption([table.shape[1] for table in arrays])} items in a column.",
-        f"{escape(listed(dict.fromkeys(rows['model'])))}, "
-        + (f"pruned to {escape(listed(settings))}." if settings else "not pruned."),
+        f"{listed(dict.fromkeys(rows['model']))}, " + (f"pruned to {listed(settings)}." if settings else "not pruned."),
         f"Mean over {draws} draws of calibration text." if draws > 1 else "One draw of calibration text.",
         *mixed_by_name(rows),
         "All calibration texts have the same number of windows, in equal shares.",

@@ -2,7 +2,7 @@
 4.4).
 """
 
-from html import escape
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,8 @@ from scipy.stats import norm
 from calibbook.s04_2_downstream_tasks.data import COLUMN
 from calibbook.s04_4_multiple_languages.data import TARGET, setups
 from calibbook.s04_4_multiple_languages.tables import mixed_by_name, setup_table
-from calibbook.shared.colours import colours
 from calibbook.shared.frames import BLOCK, METRICS, in_order, shade, summarize
-from calibbook.shared.html import Html
+from calibbook.shared.html import Cell, Html
 from calibbook.shared.statistics import ALPHA
 from calibbook.shared.words import fixed, signed
 
@@ -57,23 +56,22 @@ def perplexity_table(frame: pd.DataFrame, source: str, title: str) -> Html:
     rows = in_order(pd.DataFrame(lines, columns=[*BLOCK, *COLUMN, "setup", "calibration", "mean"]))
     rows["shade"] = shade(rows, METRICS["perplexity"])
     changes = perplexity_changes(frame, source)
-    known = {(*row[1:5], row.language, row.setup): row for row in changes.itertuples()}
-    cells = {
-        (*row[1:7], row.setup): _cell(row, known.get((*row[1:5], row.language, row.setup))) for row in rows.itertuples()
-    }
+    key = attrgetter(*BLOCK, "language", "setup")
+    known = {key(row): row for row in changes.itertuples()}
+    place = attrgetter(*BLOCK, *COLUMN, "setup")
+    cells = {place(row): _cell(row, known.get(key(row))) for row in rows.itertuples()}
     sentences = [
-        f"Perplexity on “{escape(source)}”: lower (darker) is better.",
+        f"Perplexity on “{source}”: lower (darker) is better.",
         *mixed_by_name(rows),
         f"In small type the change against {TARGET} and its 95% interval, which is too wide rather than "
         f"too narrow: all models read the same text.",
     ]
-    return setup_table(rows, cells, title, " ".join(sentences), f"{title}\n{changes.to_string(index=False)}")
+    return setup_table(rows, cells, title, " ".join(sentences))
 
 
-def _cell(row, change) -> str:
-    text = fixed(row.mean)
-    if change is not None:
-        middle, low, high = (signed(100 * np.expm1(value)) for value in (change.log_ratio, change.low, change.high))
-        text += f'<br><small class="sd">{middle}% ({low} to {high})</small>'
-    style = "" if pd.isna(row.shade) else ' style="background-color: {}; color: {}"'.format(*colours(row.shade))
-    return f"<td{style}>{text}</td>"
+def _cell(row, change) -> Cell:
+    value = Cell(fixed(row.mean), row.shade)
+    if change is None:
+        return value
+    middle, low, high = (signed(100 * np.expm1(part)) for part in (change.log_ratio, change.low, change.high))
+    return value._replace(below=f"{middle}% ({low} to {high})")

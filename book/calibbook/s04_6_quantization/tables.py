@@ -3,23 +3,23 @@ common.
 """
 
 from collections.abc import Mapping
-from html import escape
+from operator import attrgetter
 
 import pandas as pd
 
-from calibbook.s04_2_downstream_tasks.data import A_SCORE, COLUMN, Scores, calibrated, compare, tasks_of
-from calibbook.s04_2_downstream_tasks.paper import table_15
-from calibbook.s04_2_downstream_tasks.summaries import order_of_languages, rank_lines
-from calibbook.s04_2_downstream_tasks.tables import column_header, percent
-from calibbook.shared.colours import colours
-from calibbook.shared.frames import BLOCK, METHODS, in_order, is_quantized, languages_of, shade
-from calibbook.shared.html import MISSING, Html, language_header, wrap
-from calibbook.shared.words import listed, signed
+from calibbook.s04_2_downstream_tasks.data import A_SCORE, COLUMN, Scores, compare
+from calibbook.s04_2_downstream_tasks.paper import NUMBERS
+from calibbook.s04_2_downstream_tasks.tables import task_columns
+from calibbook.s04_2_downstream_tasks.tables_summaries import order_of_languages, rank_lines
+from calibbook.shared.frames import BLOCK, ROW, calibrated, in_order, is_quantized, shade
+from calibbook.shared.html import Cell, Html, block_rows, heat_table
+from calibbook.shared.paper import LABELS
+from calibbook.shared.words import listed, percent, signed
 from calibprune.schemes import Grid
 
 TABLES = {"4-bit": "Table 14", "8-bit": "Table 15"}
 """The paper's table of each width of the weights."""
-PAPER = "the paper: Llama-3 8B"
+PAPER = f"the paper: {LABELS['llama3-8b']}"
 PAPER_GROUP = 128
 PAPER_TASKS = ("arc_easy", "arc_challenge", "belebele", "mmlu", "hellaswag")
 
@@ -63,7 +63,7 @@ def scores_of_width(scores: Scores, width: str) -> Scores:
 
 
 def compare_widths(scores: Scores) -> dict[str, pd.DataFrame]:
-    """width -> `task_scores.compare` of it and the dense models: each is one table, with a correction of its own; few
+    """width -> `data.compare` of it and the dense models: each is one table, with a correction of its own; few
     bits first.
     """
     return {
@@ -78,16 +78,11 @@ def title(width: str) -> str:
 
 
 def paper_rows() -> pd.DataFrame:
-    """The paper's Table 15 as rows of `task_scores.compare`, without what takes answers to single questions: no
-    calibration is known to be best.
+    """The paper's Table 15 as rows of `data.compare`, without what takes answers to single questions: no calibration is
+    known to be best.
     """
-    rows = (
-        table_15()
-        .rename(columns={"value": "mean"})
-        .assign(model=PAPER, sparsity=0.0, unbeaten=False, within_one_stderr=False)
-    )
-    rows["pattern"] = rows["method"].where(rows["method"] == "dense", "8-bit")
-    rows = in_order(rows).sort_values(
+    rows = NUMBERS.of("Table 15").rename(columns={"value": "mean"})
+    rows = in_order(rows.assign(model=PAPER, unbeaten=False, within_one_stderr=False)).sort_values(
         "task", key=lambda tasks: tasks.map(PAPER_TASKS.index), kind="stable", ignore_index=True
     )
     rows["shade"] = pd.concat([shade(part, A_SCORE) for _, part in rows.groupby("task")])
@@ -95,42 +90,17 @@ def paper_rows() -> pd.DataFrame:
 
 
 def paper_table() -> Html:
-    """The paper's Table 15, in the form of `task_tables.task_table`."""
-    rows = paper_rows()
-    cells = {(row.method, row.calibration, row.task, row.language): row for row in rows.itertuples()}
-    columns = [
-        (task, code) for task in tasks_of(rows) for code in languages_of(rows.loc[rows["task"] == task, "language"])
-    ]
-    bodies = []
-    for method, part in rows.groupby("method", sort=False):
-        texts = dict.fromkeys(part["calibration"])
-        lines = [
-            f'<th scope="row">{language_header(text) if text else "none"}</th>'
-            + "".join(_cell(cells.get((method, text, *column))) for column in columns)
-            for text in texts
-        ]
-        head = f'<th scope="rowgroup" rowspan="{len(lines)}">{METHODS[method]}</th>'
-        bodies.append(f"<tbody><tr>{head}{'</tr><tr>'.join(lines)}</tr></tbody>")
-    name = "The paper's Table 15"
-    text = (
+    """The paper's Table 15, in the form of `task_table`."""
+    table = paper_rows()
+    key, column = attrgetter(*ROW), attrgetter(*COLUMN)
+    cells = {(key(row), column(row)): Cell(percent(row.mean), row.shade) for row in table.itertuples()}
+    corner, rows = block_rows(table)
+    note = (
         "Accuracy in percent of Llama-3 8B, dense and quantized to 8 bits in groups of 128: higher "
         "(lighter) is better. "
         "Shades run from the lowest to the highest value of a column. The paper gives no intervals."
     )
-    plain = rows.pivot(index=["method", "calibration"], columns=COLUMN, values="mean").mul(100).round(1).to_string()
-    return wrap(
-        column_header(columns, ["Method"]) + "".join(bodies),
-        f"<strong>{escape(name)}.</strong> {text}",
-        name,
-        f"{name}, %\n{plain}",
-    )
-
-
-def _cell(row) -> str:
-    if row is None:
-        return MISSING
-    style = "" if pd.isna(row.shade) else ' style="background-color: {}; color: {}"'.format(*colours(row.shade))
-    return f"<td{style}>{percent(row.mean)}</td>"
+    return heat_table(rows, task_columns(table), cells, corner, "The paper's Table 15", note)
 
 
 def costs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -161,7 +131,7 @@ def costs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def ranks(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """How often the evaluation language is the best calibration language (`task_summaries.target_ranks`), ours and in
+    """How often the evaluation language is the best calibration language (`tables_summaries.target_ranks`), ours and in
     the paper's Table 15.
     """
     lines = []
@@ -177,7 +147,7 @@ def ranks(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def order(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """`task_summaries.order_of_languages` of the dense models and of all widths."""
+    """`tables_summaries.order_of_languages` of the dense models and of all widths."""
     every = pd.concat(tables.values(), ignore_index=True) if tables else compare({})
     return order_of_languages(every).rename(columns={"sparsity": "bits"})
 

@@ -1,23 +1,23 @@
 """Tables 16 and 17 of the paper with its own numbers beside, every pair of languages, and like compared with like."""
 
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from calibbook.s05_2_pruning_masks import paper as paper_masks
 from calibbook.s05_2_pruning_masks.data import KINDS
+from calibbook.s05_2_pruning_masks.paper import MODEL, NUMBERS, pairs
 from calibbook.shared.figure import block_title
 from calibbook.shared.frames import BLOCK, languages_of
-from calibbook.shared.html import Html, language_header, wrap
+from calibbook.shared.html import MISSING, Cell, Html, Label, Languages, heat_table
+from calibbook.shared.paper import LABELS
 
 Pair = tuple[str, str]
 
 
 def by_component(rows: pd.DataFrame, kind: str) -> dict[str, dict[Pair, float]]:
     """Mean IoU over layers: component -> (first, second) -> value; `rows` are those of one block of
-    `mask_similarity.similarities`.
+    `data.similarities`.
     """
     means = rows[rows["kind"] == kind].groupby(["component", "first", "second"], sort=False)["iou"].mean()
     found: dict[str, dict[Pair, float]] = {}
@@ -30,22 +30,10 @@ def table_16(rows: pd.DataFrame) -> Html:
     """Within a language: IoU over all draws, mean over layers; the paper's languages have a column even where they were
     not run.
     """
-    found = {
-        component: {pair[0]: value for pair, value in values.items()}
-        for component, values in by_component(rows, "within").items()
-    }
-    languages = languages_of([*paper_masks.LANGUAGES, *rows.loc[rows["kind"] == "within", "first"]])
-    known = paper_masks.WITHIN if _is_papers_method(rows) else {}
-    headers = {language: language_header(language) for language in languages}
-    return _table(
-        found,
-        headers,
-        known,
-        paper_masks.LANGUAGES,
-        _chance(rows, "within"),
-        f"Table 16, {KINDS['within']}",
-        _note(rows, bool(known)),
-    )
+    ran = rows.loc[rows["kind"] == "within", "first"]
+    languages = languages_of([*ran, *(first for first, _ in pairs("within"))])
+    columns = {(code, code): Languages((code,)) for code in languages}
+    return _table(rows, "Table 16", "within", by_component(rows, "within"), columns)
 
 
 def table_17(rows: pd.DataFrame) -> Html:
@@ -55,18 +43,9 @@ def table_17(rows: pd.DataFrame) -> Html:
     found = by_component(rows, "between")
     for values in found.values():
         values["all", "pairs"] = float(np.mean(list(values.values())))  # each pair stands there in both orders
-    known = paper_masks.BETWEEN if _is_papers_method(rows) else {}
-    pairs = len(rows.loc[rows["kind"] == "between", ["first", "second"]].drop_duplicates())
-    headers = {pair: _pair_header(pair) for pair in paper_masks.PAIRS} | {("all", "pairs"): f"mean of all {pairs}"}
-    return _table(
-        found,
-        headers,
-        known,
-        paper_masks.PAIRS,
-        _chance(rows, "between"),
-        f"Table 17, {KINDS['between']}",
-        _note(rows, bool(known)),
-    )
+    ran = len(rows.loc[rows["kind"] == "between", ["first", "second"]].drop_duplicates())
+    columns = {pair: Languages(pair, "–") for pair in pairs("between")} | {("all", "pairs"): f"mean of all {ran}"}
+    return _table(rows, "Table 17", "between", found, columns)
 
 
 def every_pair_table(rows: pd.DataFrame) -> Html:
@@ -75,15 +54,13 @@ def every_pair_table(rows: pd.DataFrame) -> Html:
     table = pd.DataFrame({component: values for component, values in found.items()})
     table = table.loc[[pair for pair in table.index if pair[0] in languages_of(pair)[:1]]]
     table = table.assign(all=table.mean(axis=1)).sort_values("all", ascending=False, kind="stable")
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ["pair", *table.columns])
-    body = "".join(
-        f'<tr><th scope="row">{_pair_header(pair)}</th>{"".join(_cell(value) for value in line)}</tr>'
-        for pair, line in zip(table.index, table.to_numpy(), strict=True)
-    )
-    title = f"Every pair, {KINDS['between']}"
-    caption = f"<strong>{title}.</strong> {_note(rows, False)} The last column is the mean over all matrices."
-    return wrap(
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", caption, title, f"{title}\n{table.round(3).to_string()}"
+    return heat_table(
+        {pair: (Languages(pair, "–"),) for pair in table.index},
+        {name: (name,) for name in table.columns},
+        {(pair, name): _cell(value) for name, values in table.items() for pair, value in values.items()},
+        ["pair"],
+        f"Every pair, {KINDS['between']}",
+        f"{_note(rows)} The last column is the mean over all matrices.",
     )
 
 
@@ -115,60 +92,40 @@ def like_with_like(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table(
-    found: Mapping[str, Mapping],
-    headers: Mapping,
-    known: Mapping[str, Mapping],
-    papers: Sequence,
-    chance: Mapping[str, float],
-    title: str,
-    note: str,
+    rows: pd.DataFrame, number: str, kind: str, found: Mapping[str, Mapping[Pair, float]], columns: Mapping[Pair, Label]
 ) -> Html:
-    """Components down, `headers` across, the zero line last; a number of the paper in brackets, for its columns
-    `papers`.
+    """Components down, pairs of languages across, that of random masks last; beside the paper's own method its numbers
+    stand in brackets.
     """
-    head = "".join(f'<th scope="col">{header}</th>' for header in ["component", *headers.values(), "random masks"])
-    lines, plain = [], {}
+    method = dict(rows.iloc[0][BLOCK[1:]])
+    of_paper = bool((NUMBERS.frame[list(method)] == pd.Series(method)).all(axis=1).any())
+    chance = rows[rows["kind"] == kind].groupby("component")["expected"].mean()
+    cells = {}
     for component, values in found.items():
-        cells = []
-        for column in headers:
-            paper = ""
-            if known and column in papers:
-                number = known.get(component, {}).get(column)
-                paper = f' <small class="known">[{"not known" if number is None else f"{number:.3f}"}]</small>'
-            cells.append(_cell(values.get(column), paper))
-        lines.append(f'<tr><th scope="row">{escape(component)}</th>{"".join(cells)}{_cell(chance[component])}</tr>')
-        plain[component] = {str(column): values.get(column, np.nan) for column in headers}
-    text = pd.DataFrame(plain).T.round(3).to_string()
-    return wrap(
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody>",
-        f"<strong>{escape(title)}.</strong> {note}",
-        title,
-        f"{title}\n{text}",
+        cells |= {(component, pair): _cell(values.get(pair)) for pair in columns}
+        cells[component, "random"] = _cell(chance[component])
+        for first, second in pairs(kind) if of_paper else ():
+            names = {"kind": kind, "component": component, "first": first, "second": second}
+            known = NUMBERS.get(model=MODEL, **method, **names)
+            where = component, (first, second)
+            cells[where] = cells[where]._replace(paper="not known" if known is None else f"{known:.3f}")
+    return heat_table(
+        {component: (component,) for component in found},
+        {pair: (label,) for pair, label in columns.items()} | {"random": ("random masks",)},
+        cells,
+        ["component"],
+        f"{number}, {KINDS[kind]}",
+        _note(rows) + (f" In brackets the paper's values, for {LABELS[MODEL]} and three draws." if of_paper else ""),
     )
 
 
-def _cell(value: float | None, paper: str = "") -> str:
-    missing = '<span role="img" aria-label="not measured">–</span>'
-    return f"<td>{missing if value is None or np.isnan(value) else f'{value:.3f}'}{paper}</td>"
+def _cell(value: float | None) -> Cell:
+    return MISSING if value is None or np.isnan(value) else Cell(f"{value:.3f}")
 
 
-def _pair_header(pair: Pair) -> str:
-    return "–".join(map(language_header, pair))
-
-
-def _chance(rows: pd.DataFrame, kind: str) -> dict[str, float]:
-    return rows[rows["kind"] == kind].groupby("component")["expected"].mean().to_dict()
-
-
-def _is_papers_method(rows: pd.DataFrame) -> bool:
+def _note(rows: pd.DataFrame) -> str:
     first = rows.iloc[0]
-    return first["method"] == paper_masks.METHOD and first["sparsity"] == 0.5 and first["pattern"] == "unstructured"
-
-
-def _note(rows: pd.DataFrame, known: bool) -> str:
-    first = rows.iloc[0]
-    about = (
-        f"Mean IoU over {rows['layer'].nunique()} layers, {escape(block_title(tuple(first[BLOCK])))}, "
+    return (
+        f"Mean IoU over {rows['layer'].nunique()} layers, {block_title(tuple(first[BLOCK]))}, "
         f"{first.draws} draws a language."
     )
-    return about + (f" In brackets the paper's values, for {paper_masks.MODEL} and three draws." if known else "")

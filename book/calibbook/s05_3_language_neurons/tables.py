@@ -1,15 +1,25 @@
 """The tables of Section 5.3: what pruning keeps of a model's neurons, and the claims in words."""
 
-from html import escape
+from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from calibbook.shared.claims import readable
-from calibbook.shared.colours import colours
-from calibbook.shared.frames import BLOCK, METHODS, blocks, languages_of, square
-from calibbook.shared.html import DIRECTION, MISSING, STAR, Html, block_header, language_header, varying_levels, wrap
+from calibbook.shared.frames import ROW, Metric, best, languages_of, method_label
+from calibbook.shared.html import (
+    BEST,
+    DIRECTION,
+    MISSING,
+    Cell,
+    Html,
+    Languages,
+    block_rows,
+    calibration_label,
+    heat_table,
+)
 from calibbook.shared.verdicts import VERDICTS
 from calibbook.shared.words import fixed
 
@@ -30,60 +40,40 @@ KEPT = {
 def kept_table(found: pd.DataFrame, value: str) -> Html:
     """Calibration languages down, languages of the neurons or of the text across, shaded down the columns of a model.
 
-    found: rows of `neuron_survival.kept`; value: "survival" or "change". The first row of a model is the dense one on
+    found: rows of `survival.kept`; value: "survival" or "change". The first row of a model is the dense one on
     other texts, without shade.
     """
-    shape, languages, levels = KEPT[value], languages_of(found["language"]), varying_levels(found)
-    bodies = []
-    for _, of_model in found.groupby("model", sort=False):
-        pruned = of_model[of_model["method"] != "dense"].groupby("language")[value]
-        place = (pruned.min(), pruned.max())
-        for block, rows in blocks(of_model):
-            table = square(rows, value)
-            dense = block[1] == "dense"
-            best = table.min() if shape.lower_is_better else table.max()
-            lines = []
-            for calibration, line in table.iterrows():
-                marked = (line == best) & (len(table) > 1)
-                shades = (
-                    pd.Series(np.nan, line.index)
-                    if dense
-                    else (line - place[0]) / (place[1] - place[0]).where(place[1] > place[0])
-                )
-                cells = "".join(_cell(line[code], shades[code], marked[code], shape) for code in languages)
-                lines.append(f'<th scope="row">{"other texts" if dense else language_header(calibration)}</th>{cells}')
-            bodies.append(f"<tbody><tr>{block_header(block, len(lines), levels)}{'</tr><tr>'.join(lines)}</tr></tbody>")
-    heads = [*(escape(level) for level in [*levels, "Calibration"]), *map(language_header, languages)]
-    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-    caption = (
-        f"<strong>{shape.title}.</strong> {shape.unit}, on “{escape(found['source'].iloc[0])}”; "
-        f"{DIRECTION[shape.lower_is_better]}. "
+    shape, lower = KEPT[value], KEPT[value].lower_is_better
+    marked = best(found.assign(mean=found[value]), Metric(shape.title, "", shape.unit, lower, log=False))
+    pruned = found[value].where(found["method"] != "dense")
+    column = pruned.groupby([found["model"], found["language"]])
+    low, high = column.transform("min"), column.transform("max")
+    rows = found.assign(value=found[value], shade=(pruned - low) / (high - low).where(high > low), best=marked)
+    key = attrgetter(*ROW)
+    cells = {(key(row), row.language): _cell(row, shape) for row in rows.itertuples()}
+    note = (
+        f"{shape.unit}, on “{found['source'].iloc[0]}”; {DIRECTION[lower]}. "
         "★ and bold mark the best calibration of a column for each model and method. The row “other "
         "texts” is what the dense model, not pruned, "
         "would show on other texts of the same length."
     )
-    plain = found.pivot(index=[*BLOCK, "calibration"], columns="language", values=value)[languages].to_string()
-    return wrap(f"<thead><tr>{head}</tr></thead>{''.join(bodies)}", caption, shape.title, f"{shape.title}\n{plain}")
+    corner, rows = block_rows(found, label=partial(calibration_label, none="other texts"))
+    columns = {code: (Languages((code,)),) for code in languages_of(found["language"])}
+    return heat_table(rows, columns, cells, corner, shape.title, note)
 
 
-def _cell(value: float, shade: float, best: bool, shape: Shape) -> str:
-    if np.isnan(value):
-        return MISSING
-    text = fixed(value, 0, shape.decimals)
-    text = f"<strong>{text}</strong> {STAR}" if best else text
-    if np.isnan(shade):
-        return f"<td>{text}</td>"
-    background, ink = colours(shade)
-    return f'<td style="background-color: {background}; color: {ink}">{text}</td>'
+def _cell(row, shape: Shape) -> Cell:
+    value = fixed(row.value, 0, shape.decimals)
+    return MISSING if np.isnan(row.value) else Cell(value, row.shade, BEST if row.best else None)
 
 
 def claim_table(claims: pd.DataFrame) -> pd.DataFrame:
-    """Claims of `neuron_claims` in words, with the number of neurons that each is about."""
+    """Claims of `claims` in words, with the number of neurons that each is about."""
     return readable(claims).rename(columns={"languages": "neurons"})
 
 
 def summary(claims: pd.DataFrame) -> pd.DataFrame:
-    """Claims of `neuron_claims.every_calibration` over calibrations and draws: how many are held, and the lowest and
+    """Claims of `claims.every_calibration` over calibrations and draws: how many are held, and the lowest and
     highest result.
     """
     rows = []
@@ -99,7 +89,7 @@ def summary(claims: pd.DataFrame) -> pd.DataFrame:
                 "claim": claim,
                 "measured as": metric,
                 "model": model,
-                "method": METHODS.get(method, method),
+                "method": method_label(method),
                 "sparsity": sparsity,
             }
             | {verdict: int((found["verdict"] == verdict).sum()) for verdict in VERDICTS}

@@ -48,11 +48,27 @@ def calibration_rank(calibration: str) -> tuple:
     return len(parts), [order.index(part) if part in order else len(order) for part in parts], calibration
 
 
+def is_mixture(calibration: str) -> bool:
+    """Whether a calibration is in several languages, as "de+en" is."""
+    return "+" in calibration
+
+
+def calibrated(rows: pd.DataFrame, mixtures: bool = False) -> pd.DataFrame:
+    """The rows of models calibrated in a single language, or in several."""
+    mixed = rows["calibration"].map(is_mixture).astype(bool)
+    return rows[(rows["calibration"] != "") & (mixed == mixtures)]
+
+
 def setting(sparsity: float, pattern: str) -> str:
     """`50%` for unstructured sparsity, `2:4` or `4-bit` for a pattern, empty for the dense model."""
     if pattern == "dense":
         return ""
     return pattern if ":" in pattern or is_quantized(pattern) else f"{round(100 * sparsity, 1):g}%"
+
+
+def method_label(method: str) -> str:
+    """A method's name as the tables write it; its own where it has no other."""
+    return METHODS.get(method, method)
 
 
 def is_quantized(pattern: str) -> bool:

@@ -1,17 +1,20 @@
-"""How a notebook shows things: numbers, language names, tables of text, all with something to read aloud."""
+"""How a notebook shows tables: the one file that writes HTML. Callers give text, which is escaped here."""
 
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from calibbook.shared.frames import METHODS, setting
-from calibbook.shared.words import fixed
+from calibbook.shared.colours import colours
+from calibbook.shared.frames import BLOCK, method_label, setting
+from calibbook.shared.words import fixed, number
 from calibprune.languages import LANGUAGES
 
-STAR = '<span role="img" aria-label="best calibration language of this column">★</span>'
-MISSING = '<td><span role="img" aria-label="not measured">–</span></td>'
 # Which way is better is the paper's own convention (captions of its Tables 1 and 6): dark is low in every metric.
 DIRECTION = {True: "lower (darker) is better", False: "higher (lighter) is better"}
 # What a table needs wherever it is shown; the book's own style sheet adds to it.
@@ -46,78 +49,238 @@ class Html:
         return self.plain
 
 
-def deviation(sd: float, exponent: int = 0, decimals: int = 1) -> str:
-    """` ± sd` in small type; nothing with one draw; never zero for an sd that is not."""
-    if not np.isfinite(sd):
-        return ""
-    smallest = 10.0**-decimals
-    rounds_to_zero = 0 < sd / 10.0**exponent < smallest / 2
-    text = f"&lt;{smallest:g}" if rounds_to_zero else fixed(sd, exponent, decimals)
-    return f' <small class="sd">± {text}</small>'
+class Languages(NamedTuple):
+    """A header of language codes, `AR+DE`: each code is an abbreviation with the language's name as its title."""
+
+    codes: tuple[str, ...]
+    between: str = "+"
+
+    def __str__(self) -> str:
+        return self.between.join(code.upper() if code in LANGUAGES else code for code in self.codes)
+
+    def html(self) -> str:
+        return self.between.join(
+            f'<abbr title="{escape(LANGUAGES[code].name)}">{code.upper()}</abbr>' if code in LANGUAGES else escape(code)
+            for code in self.codes
+        )
 
 
-def language_header(code: str) -> str:
-    """`AR` with the language's name as the abbreviation's title; a mixture part by part."""
-    return "+".join(
-        f'<abbr title="{escape(LANGUAGES[part].name)}">{part.upper()}</abbr>' if part in LANGUAGES else escape(part)
-        for part in code.split("+")
-    )
+Label = str | Languages
 
 
-def wrap(rows: str, caption: str, label: str, plain: str) -> Html:
+def calibration_label(calibration: str, none: str = "none") -> Label:
+    """The header of a calibration text, `AR` or `AR+DE`; `none` for no calibration."""
+    return Languages(tuple(calibration.split("+"))) if calibration else none
+
+
+class Mark(NamedTuple):
+    """A sign beside a value.
+
+    Attributes:
+        sign: one character.
+        meaning: what a screen reader says in its place.
+        best: whether the value is set in bold and framed as well.
+    """
+
+    sign: str
+    meaning: str
+    best: bool = False
+
+
+BEST = Mark("★", "best calibration language of this column", best=True)
+
+
+class Cell(NamedTuple):
+    """What stands in one cell of a table.
+
+    Attributes:
+        text: the value, written out.
+        shade: its colour, from 0 (dark) to 1 (light); NaN for none.
+        mark: a sign beside it.
+        deviation: in small type beside it, `± 0.3`.
+        paper: the paper's own value, shown in brackets.
+        below: in small type on a line of its own, such as an interval.
+        title: what a pointer that rests on the cell shows.
+        aloud: what a screen reader says in place of `text`, where that is a sign.
+        left: set to the left, as words are, and free to break into lines.
+    """
+
+    text: str
+    shade: float = math.nan
+    mark: Mark | None = None
+    deviation: str = ""
+    paper: str = ""
+    below: str = ""
+    title: str = ""
+    aloud: str = ""
+    left: bool = False
+
+    def __str__(self) -> str:
+        paper = f"[{self.paper}]" if self.paper else ""
+        return " ".join(filter(None, [self.text, self.mark and self.mark.sign, self.deviation, paper, self.below]))
+
+    def html(self) -> str:
+        """The cell as a td."""
+        text = _sign(self.text, self.aloud) if self.aloud else escape(self.text)
+        best = self.mark is not None and self.mark.best
+        if self.mark:
+            text = f"{f'<strong>{text}</strong>' if best else text} {_sign(self.mark.sign, self.mark.meaning)}"
+        text += f' <small class="sd">{escape(self.deviation)}</small>' if self.deviation else ""
+        text += f' <small class="known">[{escape(self.paper)}]</small>' if self.paper else ""
+        text += f'<br><small class="sd">{escape(self.below)}</small>' if self.below else ""
+        name = ' class="best"' if best else ' class="text"' if self.left else ""
+        background, ink = ("", "") if math.isnan(self.shade) else colours(self.shade)
+        colour = f' style="background-color: {background}; color: {ink}"' if background else ""
+        title = f' title="{escape(self.title)}"' if self.title else ""
+        return f"<td{name}{colour}{title}>{text}</td>"
+
+
+MISSING = Cell("–", aloud="not measured")
+
+
+def heat_table(
+    rows: Mapping[Hashable, Sequence[Label]],
+    columns: Mapping[Hashable, Sequence[Label]],
+    cells: Mapping[tuple[Hashable, Hashable], Cell],
+    corner: Sequence[str],
+    title: str,
+    note: str = "",
+    wrapped: bool = False,
+) -> Html:
+    """A table of values with shades and marks, whose every header says what it heads.
+
+    Not great-tables 1.1: its titles are cells of the head and no caption, its cells take no titles, the keyboard cannot
+    scroll it, and it brings seven packages and 8 kB of style for every table.
+
+    Args:
+        rows: key of a row -> its headers, one for each of `corner`. All but the last head the whole group of
+            neighbouring rows that have them in common.
+        columns: key of a column -> its header alone, or a header that it shares with its neighbours and its own.
+        cells: (row, column) -> what stands there; `MISSING` where there is nothing.
+        corner: what the headers of the rows are.
+        title: begins the caption, in bold, and names the table to a screen reader.
+        note: the rest of the caption.
+        wrapped: whether long headers break into lines.
+    """
+    kind = ' class="text"' if wrapped else ""
+    caption = f"<strong>{escape(title)}.</strong> {escape(note)}"
+    if not rows:
+        return _captioned('<tbody><tr><td class="text">none</td></tr></tbody>', caption, title, f"{title}: none")
+    bodies = []
+    for heads, group in groupby(rows.items(), key=lambda row: tuple(row[1][:-1])):
+        lines = [
+            _th("row", labels[-1], kind) + "".join(cells.get((row, column), MISSING).html() for column in columns)
+            for row, labels in group
+        ]
+        lead = "".join(_th("rowgroup", head, f' rowspan="{len(lines)}"') for head in heads)
+        bodies.append(f"<tbody><tr>{lead}{'</tr><tr>'.join(lines)}</tr></tbody>")
+    text = _grid(rows, columns, cells, corner)
+    html = _head(columns, corner, kind) + "".join(bodies)
+    return _captioned(html, caption, title, f"{title}. {note}".rstrip() + f"\n{text}")
+
+
+def _head(columns: Mapping[Hashable, Sequence[Label]], corner: Sequence[str], kind: str) -> str:
+    """The thead: one line, or two where columns share a header."""
+    shared = any(len(labels) > 1 for labels in columns.values())
+    span = ' rowspan="2"' if shared else ""
+    first = "".join(_th("col", name, span + kind) for name in corner)
+    own = "".join(_th("col", labels[-1], kind) for labels in columns.values())
+    if not shared:
+        return f"<thead><tr>{first}{own}</tr></thead>"
+    groups = [(label, len(list(same))) for label, same in groupby(labels[0] for labels in columns.values())]
+    above = "".join(_th("colgroup", label, f' colspan="{width}"') for label, width in groups)
+    return f"<thead><tr>{first}{above}</tr><tr>{own}</tr></thead>"
+
+
+def _th(scope: str, label: Label, attributes: str = "") -> str:
+    return f'<th scope="{scope}"{attributes}>{label.html() if isinstance(label, Languages) else escape(label)}</th>'
+
+
+def _sign(sign: str, meaning: str) -> str:
+    return f'<span role="img" aria-label="{escape(meaning)}">{escape(sign)}</span>'
+
+
+def _captioned(rows: str, caption: str, title: str, plain: str) -> Html:
     """Table rows inside a captioned table that scrolls sideways by keyboard and finger where the page is narrow."""
     return Html(
-        f'{STYLE}<div class="study-table-scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
+        f'{STYLE}<div class="study-table-scroll" role="region" tabindex="0" aria-label="{escape(title)}">'
         f'<table class="study-table"><caption><span>{caption}</span></caption>{rows}</table></div>',
         plain,
     )
 
 
+def _grid(rows: Mapping, columns: Mapping, cells: Mapping, corner: Sequence[str]) -> str:
+    """The table as lines of text."""
+    heads = [[str(label) for label in labels] for labels in rows.values()]
+    values = [[str(cells.get((row, column), MISSING)) for column in columns] for row in rows]
+    names = [*corner, *(" ".join(map(str, labels)) for labels in columns.values())]
+    lines = [[*head, *line] for head, line in zip(heads, values, strict=True)]
+    return pd.DataFrame(lines, columns=names).to_string(index=False)
+
+
+def block_rows(
+    frame: pd.DataFrame,
+    row: str = "calibration",
+    label: Callable[[str], Label] = calibration_label,
+    order: Callable | None = None,
+) -> tuple[list[str], dict[tuple, tuple[Label, ...]]]:
+    """(`corner`, `rows`) of a `heat_table` with models, methods and sparsities down, and in each the values of `row`.
+
+    Method always heads a group of rows; model and sparsity do where the frame has several. Keys of rows are (model,
+    method, sparsity, pattern, value of `row`). Groups come as in the frame, and so do their rows if there is no
+    `order`, a key to sort them by.
+    """
+    settings = frame.loc[frame["method"] != "dense", ["sparsity", "pattern"]].drop_duplicates()
+    several = frame["model"].nunique() > 1, True, len(settings) > 1
+    rows = {}
+    for block, part in frame.groupby(BLOCK, sort=False):
+        model, method, sparsity, pattern = block
+        names = model, method_label(method), setting(sparsity, pattern) or "–"
+        heads = [name for name, shown in zip(names, several, strict=True) if shown]
+        values = dict.fromkeys(part[row])
+        for value in sorted(values, key=order) if order else values:
+            rows[*block, value] = (*heads, label(value))
+    levels = [name for name, shown in zip(("Model", "Method", "Sparsity"), several, strict=True) if shown]
+    return [*levels, "Calibration"], rows
+
+
+def deviation(sd: float, exponent: int = 0, decimals: int = 1) -> str:
+    """`± sd`; nothing with one draw; never zero for an sd that is not."""
+    if not np.isfinite(sd):
+        return ""
+    smallest = 10.0**-decimals
+    rounds_to_zero = 0 < sd / 10.0**exponent < smallest / 2
+    return f"± {f'<{smallest:g}' if rounds_to_zero else fixed(sd, exponent, decimals)}"
+
+
 def text_table(frame: pd.DataFrame, title: str, note: str = "") -> Html:
     """A frame of words and numbers as a captioned table; its first column heads the rows.
 
-    Floats get three significant digits, missing values a dash. An empty frame becomes one line that says so.
+    Floats are written as `words.number` does, missing values as a dash. An empty frame becomes one line that says so.
     """
-    caption = f"<strong>{escape(title)}.</strong> {escape(note)}"
-    if frame.empty:
-        return wrap('<tbody><tr><td class="text">none</td></tr></tbody>', caption, title, f"{title}: none")
-    head = "".join(f'<th scope="col" class="text">{escape(str(name))}</th>' for name in frame.columns)
-    body = "".join(
-        f'<tr><th scope="row" class="text">{shown(row[0])}</th>{"".join(map(data_cell, row[1:]))}</tr>'
-        for row in frame.itertuples(index=False, name=None)
-    )
-    return wrap(
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>",
-        caption,
+    lines = [] if frame.empty else list(frame.itertuples(index=False, name=None))
+    names = [str(name) for name in frame.columns]
+    return heat_table(
+        {place: (shown(line[0]),) for place, line in enumerate(lines)},
+        {place: (name,) for place, name in enumerate(names[1:])},
+        {
+            (place, column): Cell(shown(value), left=isinstance(value, str))
+            for place, line in enumerate(lines)
+            for column, value in enumerate(line[1:])
+        },
+        names[:1],
         title,
-        f"{title}\n{frame.to_string(index=False)}",
+        note,
+        wrapped=True,
     )
-
-
-def data_cell(value) -> str:
-    """One td; words to the left, numbers to the right."""
-    return f'<td class="text">{shown(value)}</td>' if isinstance(value, str) else f"<td>{shown(value)}</td>"
 
 
 def shown(value) -> str:
-    """A value as escaped text."""
+    """A value as text."""
     if isinstance(value, str):
-        return escape(value)
+        return value
     if pd.isna(value):
         return "–"
     if isinstance(value, (float, np.floating)):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}".replace("-", "−")
-    return escape(f"{value:,}" if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else str(value))
-
-
-def varying_levels(rows: pd.DataFrame) -> list[str]:
-    """The columns that head a block: always the method; model and sparsity where there are several."""
-    settings = rows.loc[rows["method"] != "dense", ["sparsity", "pattern"]].drop_duplicates()
-    return [*(["Model"] if rows["model"].nunique() > 1 else []), "Method", *(["Sparsity"] if len(settings) > 1 else [])]
-
-
-def block_header(block: tuple, rows: int, levels: list[str]) -> str:
-    """The th of model, method and sparsity that head the rows of one block."""
-    model, method, sparsity, pattern = block
-    names = {"Model": model, "Method": METHODS.get(method, method), "Sparsity": setting(sparsity, pattern) or "–"}
-    return "".join(f'<th scope="rowgroup" rowspan="{rows}">{escape(names[level])}</th>' for level in levels)
+        return number(value)
+    return f"{value:,}" if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else str(value)

@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from calibbook.shared.frames import METHODS, calibration_rank, is_quantized, setting
+from calibbook.shared.frames import calibration_rank, is_quantized, method_label, setting
 from calibbook.shared.words import duration
 
 CELL = ["model", "method", "sparsity", "pattern", "calibration", "seed"]
@@ -24,7 +24,7 @@ def what_was_run(provenance: pd.DataFrame) -> pd.DataFrame:
     lines = [
         ("cells", f"{len(provenance)}"),
         ("models", distinct(provenance["model"])),
-        ("methods", distinct(METHODS.get(name, name) for name in provenance["method"])),
+        ("methods", distinct(method_label(name) for name in provenance["method"])),
         (
             "sparsity or bits" if rounded else "sparsity",
             distinct(setting(*pair) for pair in zip(provenance["sparsity"], provenance["pattern"], strict=True)),
@@ -48,7 +48,7 @@ def cell_table(provenance: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "model": provenance["model"],
-            "method": provenance["method"].map(lambda name: METHODS.get(name, name)),
+            "method": provenance["method"].map(method_label),
             "sparsity": [
                 setting(*pair) or "–" for pair in zip(provenance["sparsity"], provenance["pattern"], strict=True)
             ],

@@ -30,6 +30,11 @@ def fixed(value: float, exponent: int = 0, decimals: int = 1) -> str:
     return f"{scaled:,.{0 if abs(scaled) >= 1000 else decimals}f}".replace("-", "−")
 
 
+def percent(fraction: float) -> str:
+    """A share of a column, in percent without the sign: `12.3` of 0.1234."""
+    return fixed(100 * fraction)
+
+
 def in_caption(values) -> str:
     """`4,096` for one number, `3,968 to 4,096` for several."""
     low, high = int(min(values)), int(max(values))

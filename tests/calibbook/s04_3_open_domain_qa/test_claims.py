@@ -7,7 +7,7 @@ from task_items import DENSE, item_scores, lines_of, parsed, verdicts
 
 from calibbook.s04_2_downstream_tasks import claims_order as language_order
 from calibbook.s04_2_downstream_tasks.data import compare
-from calibbook.s04_2_downstream_tasks.paper import PAPER_LANGUAGES, paper_score, quoted, table_3
+from calibbook.s04_2_downstream_tasks.paper import NUMBERS
 from calibbook.s04_3_open_domain_qa.claims import KNOWLEDGE_IS_LOST, kept, section_4_3
 from calibbook.s04_3_open_domain_qa.tables import beside_quotes, beside_table_3
 
@@ -17,23 +17,22 @@ def section(scores):
     return section_4_3(compare(scores), scores)
 
 
+def paper_score(model, method, calibration, language, sparsity=0.5):
+    """A number of the paper's Table 3."""
+    setting = {"sparsity": 0.0, "pattern": "dense"} if method == "dense" else {"sparsity": sparsity}
+    names = {"pattern": "unstructured", "task": "mkqa", "metric": "f1"} | setting
+    return NUMBERS.get(model=model, method=method, calibration=calibration, language=language, **names)
+
+
 def test_the_papers_table_3_is_there_but_for_the_row_that_its_text_lacks():
-    known = table_3()
-    assert len(known) == 25 * len(PAPER_LANGUAGES) and known["value"].between(0, 0.5).all()
-    assert paper_score("llama3-8b", "dense", 0.0, "dense", "", "mkqa", "en", "f1") == pytest.approx(0.383)
-    assert paper_score(
-        "CohereForAI/aya-23-8B", "sparsegpt", 0.5, "unstructured", "ru", "mkqa", "zh", "f1"
-    ) == pytest.approx(0.004)
-    missing = [
-        paper_score("aya23-8b", "sparsegpt", 0.5, "unstructured", "zh", "mkqa", code, "f1") for code in PAPER_LANGUAGES
-    ]
-    assert missing == [None] * 6
-    assert paper_score("llama3-8b", "wanda", 0.6, "unstructured", "ar", "mkqa", "en", "f1") is None
-    assert paper_score("gemma3-270m", "wanda", 0.5, "unstructured", "ar", "mkqa", "en", "f1") is None
-    assert (
-        set(quoted()["section"]) == {"4.2", "4.4"}
-        and not quoted().duplicated(["model", "method", "calibration", "task", "language"]).any()
-    )
+    languages = [code for code in SEVEN if code != "sw"]
+    known = NUMBERS.of("Table 3")
+    assert len(known) == 25 * len(languages) and known["value"].between(0, 0.5).all()
+    assert paper_score("llama3-8b", "dense", "", "en") == pytest.approx(0.383)
+    assert paper_score("CohereForAI/aya-23-8B", "sparsegpt", "ru", "zh") == pytest.approx(0.004)
+    assert [paper_score("aya23-8b", "sparsegpt", "zh", code) for code in languages] == [None] * 6
+    assert paper_score("llama3-8b", "wanda", "ar", "en", sparsity=0.6) is None
+    assert paper_score("gemma3-270m", "wanda", "ar", "en") is None
 
 
 def test_table_3_has_the_papers_models_beside_ours():
@@ -60,6 +59,16 @@ def test_table_3_has_the_papers_models_beside_ours():
     assert {td.span["aria-label"] for td in lines[("SparseGPT", "ZH")][-6:]} == {"not known"}
     assert [td.text for td in lines[("SparseGPT", "SW")]][2:] == ["–"] * 12
     assert "compare what is lost, not the numbers" in soup.caption.text
+
+
+def test_table_3_has_rows_for_methods_that_the_paper_does_not_have():
+    rows = compare(
+        item_scores(languages=("en", "sw"), tasks=("facts",), methods=("wanda", "unheard_of"), generated=True, items=60)
+    )
+    lines = lines_of(parsed(beside_table_3(rows, "Table 3")))
+    ours = rows.query("method == 'unheard_of' and calibration == 'sw' and language == 'en'")["mean"].iloc[0]
+    assert lines["unheard_of", "SW"][0].text.split()[0] == f"{100 * ours:.1f}"
+    assert [td.text for td in lines["unheard_of", "SW"][2:]] == ["–"] * 12
 
 
 def test_what_is_kept_ours_and_the_papers():

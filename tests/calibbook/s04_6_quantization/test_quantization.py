@@ -13,7 +13,7 @@ from calibbook.checkout import ROOT
 from calibbook.s04_1_pruning_results import claims
 from calibbook.s04_1_pruning_results.tables import fidelity_table
 from calibbook.s04_2_downstream_tasks import claims_factors as task_factors
-from calibbook.s04_2_downstream_tasks.paper import paper_score, table_15
+from calibbook.s04_2_downstream_tasks.paper import NUMBERS
 from calibbook.s04_2_downstream_tasks.tables import task_table
 from calibbook.s04_6_quantization.claims import FEWEST_DIFFERENT, differing, on_text, section_4_6
 from calibbook.s04_6_quantization.figures import equal_memory, equal_memory_alt
@@ -95,16 +95,19 @@ def ours(found):
 
 
 def test_the_papers_table_15():
-    known = table_15()
+    known = NUMBERS.of("Table 15")
     assert (
         len(known) == 8 * 25
         and known["value"].between(0.25, 0.8).all()
         and not known.duplicated(["calibration", "task", "language"]).any()
     )
-    assert paper_score("llama3-8b", "gptq", 0.0, "8-bit", "zh", "hellaswag", "ru", "acc") == pytest.approx(0.416)
-    assert paper_score("llama3-8b", "dense", 0.0, "dense", "", "arc_easy", "en", "acc") == pytest.approx(0.759)
-    assert paper_score("llama3-8b", "gptq", 0.0, "4-bit", "zh", "hellaswag", "ru", "acc") is None
-    assert paper_score("llama3-8b", "gptq", 0.0, "8-bit", "sw", "mmlu", "sw", "acc") is None
+    names = {"model": "llama3-8b", "method": "gptq", "sparsity": 0.0, "pattern": "8-bit", "metric": "acc"}
+    russian = names | {"calibration": "zh", "task": "hellaswag", "language": "ru"}
+    assert NUMBERS.get(**russian) == pytest.approx(0.416)
+    assert NUMBERS.get(**russian | {"pattern": "4-bit"}) is None
+    assert NUMBERS.get(**names, calibration="sw", task="mmlu", language="sw") is None
+    dense = names | {"method": "dense", "pattern": "dense"}
+    assert NUMBERS.get(**dense, calibration="", task="arc_easy", language="en") == pytest.approx(0.759)
 
 
 def test_the_papers_table_15_is_as_transcribed():
@@ -120,7 +123,10 @@ def test_the_papers_table_15_is_as_transcribed():
             ): row["value"]
             for row in csv.DictReader(lines)
         }
-    found = {(row.calibration, row.task, row.language): f"{100 * row.value:.1f}" for row in table_15().itertuples()}
+    found = {
+        (row.calibration, row.task, row.language): f"{100 * row.value:.1f}"
+        for row in NUMBERS.of("Table 15").itertuples()
+    }
     assert found == given
 
 

@@ -19,6 +19,7 @@ from calibbook.s05_1_subspaces.data import (
     token_changes,
     turned,
 )
+from calibbook.s05_1_subspaces.data_ranks import by_rank
 from calibbook.s05_1_subspaces.figures import all_layers, all_layers_alt, figure_1, figure_1_alt
 from calibbook.s05_1_subspaces.figures_curves import (
     layer_alt,
@@ -29,7 +30,6 @@ from calibbook.s05_1_subspaces.figures_curves import (
     turn_alt,
     turn_curves,
 )
-from calibbook.s05_1_subspaces.ranks import by_rank
 from calibbook.shared.claims import decided, interval, paired, readable
 from calibbook.shared.figure import show
 from calibbook.shared.palette import COLOURS, MARKERS, colour, marker

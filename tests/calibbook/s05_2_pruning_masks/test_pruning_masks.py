@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from frames import SEVEN
 
 from calibbook.s05_2_pruning_masks import claims as claims
-from calibbook.s05_2_pruning_masks import paper as paper_masks
+from calibbook.s05_2_pruning_masks import paper
 from calibbook.s05_2_pruning_masks.data import COMPONENTS, hidden_widths, keeping, similarities
 from calibbook.s05_2_pruning_masks.figures import (
     distances,
@@ -314,7 +314,7 @@ def parsed(table) -> tuple[list[str], dict[str, list[str]]]:
 def test_table_16_has_the_papers_numbers_beside():
     head, rows = parsed(table_16(frame(papers_picture)))
     assert head == ["component", "AR", "DE", "EN", "ES", "RU", "SW", "ZH", "random masks"]
-    assert list(rows) == list(paper_masks.WITHIN)
+    assert list(rows) == list(COMPONENTS.values())
     mean = by_component(frame(papers_picture), "within")["attn.out"]["de", "de"]
     assert rows["attn.out"][1] == f"{mean:.3f} [0.845]"
     assert rows["attn.out"][0] == f"{by_component(frame(papers_picture), 'within')['attn.out']['ar', 'ar']:.3f}"
@@ -337,20 +337,15 @@ def test_the_papers_numbers_stand_beside_its_own_method_alone():
 
 
 def test_the_papers_tables_agree_with_what_its_text_says():
-    assert all(
-        values[language] > paper_masks.WITHIN["attn.out"][language]
-        for name, values in paper_masks.WITHIN.items()
-        for language in paper_masks.LANGUAGES
-        if name != "attn.out"
-    )
-    assert set(paper_masks.WITHIN) - set(paper_masks.BETWEEN) == {"ffn.gate", "ffn.down"}
-    assert all(tuple(values) == paper_masks.PAIRS for values in paper_masks.BETWEEN.values())
-    assert all(
-        0.8 < number < 0.9
-        for table in (paper_masks.WITHIN, paper_masks.BETWEEN)
-        for row in table.values()
-        for number in row.values()
-    )
+    known = paper.NUMBERS.frame
+    assert known["value"].between(0.8, 0.9).all()
+    within, between = (known[known["kind"] == kind] for kind in ("within", "between"))
+    table = within.pivot(index="component", columns="first", values="value")
+    assert (table.drop(index="attn.out") > table.loc["attn.out"]).all(axis=None) and len(table) == 7
+    assert set(table.index) - set(between["component"]) == {"ffn.gate", "ffn.down"}
+    assert (between.groupby("component").size() == 3).all()
+    assert paper.pairs("between") == [("en", "de"), ("zh", "de"), ("zh", "en")]
+    assert paper.pairs("within") == [("de", "de"), ("en", "en"), ("zh", "zh")]
 
 
 def test_every_pair_the_nearest_first():

@@ -5,13 +5,13 @@ languages.
 import numpy as np
 import pandas as pd
 
-from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores, calibrated
-from calibbook.s04_2_downstream_tasks.paper import TARGET_BEST
-from calibbook.s04_2_downstream_tasks.tables import percent, task_name
+from calibbook.s04_2_downstream_tasks.data import Scores, target_columns
+from calibbook.s04_2_downstream_tasks.paper import NUMBERS
+from calibbook.s04_2_downstream_tasks.tables import task_name
 from calibbook.shared.comparison import items_needed, rank_of_target
-from calibbook.shared.frames import BLOCK, METHODS, languages_of, setting
+from calibbook.shared.frames import BLOCK, calibrated, languages_of, method_label, setting
 from calibbook.shared.statistics import diagonal_p_value
-from calibbook.shared.words import in_caption
+from calibbook.shared.words import in_caption, percent
 from calibprune.languages import LANGUAGES
 
 
@@ -42,16 +42,11 @@ def target_ranks(table: pd.DataFrame) -> pd.DataFrame:
     exchanged labels; p: of at least as many columns won (`statistics.diagonal_p_value`).
     """
     lines = rank_lines(table)
-    paper = [
-        {
-            "model": "the paper's Table 2",
-            "method": METHODS[method],
-            "sparsity": "50%",
-            "columns": str(columns),
-            "best": str(best),
-        }
-        for method, (best, columns) in TARGET_BEST.items()
-    ]
+    paper = []
+    for (method, sparsity, pattern), rows in NUMBERS.of("Table 2").groupby(BLOCK[1:], sort=False):
+        counts = rows.set_index("metric")["value"].map("{:.0f}".format)
+        names = {"model": "the paper's Table 2", "method": method_label(method), "sparsity": setting(sparsity, pattern)}
+        paper.append(names | {"columns": counts["columns"], "best": counts["columns that the target language wins"]})
     return pd.DataFrame([*lines, *paper]).fillna("not known") if lines else pd.DataFrame()
 
 
@@ -68,7 +63,7 @@ def rank_lines(table: pd.DataFrame) -> list[dict[str, str]]:
         lines.append(
             {
                 "model": model,
-                "method": METHODS.get(method, method),
+                "method": method_label(method),
                 "sparsity": setting(sparsity, pattern),
                 "columns": str(counts.columns),
             }
@@ -79,30 +74,6 @@ def rank_lines(table: pd.DataFrame) -> list[dict[str, str]]:
             | {"p": f"{p:.2g}"}
         )
     return lines
-
-
-def target_columns(table: pd.DataFrame) -> list[tuple[tuple, list[tuple[str, pd.DataFrame]]]]:
-    """(block, [(language, rows by calibration)]): the columns whose language is a calibration language, of blocks with
-    at least two.
-
-    `best` in the rows is the set that cannot be told from the best, as `rank_of_target` wants it.
-    """
-    found = []
-    for block, rows in calibrated(table).groupby(BLOCK, sort=False):
-        texts = list(dict.fromkeys(rows["calibration"]))
-        columns = [
-            (
-                language,
-                part.set_index("calibration")
-                .loc[texts]
-                .assign(best=part.set_index("calibration").loc[texts, "unbeaten"]),
-            )
-            for (_, language), part in rows.groupby(COLUMN, sort=False)
-            if language in texts
-        ]
-        if columns and len(texts) > 1:
-            found.append((block, columns))
-    return found
 
 
 def items_for_a_point(scores: Scores) -> pd.DataFrame:
@@ -149,7 +120,7 @@ def order_of_languages(table: pd.DataFrame) -> pd.DataFrame:
                         {
                             "task": task_name(task),
                             "model": model,
-                            "method": METHODS.get(method, method),
+                            "method": method_label(method),
                             "sparsity": setting(sparsity, pattern) or "–",
                             "best to worst": ", ".join(order),
                         }

@@ -1,0 +1,151 @@
+"""Tables: every header says what it heads, every sign what it means, and nothing in them is taken for HTML."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from task_items import lines_of, parsed
+
+from calibbook.shared.html import (
+    BEST,
+    MISSING,
+    Cell,
+    Languages,
+    Mark,
+    block_rows,
+    calibration_label,
+    deviation,
+    heat_table,
+    text_table,
+)
+
+WORSE = Mark("▼", "worse")
+ROWS = {1: ("Wanda", Languages(("ar",))), 2: ("Wanda", Languages(("ar", "en"))), 3: ("Dense", "none")}
+COLUMNS = {"p": ("ARC", Languages(("de",))), "q": ("ARC", Languages(("zh",))), "r": ("x < y", Languages(("de",)))}
+CELLS = {
+    (1, "p"): Cell("12.3", 0.0, BEST, "± 0.4", "11.9", "−1 to 1", "a < b"),
+    (1, "q"): Cell("10.0", 1.0, WORSE),
+    (2, "p"): Cell("a < b", left=True),
+    (3, "r"): MISSING._replace(paper="7"),
+}
+
+
+def table(**changes):
+    return heat_table(
+        **{
+            "rows": ROWS,
+            "columns": COLUMNS,
+            "cells": CELLS,
+            "corner": ["Method", "Calibration"],
+            "title": "Table <1>",
+            "note": "Less & more.",
+        }
+        | changes
+    )
+
+
+def test_every_header_has_a_scope_and_heads_as_many_rows_and_columns_as_it_says():
+    soup = parsed(table())
+    assert all(th["scope"] for th in soup.select("th"))
+    first, second = soup.select("thead tr")
+    assert [(th.text, th["scope"], th.get("rowspan") or th.get("colspan")) for th in first.select("th")] == [
+        ("Method", "col", "2"),
+        ("Calibration", "col", "2"),
+        ("ARC", "colgroup", "2"),
+        ("x < y", "colgroup", "1"),
+    ]
+    assert [th.text for th in second.select("th")] == ["DE", "ZH", "DE"]
+    assert [(th.text, th["rowspan"]) for th in soup.select("th[scope=rowgroup]")] == [("Wanda", "2"), ("Dense", "1")]
+    assert [th.text for th in soup.select("th[scope=row]")] == ["AR", "AR+EN", "none"]
+    assert [tag["title"] for tag in soup.select("tbody abbr")] == ["Arabic", "Arabic", "English"]
+    assert len(soup.select("tbody")) == 2 and {len(row.select("td")) for row in soup.select("tbody tr")} == {3}
+
+
+def test_without_shared_headers_there_is_one_line_of_them_and_no_group():
+    soup = parsed(table(rows={1: ("a",)}, columns={"p": ("b",)}, corner=["of"]))
+    assert [th.text for th in soup.select("thead th")] == ["of", "b"] and not soup.select("[rowspan], [colspan]")
+
+
+def test_a_table_has_a_caption_and_scrolls_by_keyboard_in_a_region_of_its_name():
+    soup = parsed(table())
+    region = soup.select_one("div[role=region]")
+    assert region["tabindex"] == "0" and region["aria-label"] == "Table <1>"
+    assert soup.caption.text == "Table <1>. Less & more." and soup.caption.strong.text == "Table <1>."
+
+
+def test_a_cell_shows_its_value_and_what_is_known_beside():
+    cells = lines_of(parsed(table()))
+    best, marked, missing = cells["Wanda", "AR"]
+    assert best.text == "12.3 ★ ± 0.4 [11.9]−1 to 1" and best.strong.text == "12.3"
+    assert best["class"] == ["best"] and best["title"] == "a < b" and "background-color: #00224e" in best["style"]
+    assert [small.text for small in best.select("small")] == ["± 0.4", "[11.9]", "−1 to 1"]
+    assert marked.text == "10.0 ▼" and marked.span["aria-label"] == "worse" and not marked.get("class")
+    assert missing.span["aria-label"] == "not measured" and not missing.get("style")
+    assert cells["Wanda", "AR+EN"][0].text == "a < b" and cells["Wanda", "AR+EN"][0]["class"] == ["text"]
+    assert cells["Dense", "none"][2].text == "– [7]"
+
+
+def test_the_same_table_as_plain_text():
+    lines = table().plain.splitlines()
+    assert lines[0] == "Table <1>. Less & more." and lines[1].split() == (
+        ["Method", "Calibration", "ARC", "DE", "ARC", "ZH", "x", "<", "y", "DE"]
+    )
+    assert lines[2].split() == ["Wanda", "AR", *["12.3", "★", "±", "0.4", "[11.9]", "−1", "to", "1"], "10.0", "▼", "–"]
+    assert len(lines) == 5 and repr(table()) == table().plain
+
+
+def test_a_table_without_rows_says_so():
+    shown = table(rows={})
+    assert parsed(shown).select_one("td").text == "none" and shown.plain == "Table <1>: none"
+
+
+def frame(models=("a",), settings=((0.5, "unstructured"),), methods=("wanda",)):
+    rows = [(model, "dense", 0.0, "dense", "") for model in models]
+    rows += [
+        (model, method, *setting, text)
+        for model in models
+        for method in methods
+        for setting in settings
+        for text in ("zh", "ar")
+    ]
+    return pd.DataFrame(rows, columns=["model", "method", "sparsity", "pattern", "calibration"])
+
+
+def test_model_and_sparsity_head_rows_only_where_there_are_several():
+    corner, rows = block_rows(frame())
+    assert corner == ["Method", "Calibration"]
+    assert rows["a", "wanda", 0.5, "unstructured", "zh"] == ("Wanda", Languages(("zh",)))
+    assert next(iter(rows.values())) == ("Dense", "none")
+    corner, rows = block_rows(frame(("a", "b"), ((0.5, "unstructured"), (0.5, "2:4"))))
+    assert corner == ["Model", "Method", "Sparsity", "Calibration"]
+    assert rows["b", "wanda", 0.5, "2:4", "zh"] == ("b", "Wanda", "2:4", Languages(("zh",)))
+    assert rows["b", "dense", 0.0, "dense", ""] == ("b", "Dense", "–", "none")
+
+
+def test_rows_of_a_block_come_as_they_are_or_in_order_and_unknown_methods_by_their_own_name():
+    _, rows = block_rows(frame(methods=("unheard_of",)))
+    assert [labels[0] for labels in rows.values()] == ["Dense", "unheard_of", "unheard_of"]
+    assert [key[-1] for key in rows] == ["", "zh", "ar"]
+    assert [key[-1] for key in block_rows(frame(), order=str)[1]] == ["", "ar", "zh"]
+
+
+def test_labels_of_calibrations():
+    assert [str(calibration_label(name)) for name in ("", "ar", "ar+en")] == ["none", "AR", "AR+EN"]
+    assert str(Languages(("zh", "xx"), "–")) == "ZH–xx" and "<abbr" not in Languages(("xx",)).html()
+
+
+@pytest.mark.parametrize(("sd", "text"), [(np.nan, ""), (0.001, "± <0.1"), (0.0, "± 0.0"), (0.26, "± 0.3")])
+def test_a_deviation_is_zero_only_if_it_is(sd, text):
+    assert deviation(sd) == text
+
+
+def test_text_table_escapes_heads_its_rows_and_says_when_it_is_empty():
+    soup = parsed(text_table(pd.DataFrame({"a<b": ["x&y"], "v": [0.12345], "m": [None]}), "Title", "Note"))
+    assert soup.select_one("thead th").text == "a<b" and soup.select_one("tbody th[scope=row]").text == "x&y"
+    assert [td.text for td in soup.select("td")] == ["0.123", "–"]
+    assert soup.caption.text == "Title. Note"
+    assert parsed(text_table(pd.DataFrame(), "Title")).select_one("td").text == "none"
+
+
+def test_text_table_keeps_rows_and_columns_of_the_same_name_apart():
+    soup = parsed(text_table(pd.DataFrame([["a", 1, 2], ["a", 3, 4]], columns=["of", "x", "x"]), "Title"))
+    assert [[td.text for td in row.select("td")] for row in soup.select("tbody tr")] == [["1", "2"], ["3", "4"]]
