@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from calibbook.shared.comparison import best_calibrations, holm
-from calibbook.shared.frames import BLOCK, Metric, in_order, shade
+from calibbook.shared.frames import BLOCK, Block, Metric, in_order, shade
 from calibbook.shared.statistics import ALPHA, share_interval
 
 TASK_METRICS = {"acc": "accuracy", "acc_norm": "length-normalised accuracy", "f1": "F1", "em": "exact match"}
@@ -48,14 +48,14 @@ class Column(NamedTuple):
     metric: str
 
     @property
-    def block(self) -> tuple:
-        return self[:4]
+    def block(self) -> Block:
+        return Block(*self[:4])
 
     @property
     def where(self) -> tuple[str, str]:
         return self.task, self.language
 
-    def of(self, block: tuple) -> "Column":
+    def of(self, block: Block) -> "Column":
         """The same column of another model, method and sparsity."""
         return Column(*block, *self[4:])
 
@@ -148,11 +148,6 @@ def enough_resamples(comparisons: int) -> int:
 def tasks_of(table: pd.DataFrame) -> list[str]:
     """Task families in order of appearance."""
     return list(dict.fromkeys(table["task"]))
-
-
-def calibrated(table: pd.DataFrame, mixtures: bool = False) -> pd.DataFrame:
-    """The rows of models calibrated in a single language, or in several."""
-    return table[(table["calibration"] != "") & (table["calibration"].str.contains("+", regex=False) == mixtures)]
 
 
 def over_texts(by_text: Mapping[str, np.ndarray], names) -> np.ndarray:

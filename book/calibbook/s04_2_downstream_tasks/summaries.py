@@ -5,13 +5,13 @@ languages.
 import numpy as np
 import pandas as pd
 
-from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores, calibrated
+from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores
 from calibbook.s04_2_downstream_tasks.paper import TARGET_BEST
-from calibbook.s04_2_downstream_tasks.tables import percent, task_name
+from calibbook.s04_2_downstream_tasks.tables import task_name
 from calibbook.shared.comparison import items_needed, rank_of_target
-from calibbook.shared.frames import BLOCK, METHODS, languages_of, setting
+from calibbook.shared.frames import BLOCK, METHODS, calibrated, languages_of, setting
 from calibbook.shared.statistics import diagonal_p_value
-from calibbook.shared.words import in_caption
+from calibbook.shared.words import in_caption, percent
 from calibprune.languages import LANGUAGES
 
 

@@ -12,7 +12,7 @@ from calibbook.s04_2_downstream_tasks.paper import paper_score
 from calibbook.shared.colours import colours
 from calibbook.shared.frames import BLOCK, languages_of, participle, treatment
 from calibbook.shared.html import MISSING, Html, block_header, deviation, language_header, varying_levels, wrap
-from calibbook.shared.words import fixed, in_caption, listed
+from calibbook.shared.words import in_caption, listed, percent
 
 BEST = '<span role="img" aria-label="significantly better than every other calibration of this column">★</span>'
 UNBEATEN = '<span role="img" aria-label="not significantly worse than the best of this column">≈</span>'
@@ -85,10 +85,6 @@ def measure(rows: pd.DataFrame) -> str:
     ]
     words = f"{listed(parts)} in percent"
     return words[0].upper() + words[1:]
-
-
-def percent(fraction: float) -> str:
-    return fixed(100 * fraction)
 
 
 def cell(row, intervals: bool = False) -> str:

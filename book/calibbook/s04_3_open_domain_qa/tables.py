@@ -6,10 +6,11 @@ import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import A_SCORE
 from calibbook.s04_2_downstream_tasks.paper import quoted, table_3
-from calibbook.s04_2_downstream_tasks.tables import caption, cell, column_header, percent, task_name, wide
+from calibbook.s04_2_downstream_tasks.tables import caption, cell, column_header, task_name, wide
 from calibbook.shared.colours import colours
 from calibbook.shared.frames import METHODS, calibration_rank, languages_of, setting, shade
 from calibbook.shared.html import MISSING, Html, language_header, wrap
+from calibbook.shared.words import percent
 
 UNKNOWN = '<td><span role="img" aria-label="not known">?</span></td>'
 PAPER = {"llama3-8b": "the paper: Llama-3 8B, MKQA", "aya23-8b": "the paper: Aya-23 8B, MKQA"}

@@ -7,13 +7,13 @@ from html import escape
 import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import A_SCORE, COLUMN, Scores, mean_and_variance
-from calibbook.s04_2_downstream_tasks.tables import column_header, measure, percent
+from calibbook.s04_2_downstream_tasks.tables import column_header, measure
 from calibbook.s04_4_multiple_languages.data import ENGLISH, TARGET, WITH_ENGLISH, setups
 from calibbook.shared.colours import colours
 from calibbook.shared.frames import BLOCK, in_order, languages_of, setting, shade
 from calibbook.shared.html import MISSING, Html, block_header, language_header, varying_levels, wrap
 from calibbook.shared.statistics import ALPHA
-from calibbook.shared.words import in_caption, listed, signed
+from calibbook.shared.words import in_caption, listed, percent, signed
 
 MARKS = {
     True: '<span role="img" aria-label="significantly better than the reference">▲</span>',

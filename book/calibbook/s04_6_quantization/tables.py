@@ -7,14 +7,14 @@ from html import escape
 
 import pandas as pd
 
-from calibbook.s04_2_downstream_tasks.data import A_SCORE, COLUMN, Scores, calibrated, compare, tasks_of
+from calibbook.s04_2_downstream_tasks.data import A_SCORE, COLUMN, Scores, compare, tasks_of
 from calibbook.s04_2_downstream_tasks.paper import table_15
 from calibbook.s04_2_downstream_tasks.summaries import order_of_languages, rank_lines
-from calibbook.s04_2_downstream_tasks.tables import column_header, percent
+from calibbook.s04_2_downstream_tasks.tables import column_header
 from calibbook.shared.colours import colours
-from calibbook.shared.frames import BLOCK, METHODS, in_order, languages_of, shade
+from calibbook.shared.frames import BLOCK, METHODS, calibrated, in_order, languages_of, shade
 from calibbook.shared.html import MISSING, Html, language_header, wrap
-from calibbook.shared.words import listed, signed
+from calibbook.shared.words import listed, percent, signed
 from calibprune.schemes import Grid
 
 TABLES = {"4-bit": "Table 14", "8-bit": "Table 15"}

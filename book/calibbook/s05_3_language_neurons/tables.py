@@ -1,4 +1,4 @@
-"""The tables of Section 5.3: what pruning keeps of a model's neurons, and the claims in words."""
+"""The tables of Section 5.3: what pruning keeps of a model's neurons, and its claims over all calibrations."""
 
 from html import escape
 from typing import NamedTuple
@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from calibbook.shared.claims import readable
 from calibbook.shared.colours import colours
 from calibbook.shared.frames import BLOCK, METHODS, blocks, languages_of, square
 from calibbook.shared.html import DIRECTION, MISSING, STAR, Html, block_header, language_header, varying_levels, wrap
@@ -75,11 +74,6 @@ def _cell(value: float, shade: float, best: bool, shape: Shape) -> str:
         return f"<td>{text}</td>"
     background, ink = colours(shade)
     return f'<td style="background-color: {background}; color: {ink}">{text}</td>'
-
-
-def claim_table(claims: pd.DataFrame) -> pd.DataFrame:
-    """Claims of `neuron_claims` in words, with the number of neurons that each is about."""
-    return readable(claims).rename(columns={"languages": "neurons"})
 
 
 def summary(claims: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 Tables, figures and claims all start from `summarize`, so a number, its order, its shade and its mark are decided once.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +13,23 @@ from calibbook.shared.words import listed
 from calibprune.errors import ParameterError, one_of
 from calibprune.languages import LANGUAGES
 
+
+class Block(NamedTuple):
+    """A model that was pruned or quantized by one method to one setting: what the rows of a table are grouped by."""
+
+    model: str
+    method: str
+    sparsity: float
+    pattern: str
+
+    @property
+    def dense(self) -> "Block":
+        """The model itself, neither pruned nor quantized."""
+        return Block(self.model, "dense", 0.0, "dense")
+
+
 MODEL_SETTING = ["model", "sparsity", "pattern"]
-BLOCK = ["model", "method", "sparsity", "pattern"]
+BLOCK = list(Block._fields)
 ROW = [*BLOCK, "calibration"]
 
 
@@ -55,6 +71,17 @@ def calibration_rank(calibration: str) -> tuple:
     order = list(LANGUAGES)
     parts = [part for part in calibration.split("+") if part]
     return len(parts), [order.index(part) if part in order else len(order) for part in parts], calibration
+
+
+def is_mixture(calibration: str) -> bool:
+    """Whether a calibration is in several languages, as "de+en" is."""
+    return "+" in calibration
+
+
+def calibrated(rows: pd.DataFrame, mixtures: bool = False) -> pd.DataFrame:
+    """The rows of models calibrated in a single language, or in several."""
+    mixed = rows["calibration"].map(is_mixture).astype(bool)
+    return rows[(rows["calibration"] != "") & (mixed == mixtures)]
 
 
 def setting(sparsity: float, pattern: str) -> str:
@@ -172,9 +199,10 @@ def shade(summary: pd.DataFrame, metric: Metric) -> pd.Series:
     return place.where(summary["method"] != "dense")
 
 
-def blocks(summary: pd.DataFrame):
-    """Yield (model, method, sparsity, pattern), rows; in order, the dense model included."""
-    yield from summary.groupby(BLOCK, sort=False)
+def blocks(rows: pd.DataFrame) -> Iterator[tuple[Block, pd.DataFrame]]:
+    """Yield a Block and its rows; in order, the dense model included."""
+    for block, mine in rows.groupby(BLOCK, sort=False):
+        yield Block(*block), mine
 
 
 def square(rows: pd.DataFrame, column: str = "mean") -> pd.DataFrame:
