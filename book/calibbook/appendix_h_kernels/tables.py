@@ -13,7 +13,7 @@ from calibbook.appendix_h_kernels.comparisons import COMPARISONS, TARGETS, Compa
 from calibbook.appendix_h_kernels.counts import Count, Peak, Shape, stages, steps
 from calibbook.appendix_h_kernels.results import NOT_MEASURED, Machine, as_asked, missing, verdict
 from calibbook.checkout import ROOT
-from calibbook.shared.words import fixed, listed
+from calibbook.shared.words import duration, fixed, listed
 
 KERNELS = ROOT / "calibprune" / "kernels"
 
@@ -143,12 +143,6 @@ def kernels(folder: Path = KERNELS) -> pd.DataFrame:
 def power(value: float) -> str:
     """A large number as text."""
     return fixed(value, decimals=0)
-
-
-def duration(seconds: float) -> str:
-    """`17.1 s`, `3.65 ms`, `17 µs`: three digits, or whole units from a thousand on."""
-    unit, size = next(((unit, size) for unit, size in (("s", 1), ("ms", 1e-3)) if seconds >= size), ("µs", 1e-6))
-    return f"{seconds / size:,.0f} {unit}" if seconds / size >= 1000 else f"{seconds / size:.3g} {unit}"
 
 
 def _gpu_peaks() -> pd.DataFrame:

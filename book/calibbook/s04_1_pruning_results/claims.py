@@ -4,17 +4,16 @@ A claim is `held`, `not held` or `undecided`. Claims about the diagonal compare 
 evaluation languages that are among them; mixtures and magnitude pruning take no part.
 """
 
-from dataclasses import asdict, fields
-
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
 from calibbook.s04_1_pruning_results.claims_off_diagonal import russian_for_chinese
-from calibbook.s04_1_pruning_results.data import gains, squares
-from calibbook.shared.claims import Claim, ends
+from calibbook.s04_1_pruning_results.data import gained, gains, squares
+from calibbook.shared.claims import Claim, claims_frame, counted
 from calibbook.shared.frames import METRICS, measured, sources
-from calibbook.shared.statistics import ALPHA, diagonal_p_value, least_p_value, mean_interval, share_interval
+from calibbook.shared.statistics import ALPHA, diagonal_p_value, least_p_value, mean_interval
+from calibbook.shared.verdicts import decided, judged
 
 TARGET_IS_BEST = "calibrating in the target language is best"
 TARGET_IS_BETTER = "calibrating in the target language beats the average other language"
@@ -34,25 +33,15 @@ def target_is_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]
         target = table.index.get_indexer(table.columns)
         n, hits = len(target), int(best[target, np.arange(len(target))].sum())
         p = diagonal_p_value(best, target)
-        if least_p_value(*best.shape) > ALPHA:
-            verdict, note = "undecided", "too few languages to tell from chance"
-        elif 2 * hits <= n:
-            verdict, note = "not held", ""
-        else:
-            verdict, note = ("held", "") if p <= ALPHA else ("undecided", "one language wins several columns")
-        claims.append(
-            Claim(
-                TARGET_IS_BEST,
-                **names,
-                what=f"{hits} of {n} columns",
-                statistic=hits / n,
-                **ends(share_interval(hits, n)),
-                p=p,
-                n=n,
-                verdict=verdict,
-                note=note,
-            )
+        verdict = judged(
+            2 * hits > n,
+            2 * hits <= n,
+            p=p,
+            least_p=least_p_value(*best.shape),
+            because={"undecided": "one language wins several columns"},
         )
+        what = f"{hits} of {n} columns"
+        claims.append(Claim(TARGET_IS_BEST, **names, what=what, **counted(hits, n), p=p, n=n, **verdict))
     return claims
 
 
@@ -69,21 +58,13 @@ def target_is_better(frame: pd.DataFrame, metric: str, source: str) -> list[Clai
         table = gains(means, metric)
         advantages = np.array([table.loc[c, c] - table.drop(index=c)[c].mean() for c in table.columns])
         low, high = mean_interval(advantages)
-        verdict = "held" if low > 0 else "not held" if high < 0 else "undecided"
-        few = len(advantages) < 4
-        ratio = METRICS[metric].lower_is_better
-        shown = [100 * -np.expm1(-x) if ratio else x for x in (advantages.mean(), low, high)]
         claims.append(
             Claim(
                 TARGET_IS_BETTER,
                 **names,
-                what="percent lower" if ratio else "dB higher",
-                statistic=float(shown[0]),
-                **ends(shown[1:]),
-                p=np.nan,
+                **gained(float(advantages.mean()), low, high, metric),
                 n=len(advantages),
-                verdict="undecided" if few else verdict,
-                note="too few languages" if few else "",
+                **decided(low, high, languages=len(advantages)),
             )
         )
     return claims
@@ -105,28 +86,19 @@ def no_single_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]
         behind = table.max() - table
         noise = np.sqrt(variance + [variance.loc[winner, c] for c, winner in table.idxmax().items()])
         beaten = behind.gt(norm.isf(ALPHA / n) * noise.fillna(0)).any(axis=1)
-        if rows ** (1.0 - n) > ALPHA:
-            verdict, note = "undecided", "too few languages to tell from chance"
-        elif wins.max() == n:
-            verdict, note = "not held", f"{wins.idxmax()} is best everywhere"
-        else:
-            verdict = "held" if beaten.all() else "undecided"
-            note = "" if beaten.all() else f"within uncertainty: {', '.join(beaten.index[~beaten])}"
-        if variance.isna().all(axis=None) and verdict == "held":
-            note = "read off the table: one draw and no standard error"
-        claims.append(
-            Claim(
-                NO_SINGLE_BEST,
-                **names,
-                what=f"{wins.idxmax()} wins {wins.max()} of {n}",
-                statistic=float(wins.max() / n),
-                **ends(share_interval(int(wins.max()), n)),
-                p=np.nan,
-                n=n,
-                verdict=verdict,
-                note=note,
-            )
+        unknown = variance.isna().all(axis=None)
+        verdict = judged(
+            bool(beaten.all()),
+            wins.max() == n,
+            least_p=rows ** (1.0 - n),
+            because={
+                "held": "read off the table: one draw and no standard error" if unknown else "",
+                "not held": f"{wins.idxmax()} is best everywhere",
+                "undecided": f"within uncertainty: {', '.join(beaten.index[~beaten])}",
+            },
         )
+        what = f"{wins.idxmax()} wins {wins.max()} of {n}"
+        claims.append(Claim(NO_SINGLE_BEST, **names, what=what, **counted(int(wins.max()), n), n=n, **verdict))
     return claims
 
 
@@ -141,4 +113,4 @@ def section_4_1(frame: pd.DataFrame) -> pd.DataFrame:
                 claims += test(frame, metric, source)
         if "perplexity" in metrics:
             claims += russian_for_chinese(frame, source)
-    return pd.DataFrame([asdict(claim) for claim in claims], columns=[field.name for field in fields(Claim)])
+    return claims_frame(claims)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
-from calibbook.s04_1_pruning_results.data import gains, squares
+from calibbook.s04_1_pruning_results.data import gained, gains, squares
 from calibbook.shared.claims import Claim
 from calibbook.shared.frames import METHODS, METRICS
-from calibbook.shared.statistics import ALPHA
+from calibbook.shared.statistics import normal_interval
+from calibbook.shared.verdicts import decided
 
 RUSSIAN_FOR_CHINESE = "evaluated on Chinese, Russian calibration beats Chinese"
 
@@ -16,7 +16,7 @@ def russian_for_chinese(frame: pd.DataFrame, source: str) -> list[Claim]:
     """The exception the paper names (Wanda, perplexity, Llama-3 8B), on the models at hand.
 
     The statistic is the percent by which Russian calibration lowers perplexity on Chinese, its interval the normal one
-    of a log ratio; undecided where it covers zero, is not known, or the languages were not run.
+    of a log ratio; undecided where it covers zero or is not known. Nothing where the languages were not run.
     """
     claims = []
     for names, means, variances in squares(frame, "perplexity", source):
@@ -25,18 +25,8 @@ def russian_for_chinese(frame: pd.DataFrame, source: str) -> list[Claim]:
         russian, chinese = means.loc["ru", "zh"], means.loc["zh", "zh"]
         ratio = np.log(chinese / russian)
         noise = np.sqrt(variances.loc["ru", "zh"] / russian**2 + variances.loc["zh", "zh"] / chinese**2)
-        low, high = ratio - norm.isf(ALPHA / 2) * noise, ratio + norm.isf(ALPHA / 2) * noise
-        claims.append(
-            Claim(
-                RUSSIAN_FOR_CHINESE,
-                **names,
-                what="percent lower",
-                **dict(zip(("statistic", "low", "high"), 100 * -np.expm1(-np.array([ratio, low, high])), strict=True)),
-                p=np.nan,
-                n=1,
-                verdict="held" if low > 0 else "not held" if high < 0 else "undecided",
-            )
-        )
+        ends = normal_interval(ratio, noise)
+        claims.append(Claim(RUSSIAN_FOR_CHINESE, **names, **gained(ratio, *ends, "perplexity"), n=1, **decided(*ends)))
     return claims
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from calibbook.shared.colours import COLOURS, colours
 from calibbook.shared.figure import block_title
-from calibbook.shared.frames import BLOCK, METRICS, blocks, in_order, square, summarize
+from calibbook.shared.frames import BLOCK, METRICS, blocks, in_order, is_mixture, square, summarize
 from calibbook.shared.words import fixed, listed, number_style
 from calibprune.errors import ParameterError
 
@@ -95,7 +95,7 @@ def layer_means(frame: pd.DataFrame, metric: str, source: str) -> pd.DataFrame:
         & (frame["source"] == source)
         & frame["layer"].notna()
         & (frame["component"] == "")
-        & ~frame["calibration"].str.contains("+", regex=False)
+        & ~frame["calibration"].map(is_mixture).astype(bool)
     ]
     if rows.empty:
         raise ParameterError(f"no {metric} by layer on {source!r} in these records: prune and measure a model first")

@@ -1,18 +1,20 @@
 """The claims of the paper's Section 4.2, each tested on the records; those about the target language are here, the
-others in task_factors.
+others in claims_factors and claims_order.
 """
 
 import numpy as np
 import pandas as pd
 
 from calibbook.s04_1_pruning_results.claims import TARGET_IS_BETTER
-from calibbook.s04_2_downstream_tasks import claims_factors as task_factors
+from calibbook.s04_2_downstream_tasks import claims_factors
 from calibbook.s04_2_downstream_tasks.claims_order import english_is_strongest, order_changes
 from calibbook.s04_2_downstream_tasks.data import Scores, target_columns
-from calibbook.s04_2_downstream_tasks.effects import GAIN, counted, effect, languages_in, names
-from calibbook.s04_2_downstream_tasks.tables import percent, task_name
-from calibbook.shared.claims import Claim, claims_frame
+from calibbook.s04_2_downstream_tasks.effects import columns_in_words, effect, languages_in, tasks_in_words
+from calibbook.s04_2_downstream_tasks.tables import task_name
+from calibbook.shared.claims import Claim, claims_frame, counted, names
 from calibbook.shared.statistics import ALPHA, diagonal_p_value, least_p_value, share_interval
+from calibbook.shared.verdicts import GAIN, judged
+from calibbook.shared.words import percent
 
 LANGUAGE_MATTERS = "the calibration language changes what is left in a task"
 TARGET_NOT_RELIABLE = "the target language is not reliably the best to calibrate in"
@@ -31,15 +33,16 @@ def language_matters(table: pd.DataFrame) -> list[Claim]:
         worst, best = (
             f"{pick} {percent(rows.loc[pick, 'mean'])}" for pick in (rows["mean"].idxmin(), rows["mean"].idxmax())
         )
+        note = f"widest in {task_name(rows['task'].iloc[0])} {rows['language'].iloc[0]}: {worst}, {best}"
         claims.append(
             Claim(
                 LANGUAGE_MATTERS,
-                **names(block, table),
-                **counted(len(clear), len(columns), ""),
+                **names(block, metric=tasks_in_words(table)),
+                what=columns_in_words(len(clear), len(columns)),
+                **counted(len(clear), len(columns)),
                 p=float(min(rows["p_holm"].min() for _, rows in gaps)),
                 n=languages_in(targets(columns)),
-                verdict="held" if clear else "undecided",
-                note=f"widest in {task_name(rows['task'].iloc[0])} {rows['language'].iloc[0]}: {worst}, {best}",
+                **judged(bool(clear), note=note),
             )
         )
     return claims
@@ -62,12 +65,12 @@ def target_not_reliable(table: pd.DataFrame) -> list[Claim]:
         claims.append(
             Claim(
                 TARGET_NOT_RELIABLE,
-                **names(block, table),
-                **counted(hits, len(columns), f" won, significantly behind in {worse}"),
+                **names(block, metric=tasks_in_words(table)),
+                what=f"{columns_in_words(hits, len(columns))} won, significantly behind in {worse}",
+                **counted(hits, len(columns)),
                 p=p,
                 n=languages_in(targets(columns)),
-                verdict="held" if worse else "not held" if wins else "undecided",
-                note="" if worse or wins else "no column tells it from the best",
+                **judged(worse > 0, wins and not worse, because={"undecided": "no column tells it from the best"}),
             )
         )
     return claims
@@ -86,22 +89,23 @@ def target_is_reasonable(table: pd.DataFrame) -> list[Claim]:
         )
         hits = int(fine[target, np.arange(len(target))].sum())
         p = diagonal_p_value(fine, target)
-        if least_p_value(fine.shape[0], len(set(target))) > ALPHA:
-            verdict, note = "undecided", "too few languages to tell from chance"
-        elif 2 * hits <= len(columns):
-            verdict, note = "not held", ""
-        else:
-            verdict, note = ("held", "") if p <= ALPHA else ("undecided", "other languages do as well")
-        expected = f", by chance {fine.mean(axis=0).sum():.1f}"
+        verdict = judged(
+            2 * hits > len(columns),
+            2 * hits <= len(columns),
+            p=p,
+            least_p=least_p_value(fine.shape[0], len(set(target))),
+            because={"undecided": "other languages do as well"},
+        )
+        by_chance = fine.mean(axis=0).sum()
         claims.append(
             Claim(
                 TARGET_IS_REASONABLE,
-                **names(block, table),
-                **counted(hits, len(columns), expected),
+                **names(block, metric=tasks_in_words(table)),
+                what=f"{columns_in_words(hits, len(columns))}, by chance {by_chance:.1f}",
+                **counted(hits, len(columns)),
                 p=p,
                 n=languages_in(targets(columns)),
-                verdict=verdict,
-                note=note,
+                **verdict,
             )
         )
     return claims
@@ -117,7 +121,7 @@ def target_is_better(table: pd.DataFrame) -> list[Claim]:
             column: rows.loc[column[1], "mean"] - rows["mean"].drop(column[1]).mean()
             for column, (_, rows) in zip(targets(columns), columns, strict=True)
         }
-        claims.append(effect(TARGET_IS_BETTER, names(block, table), gains, GAIN))
+        claims.append(effect(TARGET_IS_BETTER, names(block, metric=tasks_in_words(table)), gains, GAIN))
     return claims
 
 
@@ -135,9 +139,11 @@ def matrix(columns, wanted) -> tuple[np.ndarray, np.ndarray]:
 
 
 def section_4_2(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
-    """Every claim of the section, one row a Claim. `table` is `task_scores.compare(scores)`."""
+    """Every claim of the section, one row a Claim; none without scores. `table` is `data.compare(scores)`."""
+    if table.empty:
+        return claims_frame([])
     claims = (
         language_matters(table) + target_not_reliable(table) + target_is_reasonable(table) + target_is_better(table)
     )
-    claims += english_is_strongest(table, scores) + order_changes(table, scores) + task_factors.claims(table, scores)
+    claims += english_is_strongest(table, scores) + order_changes(table, scores) + claims_factors.claims(table, scores)
     return claims_frame(claims)

@@ -2,29 +2,19 @@
 the records at hand.
 """
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores, calibrated, enough_resamples, over_texts
-from calibbook.s04_2_downstream_tasks.effects import (
-    ANY,
-    GAIN,
-    LOSS,
-    NO_GAIN,
-    Expected,
-    effect,
-    languages_in,
-    names,
-    undecided,
-)
-from calibbook.shared.claims import Claim
+from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores, enough_resamples, over_texts
+from calibbook.s04_2_downstream_tasks.effects import effect, languages_in, tasks_in_words
+from calibbook.shared.claims import Claim, names
 from calibbook.shared.comparison import holm, paired_bootstrap
-from calibbook.shared.frames import BLOCK
+from calibbook.shared.frames import Block, blocks, calibrated, is_mixture
 from calibbook.shared.statistics import ALPHA
+from calibbook.shared.verdicts import ANY, GAIN, LOSS, NO_GAIN, TOO_FEW, Expected, judged
 from calibprune.languages import LANGUAGES
 
 NO_BENEFIT_FROM_OUTLIER = "calibrating in an outlier, Swahili, brings the other languages no benefit"
@@ -42,7 +32,7 @@ RELATED: dict[str, Callable[[str], str]] = {
 
 def squares(table: pd.DataFrame):
     """Yield (block, means [calibration, (task, language)]) of the blocks with several single calibration languages."""
-    for block, rows in calibrated(table).groupby(BLOCK, sort=False):
+    for block, rows in blocks(calibrated(table)):
         means = rows.pivot(index="calibration", columns=COLUMN, values="mean")
         if len(means) > 1:
             yield block, means
@@ -67,10 +57,11 @@ def chinese(table: pd.DataFrame) -> list[Claim]:
 def _one_calibration(table: pd.DataFrame, text: str, claim: str, expected: Expected) -> list[Claim]:
     found = []
     for block, means in squares(table):
+        where = names(block, metric=tasks_in_words(table))
         others = means[[column for column in means if column[1] != text]]
         rests = {column: without(others[column], text, column[1]) for column in others}
         if text not in means.index or not any(map(len, rests.values())):
-            found.append(undecided(claim, names(block, table), f"{LANGUAGES[text].name} was not run beside two others"))
+            found.append(Claim(claim, **where, what=f"{LANGUAGES[text].name} was not run beside two others"))
             continue
         gains = {column: others.loc[text, column] - rest.mean() for column, rest in rests.items() if len(rest)}
         last = int((others.rank(method="max").loc[text] <= 2).sum())
@@ -78,7 +69,7 @@ def _one_calibration(table: pd.DataFrame, text: str, claim: str, expected: Expec
             f"last or last but one in {last} of {others.shape[1]} columns, by chance "
             f"{2 / len(others) * others.shape[1]:.1f}"
         )
-        found.append(effect(claim, names(block, table), gains, expected, note=note))
+        found.append(effect(claim, where, gains, expected, note=note))
     return found
 
 
@@ -91,6 +82,7 @@ def similar_language(table: pd.DataFrame, relation: str) -> list[Claim]:
     claim, related = NO_BENEFIT_FROM_SIMILAR.format(relation), RELATED[relation]
     found = []
     for block, means in squares(table):
+        where = names(block, metric=tasks_in_words(table))
         gains = {}
         for column in means:
             rest = without(means[column], column[1])
@@ -98,9 +90,9 @@ def similar_language(table: pd.DataFrame, relation: str) -> list[Claim]:
             if 0 < alike.sum() < len(rest):
                 gains[column] = rest[alike].mean() - rest[~alike].mean()
         if gains:
-            found.append(effect(claim, names(block, table), gains, NO_GAIN))
+            found.append(effect(claim, where, gains, NO_GAIN))
         else:
-            found.append(undecided(claim, names(block, table), "too few languages"))
+            found.append(Claim(claim, **where, what=TOO_FEW))
     return found
 
 
@@ -113,7 +105,8 @@ def spread_by_method(table: pd.DataFrame) -> list[Claim]:
     for one, other in _pairs(spreads, ("wanda", "sparsegpt")):
         values = ((spreads[other] - spreads[one]) / 100).dropna().to_dict()
         note = f"{spreads[other].mean():.1f} against {spreads[one].mean():.1f} points"
-        found.append(effect(SPREAD, names(one, table, method="both"), values, GAIN, note=note))
+        where = names(one, metric=tasks_in_words(table), method="both")
+        found.append(effect(SPREAD, where, values, GAIN, note=note))
     return found
 
 
@@ -123,15 +116,14 @@ def methods(table: pd.DataFrame, scores: Scores) -> list[Claim]:
     That no method is best everywhere is held where each is significantly ahead somewhere (Holm over the columns), not
     held where one is and is never behind.
     """
-    blocks = {column.block for column in scores}
     found = []
-    for wanda, sparsegpt in _pairs(dict.fromkeys(blocks), ("wanda", "sparsegpt")):
-        where = names(wanda, table, method="both")
+    for wanda, sparsegpt in _pairs(dict.fromkeys(column.block for column in scores), ("wanda", "sparsegpt")):
+        where = names(wanda, metric=tasks_in_words(table), method="both")
         shared = [column for column in scores if column.block == wanda and column.of(sparsegpt) in scores]
         compared = {}
         for column in shared:
             sides = [scores[column.of(block)] for block in (sparsegpt, wanda)]
-            texts = [text for text in sides[0] if text in sides[1] and "+" not in text]
+            texts = [text for text in sides[0] if text in sides[1] and not is_mixture(text)]
             compared[column.where] = paired_bootstrap(
                 *(over_texts(side, texts) for side in sides), enough_resamples(len(shared))
             )
@@ -145,16 +137,14 @@ def methods(table: pd.DataFrame, scores: Scores) -> list[Claim]:
                 **where,
                 what=f"significantly ahead: SparseGPT in {ahead}, Wanda in {behind} of {len(gains)} columns",
                 statistic=100 * ahead / len(gains),
-                low=math.nan,
-                high=math.nan,
                 p=float(p.min()),
                 n=languages_in(gains),
-                verdict="held" if ahead and behind else "not held" if (ahead or behind) and never else "undecided",
+                **judged(ahead > 0 and behind > 0, (ahead > 0 or behind > 0) and never),
             )
         )
         found.append(effect(SPARSEGPT_KEEPS_MORE, where, gains, GAIN))
     return found or [
-        undecided(claim, names(("", "", 0.0, "dense"), table), "one method")
+        Claim(claim, metric=tasks_in_words(table), what="one method")
         for claim in (NO_METHOD_BEST, SPARSEGPT_KEEPS_MORE)
     ]
 
@@ -165,22 +155,24 @@ def models(table: pd.DataFrame) -> list[Claim]:
     """
     dense = table[table["method"] == "dense"].set_index(["model", *COLUMN])["mean"]
     losses = {
-        block: dense[block[0]].sub(means.mean()).dropna() for block, means in squares(table) if block[0] in dense.index
+        block: dense[block.model].sub(means.mean()).dropna()
+        for block, means in squares(table)
+        if block.model in dense.index
     }
     found = []
     for one, other in combinations(losses, 2):
         values = (losses[one] - losses[other]).dropna().to_dict()
         if one[1:] == other[1:] and values:
-            where = names(one, table, model=f"{one[0]} and {other[0]}")
-            found.append(effect(MODEL_MATTERS, where, values, ANY, f" lost by {one[0]} against {other[0]}"))
-    return found or [undecided(MODEL_MATTERS, names(("", "", 0.0, "dense"), table), "one model")]
+            where = names(one, metric=tasks_in_words(table), model=f"{one.model} and {other.model}")
+            found.append(effect(MODEL_MATTERS, where, values, ANY, f" lost by {one.model} against {other.model}"))
+    return found or [Claim(MODEL_MATTERS, metric=tasks_in_words(table), what="one model")]
 
 
-def _pairs(blocks, wanted: tuple[str, str]):
+def _pairs(found: Collection[Block], wanted: tuple[str, str]):
     """Yield (block, block) of the two methods for every model and sparsity that has both."""
-    for block in blocks:
-        other = (block[0], wanted[1], *block[2:])
-        if block[1] == wanted[0] and other in blocks:
+    for block in found:
+        other = block._replace(method=wanted[1])
+        if block.method == wanted[0] and other in found:
             yield block, other
 
 

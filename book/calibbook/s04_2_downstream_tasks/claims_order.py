@@ -15,11 +15,13 @@ import pandas as pd
 from scipy.stats import norm
 
 from calibbook.s04_2_downstream_tasks.data import Scores, mean_and_variance, over_texts
-from calibbook.s04_2_downstream_tasks.effects import FEWEST_LANGUAGES, languages_in, names, undecided
+from calibbook.s04_2_downstream_tasks.effects import languages_in, tasks_in_words
 from calibbook.s04_2_downstream_tasks.tables import task_name
-from calibbook.shared.claims import Claim
+from calibbook.shared.claims import Claim, names
 from calibbook.shared.comparison import holm
-from calibbook.shared.statistics import ALPHA
+from calibbook.shared.frames import Block, is_mixture
+from calibbook.shared.statistics import ALPHA, normal_interval
+from calibbook.shared.verdicts import FEWEST_LANGUAGES, decided, judged
 from calibprune.languages import LANGUAGES
 
 ENGLISH_IS_STRONGEST = "the dense model is strongest in English"
@@ -40,11 +42,11 @@ Levels = dict[str, dict[str, Level]]
 """task -> language -> Level."""
 
 
-def levels(scores: Scores) -> dict[tuple, Levels]:
+def levels(scores: Scores) -> dict[Block, Levels]:
     """The Levels of every block; of pruned models the mean over their single calibration languages."""
-    found: dict[tuple, Levels] = {}
+    found: dict[Block, Levels] = {}
     for column, by_text in scores.items():
-        texts = [text for text in by_text if "+" not in text]
+        texts = [text for text in by_text if not is_mixture(text)]
         table = over_texts(by_text, texts)
         more = np.concatenate([table, np.broadcast_to([0.0, 1.0], (len(table), 2))], axis=1)
         found.setdefault(column.block, {}).setdefault(column.task, {})[column.language] = Level(
@@ -58,8 +60,8 @@ def z(one: Level, other: Level) -> float:
     return (one.adjusted - other.adjusted) / math.sqrt(one.variance + other.variance)
 
 
-def dense_levels(scores: Scores) -> dict[tuple, Levels]:
-    return {block: found for block, found in levels(scores).items() if block[1] == "dense"}
+def dense_levels(scores: Scores) -> dict[Block, Levels]:
+    return {block: found for block, found in levels(scores).items() if block.method == "dense"}
 
 
 def languages_differ(table: pd.DataFrame, scores: Scores) -> list[Claim]:
@@ -68,28 +70,28 @@ def languages_differ(table: pd.DataFrame, scores: Scores) -> list[Claim]:
     """
     claims = []
     for block, found in dense_levels(scores).items():
+        where = names(block, metric=tasks_in_words(table))
         pairs = [(task, a, b) for task, values in found.items() for a, b in combinations(values, 2)]
         if not pairs:
-            claims.append(undecided(LANGUAGES_DIFFER, names(block, table), "one language"))
+            claims.append(Claim(LANGUAGES_DIFFER, **where, what="one language"))
             continue
         p = holm([2 * norm.sf(abs(z(found[task][a], found[task][b]))) for task, a, b in pairs])
         gap, task, best, worst = max(
             (found[t][a].mean - found[t][b].mean, t, a, b) for t, *pair in pairs for a, b in (pair, pair[::-1])
         )
         centre = found[task][best].adjusted - found[task][worst].adjusted
-        half = norm.isf(ALPHA / 2) * math.sqrt(found[task][best].variance + found[task][worst].variance)
+        low, high = normal_interval(centre, math.sqrt(found[task][best].variance + found[task][worst].variance))
         claims.append(
             Claim(
                 LANGUAGES_DIFFER,
-                **names(block, table),
+                **where,
                 what=f"{100 * gap:.1f} points between {best} and {worst} in {task_name(task)}",
                 statistic=100 * gap,
-                low=100 * (centre - half),
-                high=100 * (centre + half),
+                low=100 * low,
+                high=100 * high,
                 p=float(p.min()),
                 n=languages_in((task, code) for task, values in found.items() for code in values),
-                verdict="held" if p.min() <= ALPHA else "undecided",
-                note=f"{int((p <= ALPHA).sum())} of {len(pairs)} pairs differ",
+                **judged(p.min() <= ALPHA, note=f"{int((p <= ALPHA).sum())} of {len(pairs)} pairs differ"),
             )
         )
     return claims
@@ -100,11 +102,10 @@ def english_is_strongest(table: pd.DataFrame, scores: Scores) -> list[Claim]:
     significantly above all others in one. Not held: significantly below another language somewhere."""
     claims = []
     for block, found in dense_levels(scores).items():
+        where = names(block, metric=tasks_in_words(table))
         pairs = [(task, code) for task, values in found.items() if "en" in values for code in values if code != "en"]
         if not pairs:
-            claims.append(
-                undecided(ENGLISH_IS_STRONGEST, names(block, table), "English was not run beside another language")
-            )
+            claims.append(Claim(ENGLISH_IS_STRONGEST, **where, what="English was not run beside another language"))
             continue
         gaps = pd.Series({pair: z(found[pair[0]]["en"], found[pair[0]][pair[1]]) for pair in pairs})
         clear = pd.Series(holm(2 * norm.sf(gaps.abs())) <= ALPHA, gaps.index)
@@ -114,15 +115,15 @@ def english_is_strongest(table: pd.DataFrame, scores: Scores) -> list[Claim]:
         claims.append(
             Claim(
                 ENGLISH_IS_STRONGEST,
-                **names(block, table),
+                **where,
                 what=f"highest in {int(first.sum())}, significantly in {int(alone.sum())} of {len(first)} tasks",
                 statistic=100 * float(first.mean()),
-                low=math.nan,
-                high=math.nan,
-                p=math.nan,
                 n=1 + languages_in(pairs),
-                verdict="not held" if beaten else "held" if first.all() and alone.any() else "undecided",
-                note=f"below {', '.join(beaten)}" if beaten else "",
+                **judged(
+                    bool(first.all() and alone.any()),
+                    bool(beaten),
+                    because={"not held": f"below {', '.join(beaten)}"},
+                ),
             )
         )
     return claims
@@ -136,6 +137,7 @@ def latin_is_stronger(table: pd.DataFrame, scores: Scores) -> list[Claim]:
     """
     claims = []
     for block, found in dense_levels(scores).items():
+        where = names(block, metric=tasks_in_words(table))
         gaps, centres, variances = [], [], []
         for values in found.values():
             latin = [value for code, value in values.items() if LANGUAGES[code].script == "Latin"]
@@ -146,23 +148,21 @@ def latin_is_stronger(table: pd.DataFrame, scores: Scores) -> list[Claim]:
                 centres.append(adjusted[0] - adjusted[1])
                 variances.append(variance[0] / len(latin) + variance[1] / len(rest))
         if not gaps:
-            claims.append(
-                undecided(LATIN_IS_STRONGER, names(block, table), "languages of one script, or none with two")
-            )
+            claims.append(Claim(LATIN_IS_STRONGER, **where, what="languages of one script, or none with two"))
             continue
         gap, centre, error = np.mean(gaps), np.mean(centres), math.sqrt(sum(variances)) / len(gaps)
-        low, high = centre - norm.isf(ALPHA / 2) * error, centre + norm.isf(ALPHA / 2) * error
+        low, high = normal_interval(centre, error)
         claims.append(
             Claim(
                 LATIN_IS_STRONGER,
-                **names(block, table),
+                **where,
                 what=f"{100 * gap:.1f} points higher".replace("-", "−"),
                 statistic=100 * float(gap),
                 low=100 * float(low),
                 high=100 * float(high),
                 p=float(2 * norm.sf(abs(centre) / error)),
                 n=languages_in((task, code) for task, values in found.items() for code in values),
-                verdict="held" if low > 0 else "not held" if high < 0 else "undecided",
+                **decided(low, high),
             )
         )
     return claims
@@ -177,31 +177,29 @@ def order_changes(table: pd.DataFrame, scores: Scores) -> list[Claim]:
     """
     every, claims = levels(scores), []
     for block, found in every.items():
-        dense = every.get((block[0], "dense", 0.0, "dense"), {})
+        where = names(block, metric=tasks_in_words(table))
+        dense = every.get(block.dense, {})
         pairs = [(task, a, b) for task, values in found.items() if task in dense for a, b in combinations(values, 2)]
-        if block[1] == "dense" or not dense:
+        if block.method == "dense" or not dense:
             continue
         if not pairs:
-            claims.append(undecided(ORDER_CHANGES, names(block, table), "one language"))
+            claims.append(Claim(ORDER_CHANGES, **where, what="one language"))
             continue
         before, after = (np.array([z(side[task][a], side[task][b]) for task, a, b in pairs]) for side in (dense, found))
         p = holm(np.where(before * after < 0, norm.sf(np.minimum(abs(before), abs(after))), 1.0))
         moved, clear = int((before * after < 0).sum()), int((p <= ALPHA).sum())
         task, a, b = pairs[int(p.argmin())]
         n = languages_in((task, code) for task, values in found.items() for code in values)
-        verdict = "held" if clear else "undecided" if moved or n < FEWEST_LANGUAGES else "not held"
+        clearest = f"clearest: {a} and {b} in {task_name(task)}"
         claims.append(
             Claim(
                 ORDER_CHANGES,
-                **names(block, table),
+                **where,
                 what=f"{moved} of {len(pairs)} pairs, {clear} significantly",
                 statistic=100 * moved / len(pairs),
-                low=math.nan,
-                high=math.nan,
                 p=float(p.min()),
                 n=n,
-                verdict=verdict,
-                note=f"clearest: {a} and {b} in {task_name(task)}" if clear else "",
+                **judged(clear > 0, not moved and n >= FEWEST_LANGUAGES, because={"held": clearest}),
             )
         )
     return claims

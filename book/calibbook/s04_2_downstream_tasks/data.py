@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from calibbook.shared.comparison import best_calibrations, holm
-from calibbook.shared.frames import BLOCK, Metric, calibrated, in_order, shade
+from calibbook.shared.frames import BLOCK, Block, calibrated, in_order, shade
 from calibbook.shared.statistics import ALPHA, share_interval
+from calibprune.metrics.base import Metric
 
 TASK_METRICS = {"acc": "accuracy", "acc_norm": "length-normalised accuracy", "f1": "F1", "em": "exact match"}
 COLUMN = ["task", "language"]
@@ -48,14 +49,14 @@ class Column(NamedTuple):
     metric: str
 
     @property
-    def block(self) -> tuple:
-        return self[:4]
+    def block(self) -> Block:
+        return Block(*self[:4])
 
     @property
     def where(self) -> tuple[str, str]:
         return self.task, self.language
 
-    def of(self, block: tuple) -> "Column":
+    def of(self, block: Block) -> "Column":
         """The same column of another model, method and sparsity."""
         return Column(*block, *self[4:])
 

@@ -8,21 +8,22 @@ import numpy as np
 import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.claims_order import languages_differ, latin_is_stronger
-from calibbook.s04_2_downstream_tasks.data import COLUMN, Column, Scores, calibrated, enough_resamples, over_texts
-from calibbook.s04_2_downstream_tasks.effects import FEWEST_LANGUAGES, names, over_languages, undecided
+from calibbook.s04_2_downstream_tasks.data import COLUMN, Column, Scores, enough_resamples, over_texts
+from calibbook.s04_2_downstream_tasks.effects import over_languages
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
-from calibbook.s04_2_downstream_tasks.tables import percent, task_name
-from calibbook.shared.claims import Claim, claims_frame
+from calibbook.s04_2_downstream_tasks.tables import task_name
+from calibbook.shared.claims import Claim, claims_frame, names
 from calibbook.shared.comparison import holm, paired_bootstrap
-from calibbook.shared.frames import BLOCK, METHODS, setting
+from calibbook.shared.frames import BLOCK, METHODS, calibrated, is_mixture, setting
 from calibbook.shared.statistics import ALPHA
-from calibbook.shared.words import listed
+from calibbook.shared.verdicts import judged
+from calibbook.shared.words import listed, percent
 
 KNOWLEDGE_IS_LOST = "pruning substantially reduces knowledge in every language"
 SUBSTANTIAL = 0.1
 
 
-def knowledge_is_lost(table: pd.DataFrame, scores: Scores) -> list[Claim]:
+def knowledge_is_lost(scores: Scores) -> list[Claim]:
     """The dense model against its pruned copies, averaged over their single calibration languages, on the same items.
 
     The statistic is the share of the dense score that is lost, in percent, with Student's interval over languages.
@@ -37,10 +38,10 @@ def knowledge_is_lost(table: pd.DataFrame, scores: Scores) -> list[Claim]:
             for column in scores
             if column[:5] == (*block, task) and (sides := _pruned_and_dense(scores, column))
         }
-        where = names(block, table) | {"metric": task_name(task)}
+        where = names(block, metric=task_name(task))
         means = {code: float(dense.mean()) for code, (_, dense) in pairs.items()}
         if not any(means.values()):
-            found.append(undecided(KNOWLEDGE_IS_LOST, where, "the dense model answers nothing"))
+            found.append(Claim(KNOWLEDGE_IS_LOST, **where, what="the dense model answers nothing"))
             continue
         compared = {code: paired_bootstrap(*sides, enough_resamples(len(pairs))) for code, sides in pairs.items()}
         p = dict(zip(compared, holm([comparison.p for comparison in compared.values()]), strict=True))
@@ -56,11 +57,9 @@ def knowledge_is_lost(table: pd.DataFrame, scores: Scores) -> list[Claim]:
             (task, code): -comparison.difference / means[code] for code, comparison in compared.items() if means[code]
         }
         mean, low, high, _, n = over_languages(lost)
-        verdict = "undecided" if n < FEWEST_LANGUAGES else "not held" if kept else "undecided" if unclear else "held"
         notes = [
             f"not certain in {listed(unclear)}" if unclear else "",
             f"kept in {listed(kept)}" if kept else "",
-            "too few languages" if n < FEWEST_LANGUAGES else "",
         ]
         found.append(
             Claim(
@@ -70,10 +69,10 @@ def knowledge_is_lost(table: pd.DataFrame, scores: Scores) -> list[Claim]:
                 statistic=mean,
                 low=low,
                 high=high,
+                unit="%",
                 p=max(p.values()),
                 n=n,
-                verdict=verdict,
-                note="; ".join(filter(None, notes)),
+                **judged(not unclear, bool(kept), languages=n, note="; ".join(filter(None, notes))),
             )
         )
     return found
@@ -83,17 +82,15 @@ def _pruned_and_dense(scores: Scores, column: Column) -> tuple[np.ndarray, np.nd
     """Two arrays [seeds, items] of one column: its mean over single calibration languages, and the dense model's; None
     without the latter.
     """
-    dense = scores.get(column.of((column.model, "dense", 0.0, "dense")))
-    return (
-        (over_texts(scores[column], [text for text in scores[column] if "+" not in text]), dense[""]) if dense else None
-    )
+    dense = scores.get(column.of(column.block.dense))
+    if not dense:
+        return None
+    return over_texts(scores[column], [text for text in scores[column] if not is_mixture(text)]), dense[""]
 
 
 def section_4_3(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
-    """Every claim of the section, one row a Claim. `table` is `task_scores.compare(scores)`."""
-    return claims_frame(
-        knowledge_is_lost(table, scores) + languages_differ(table, scores) + latin_is_stronger(table, scores)
-    )
+    """Every claim of the section, one row a Claim. `table` is `data.compare(scores)`."""
+    return claims_frame(knowledge_is_lost(scores) + languages_differ(table, scores) + latin_is_stronger(table, scores))
 
 
 def kept(table: pd.DataFrame) -> pd.DataFrame:

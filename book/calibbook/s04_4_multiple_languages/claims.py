@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores, compare, enough_resamples
-from calibbook.s04_2_downstream_tasks.effects import GAIN, LOSS, effect, languages_in, undecided
+from calibbook.s04_2_downstream_tasks.effects import effect, languages_in
 from calibbook.s04_4_multiple_languages.data import ENGLISH, mixtures_of, number_of_languages
 from calibbook.s04_4_multiple_languages.tables_perplexity import perplexity_changes
-from calibbook.shared.claims import Claim, claims_frame
+from calibbook.shared.claims import Claim, claims_frame, names
 from calibbook.shared.comparison import holm, paired_bootstrap
-from calibbook.shared.frames import BLOCK, setting
+from calibbook.shared.frames import BLOCK, Block, is_mixture
 from calibbook.shared.statistics import ALPHA
+from calibbook.shared.verdicts import GAIN, LOSS, decided, judged
 from calibbook.shared.words import signed
 
 MIXTURES_HELP = "several calibration languages serve other languages than English better than the target alone"
@@ -23,6 +24,7 @@ SOMETIMES_BETTER = "several calibration languages are sometimes better than the 
 ENGLISH_SUFFERS = "calibrating in many languages costs English"
 PAIR_WITHOUT_TARGET = "the best pair with English does not always contain the target"
 NO_COMBINATION_BEST = "no combination of languages is best in every column"
+TASKS = "tasks"  # what most of them are measured as
 
 
 def section_4_4(scores: Scores, differences: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
@@ -30,7 +32,7 @@ def section_4_4(scores: Scores, differences: pd.DataFrame, frame: pd.DataFrame) 
 
     Args:
         scores: of single languages and mixtures.
-        differences: `mixtures.against(scores, TARGET)`, on which the correction for many comparisons rests.
+        differences: `data.against(scores, TARGET)`, on which the correction for many comparisons rests.
         frame: tidy, with the perplexities.
     """
     blocks = _blocks(scores)
@@ -46,14 +48,14 @@ def section_4_4(scores: Scores, differences: pd.DataFrame, frame: pd.DataFrame) 
     return claims_frame(sorted(claims, key=lambda claim: ORDER.index(claim.claim)))
 
 
-def mixtures_help(block: tuple, differences: pd.DataFrame) -> list[Claim]:
+def mixtures_help(block: Block, differences: pd.DataFrame) -> list[Claim]:
     """Setup by setup: the gain over the target alone in the other languages than English that the mixture contains,
     over languages.
     """
     claims = []
     for setup, rows in _mixed(differences).groupby("setup", sort=False):
         gains = dict(zip(rows[COLUMN].itertuples(index=False, name=None), rows["difference"], strict=True))
-        claims.append(effect(MIXTURES_HELP, _names(block, f"{setup}, tasks"), gains, GAIN))
+        claims.append(effect(MIXTURES_HELP, names(block, metric=f"{setup}, tasks"), gains, GAIN))
     return claims
 
 
@@ -62,9 +64,9 @@ def mixtures_help_perplexity(frame: pd.DataFrame, source: str) -> list[Claim]:
     claims = []
     for (*block, setup), part in _mixed(perplexity_changes(frame, source)).groupby([*BLOCK, "setup"], sort=False):
         values = {("", row.language): row.log_ratio for row in part.itertuples()}
-        found = effect(MIXTURES_HELP, _names(tuple(block), f"{setup}, perplexity on {source}"), values, LOSS)
+        found = effect(MIXTURES_HELP, names(block, metric=f"{setup}, perplexity on {source}"), values, LOSS)
         ends = {name: 100 * math.expm1(getattr(found, name) / 100) for name in ("statistic", "low", "high")}
-        claims.append(replace(found, **ends, what=f"{signed(ends['statistic'])}%"))
+        claims.append(replace(found, **ends, what=f"{signed(ends['statistic'])}%", unit="%"))
     return claims
 
 
@@ -72,46 +74,41 @@ def _mixed(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of mixtures that contain the language they are measured in, unless that is English."""
     pairs = zip(rows["language"], rows["calibration"], strict=True)
     return rows[
-        np.array([code != "en" and "+" in text and code in text.split("+") for code, text in pairs], dtype=bool)
+        np.array([code != "en" and is_mixture(text) and code in text.split("+") for code, text in pairs], dtype=bool)
     ]
 
 
-def sometimes_better(block: tuple, differences: pd.DataFrame) -> list[Claim]:
+def sometimes_better(block: Block, differences: pd.DataFrame) -> list[Claim]:
     """How many values of mixtures are significantly better than the target alone, and how many worse (Holm over the
     table). Held: any is better.
     """
     rows = differences[differences["setup"] != ENGLISH]
     if rows.empty:
-        return [undecided(SOMETIMES_BETTER, _names(block, "tasks"), "no mixture beside its target alone")]
+        return [Claim(SOMETIMES_BETTER, **names(block, metric=TASKS), what="no mixture beside its target alone")]
     better, worse = (int(((rows["p_holm"] <= ALPHA) & (sign * rows["difference"] > 0)).sum()) for sign in (1, -1))
     ahead = rows.loc[rows["difference"] > 0, "p_holm"]
     return [
         Claim(
             SOMETIMES_BETTER,
-            **_names(block, "tasks"),
+            **names(block, metric=TASKS),
             what=f"{better} of {len(rows)} values significantly better, {worse} worse",
             statistic=100 * better / len(rows),
-            low=math.nan,
-            high=math.nan,
             p=float(ahead.min()) if len(ahead) else math.nan,
             n=rows["language"].nunique(),
-            verdict="held" if better else "undecided",
+            **judged(better > 0),
         )
     ]
 
 
-def english_suffers(block: tuple, scores: Scores) -> list[Claim]:
+def english_suffers(block: Block, scores: Scores) -> list[Claim]:
     """Mixtures of three languages or more against English alone, in English: all tasks together, with equal weights, on
     the same items.
     """
     columns = {column: by_text for column, by_text in scores.items() if column.language == "en" and "en" in by_text}
     mixtures = [text for text in mixtures_of(columns) if text.count("+") > 1]
     if not mixtures:
-        return [
-            undecided(
-                ENGLISH_SUFFERS, _names(block, "tasks"), "English, or a mixture of three languages or more, was not run"
-            )
-        ]
+        why = "English, or a mixture of three languages or more, was not run"
+        return [Claim(ENGLISH_SUFFERS, **names(block, metric=TASKS), what=why)]
     claims = []
     for text in mixtures:
         sides = [pooled([by_text[name] for by_text in columns.values() if text in by_text]) for name in (text, "en")]
@@ -120,14 +117,14 @@ def english_suffers(block: tuple, scores: Scores) -> list[Claim]:
         claims.append(
             Claim(
                 ENGLISH_SUFFERS,
-                **_names(block, f"{number_of_languages(text)}, tasks in English"),
+                **names(block, metric=f"{number_of_languages(text)}, tasks in English"),
                 what=f"{signed(100 * found.difference)} points",
                 statistic=100 * found.difference,
                 low=low,
                 high=high,
                 p=found.p,
                 n=1,
-                verdict=LOSS.verdict(low, high),
+                **decided(low, high, LOSS),
             )
         )
     return claims
@@ -139,7 +136,7 @@ def pooled(columns: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([column * (items / (len(columns) * column.shape[1])) for column in columns], axis=1)
 
 
-def pair_without_target(block: tuple, scores: Scores) -> list[Claim]:
+def pair_without_target(block: Block, scores: Scores) -> list[Claim]:
     """Among pairs with English, is another language's pair better than the target's? Held: significantly in any column
     (Holm over columns and pairs). Not held: in none, not even by its mean."""
     pairs, better = [], 0
@@ -150,9 +147,9 @@ def pair_without_target(block: tuple, scores: Scores) -> list[Claim]:
             others = [text for text in english if text not in own]
             pairs += [(column, text, own[0]) for text in others]
             better += max(by_text[text].mean() for text in others) > by_text[own[0]].mean()
-    where = _names(block, "tasks")
+    where = names(block, metric=TASKS)
     if not pairs:
-        return [undecided(PAIR_WITHOUT_TARGET, where, "fewer than two pairs with English")]
+        return [Claim(PAIR_WITHOUT_TARGET, **where, what="fewer than two pairs with English")]
     found = [
         paired_bootstrap(scores[column][text], scores[column][own], enough_resamples(len(pairs)))
         for column, text, own in pairs
@@ -167,39 +164,34 @@ def pair_without_target(block: tuple, scores: Scores) -> list[Claim]:
             **where,
             what=f"another pair is ahead in {better}, significantly in {len(clear)} of {len(columns)} columns",
             statistic=100 * better / len(columns),
-            low=math.nan,
-            high=math.nan,
             p=float(min(ahead.values(), default=math.nan)),
             n=languages_in(column.where for column in columns),
-            verdict="held" if clear else "undecided" if better else "not held",
+            **judged(bool(clear), not clear and not better),
         )
     ]
 
 
-def no_combination_best(block: tuple, scores: Scores) -> list[Claim]:
+def no_combination_best(block: Block, scores: Scores) -> list[Claim]:
     """Mixtures against each other. Held: each is significantly behind in some column (Holm over the block). Not held:
     one leads in all columns.
     """
-    only = {column: {text: by_text[text] for text in by_text if "+" in text} for column, by_text in scores.items()}
-    where = _names(block, "tasks")
+    only = {column: {text: by_text[text] for text in by_text if is_mixture(text)} for column, by_text in scores.items()}
+    where = names(block, metric=TASKS)
     if len(mixtures_of(only)) < 2:
-        return [undecided(NO_COMBINATION_BEST, where, "one mixture")]
+        return [Claim(NO_COMBINATION_BEST, **where, what="one mixture")]
     table = compare(only)
     wins = table[table["difference"] == 0].groupby("calibration").size()
     unbeaten = table.groupby("calibration")["unbeaten"].all()
     left = [text for text, value in unbeaten.items() if value]
+    note = f"never significantly behind: {', '.join(text.upper() for text in left)}" if left else ""
     return [
         Claim(
             NO_COMBINATION_BEST,
             **where,
             what=f"{wins.idxmax().upper()} leads in {wins.max()} of {len(only)} columns",
             statistic=100 * wins.max() / len(only),
-            low=math.nan,
-            high=math.nan,
-            p=math.nan,
             n=languages_in(column.where for column in only),
-            verdict="not held" if wins.max() == len(only) else "undecided" if left else "held",
-            note=f"never significantly behind: {', '.join(text.upper() for text in left)}" if left else "",
+            **judged(not left, wins.max() == len(only), note=note),
         )
     ]
 
@@ -207,14 +199,10 @@ def no_combination_best(block: tuple, scores: Scores) -> list[Claim]:
 ORDER = (MIXTURES_HELP, SOMETIMES_BETTER, ENGLISH_SUFFERS, PAIR_WITHOUT_TARGET, NO_COMBINATION_BEST)
 
 
-def _blocks(scores: Scores) -> dict[tuple, Scores]:
+def _blocks(scores: Scores) -> dict[Block, Scores]:
     """The columns of each pruned block that has a mixture."""
-    found: dict[tuple, dict] = {}
+    found: dict[Block, dict] = {}
     for column, by_text in scores.items():
-        if any("+" in text for text in by_text):
+        if any(is_mixture(text) for text in by_text):
             found.setdefault(column.block, {})[column] = by_text
     return found
-
-
-def _names(block: tuple, measured: str) -> dict[str, str]:
-    return {"source": "", "metric": measured, "model": block[0], "method": block[1], "sparsity": setting(*block[2:])}

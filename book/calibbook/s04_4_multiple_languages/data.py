@@ -12,7 +12,7 @@ import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores, enough_resamples
 from calibbook.shared.comparison import holm, paired_bootstrap
-from calibbook.shared.frames import BLOCK, in_order
+from calibbook.shared.frames import BLOCK, in_order, is_mixture
 
 TARGET, ENGLISH, WITH_ENGLISH = "target alone", "English alone", "English + target"
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven")  # as many as the study has
@@ -26,7 +26,7 @@ def setups(target: str, texts: Collection[str]) -> dict[str, str]:
     example `seven languages`, or its own name where two have the same number. A pair that leaves out the target belongs
     to other targets and is left out.
     """
-    mixtures = {text: text.split("+") for text in texts if "+" in text}
+    mixtures = {text: text.split("+") for text in texts if is_mixture(text)}
     with_english = [text for text, parts in mixtures.items() if set(parts) == {"en", target}]
     others = {
         text: number_of_languages(text) for text, parts in mixtures.items() if len(parts) > 2 or "en" not in parts
@@ -45,7 +45,7 @@ def number_of_languages(text: str) -> str:
 
 def mixtures_of(scores: Scores) -> list[str]:
     """The calibrations of several languages, in order of appearance."""
-    return list(dict.fromkeys(text for by_text in scores.values() for text in by_text if "+" in text))
+    return list(dict.fromkeys(text for by_text in scores.values() for text in by_text if is_mixture(text)))
 
 
 def against(scores: Scores, reference: str) -> pd.DataFrame:

@@ -15,11 +15,11 @@ from calibbook.s04_2_downstream_tasks.claims import target_is_better
 from calibbook.s04_2_downstream_tasks.claims_factors import outlier, similar_language
 from calibbook.s04_2_downstream_tasks.claims_order import order_changes
 from calibbook.s04_2_downstream_tasks.data import Scores
-from calibbook.s04_2_downstream_tasks.effects import FEWEST_LANGUAGES, GAIN, NO_GAIN, Expected
 from calibbook.s04_6_quantization.tables import of_width, paper_rows, scores_of_width
 from calibbook.shared.claims import Claim, claims_frame
-from calibbook.shared.frames import is_quantized
+from calibbook.shared.frames import is_mixture, is_quantized
 from calibbook.shared.statistics import share_interval
+from calibbook.shared.verdicts import GAIN, NO_GAIN, NOT_HELD, UNDECIDED, Expected, decided
 
 FEWEST_DIFFERENT = 10
 """Questions that must be answered differently before what is computed over languages is taken at its word."""
@@ -44,7 +44,7 @@ EFFECTS = (
 
 
 def section_4_6(tables: Mapping[str, pd.DataFrame], scores: Scores) -> pd.DataFrame:
-    """Every claim of the section, one row a Claim; `tables` are those of `quantization_tables.compare_widths(scores)`.
+    """Every claim of the section, one row a Claim; `tables` are those of `tables.compare_widths(scores)`.
 
     At 8 bits calibrations may answer nearly every question alike. Effects then have next to no spread, and an interval
     over languages next to no width, however few the questions: see `guarded`. The second finding needs answers to
@@ -79,23 +79,18 @@ def guarded(claim: Claim, expected: Expected, scores: Scores) -> Claim:
     if different >= FEWEST_DIFFERENT or not claim.n:
         return claim
     most = 100 * share_interval(different, questions)[1]
-    low, high = np.fmin(claim.low, -most), np.fmax(claim.high, most)
-    return replace(
-        claim,
-        low=float(low),
-        high=float(high),
-        p=math.nan,
-        verdict="undecided" if claim.n < FEWEST_LANGUAGES else expected.verdict(low, high),
-        note="; ".join(filter(None, [claim.note, f"calibrations differ on {_share(different, questions)}"])),
-    )
+    low, high = float(np.fmin(claim.low, -most)), float(np.fmax(claim.high, most))
+    verdict = decided(low, high, expected, languages=claim.n)["verdict"]
+    note = "; ".join(filter(None, [claim.note, f"calibrations differ on {_share(different, questions)}"]))
+    return replace(claim, low=low, high=high, p=math.nan, verdict=verdict, note=note)
 
 
 def unless_unchanged(claim: Claim, scores: Scores) -> Claim:
     """The claim about the order of languages; it is not refuted by models that answer almost as the dense one does."""
     questions, different = differing(scores, claim.model, from_dense=True)
-    if claim.verdict != "not held" or different >= FEWEST_DIFFERENT:
+    if claim.verdict != NOT_HELD or different >= FEWEST_DIFFERENT:
         return claim
-    return replace(claim, verdict="undecided", note=f"differs from the dense model on {_share(different, questions)}")
+    return replace(claim, verdict=UNDECIDED, note=f"differs from the dense model on {_share(different, questions)}")
 
 
 def differing(scores: Scores, model: str, from_dense: bool = False) -> tuple[int, int]:
@@ -106,10 +101,9 @@ def differing(scores: Scores, model: str, from_dense: bool = False) -> tuple[int
     for column, by_text in scores.items():
         if column.model != model or not is_quantized(column.pattern):
             continue
-        answers = [answer for text, answer in by_text.items() if "+" not in text]
-        answers += [
-            scores[dense][""] for dense in [column.of((model, "dense", 0.0, "dense"))] if from_dense and dense in scores
-        ]
+        answers = [answer for text, answer in by_text.items() if not is_mixture(text)]
+        dense = column.of(column.block.dense)
+        answers += [scores[dense][""]] if from_dense and dense in scores else []
         rows = np.concatenate(answers)
         questions += rows.shape[1]
         different += int((rows != rows[0]).any(axis=0).sum())

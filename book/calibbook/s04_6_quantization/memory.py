@@ -5,8 +5,8 @@ takes.
 import numpy as np
 import pandas as pd
 
-from calibbook.shared.claims import Claim, claims_frame, paired
-from calibbook.shared.frames import BLOCK, METHODS, is_quantized, languages_of, setting, summarize
+from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, names, paired
+from calibbook.shared.frames import BLOCK, METHODS, is_mixture, is_quantized, languages_of, setting, summarize
 from calibbook.shared.words import listed, more_or_less, number
 from calibprune.schemes import Grid
 
@@ -40,9 +40,8 @@ def at_memory(frame: pd.DataFrame, source: str, group_size: int) -> pd.DataFrame
     summary = summarize(frame, "perplexity", source)
     dense = summary[summary["method"] == "dense"].set_index(["model", "language"])["mean"]
     lines = []
-    for (*block, language), rows in summary[~summary["calibration"].str.contains("+", regex=False)].groupby(
-        [*BLOCK, "language"], sort=False
-    ):
+    single = summary[~summary["calibration"].map(is_mixture).astype(bool)]
+    for (*block, language), rows in single.groupby([*BLOCK, "language"], sort=False):
         if (block[0], language) not in dense.index:
             continue
         ratios = rows.set_index("calibration")["mean"] / dense[block[0], language]
@@ -146,23 +145,20 @@ def at_equal_memory(rows: pd.DataFrame, source: str) -> pd.DataFrame:
     """The claim KEEPS_MORE for every pair of about equal size, one row a Claim: by how much the quantized perplexity is
     lower, in percent.
 
-    From log ratios over languages, each calibrated in itself; see `findings.paired`.
+    From log ratios over languages, each calibrated in itself; see `claims.paired`.
     """
     sizes = rows.drop_duplicates(BLOCK).set_index(BLOCK)["bits"]
     found = []
     for pruned, quantized, both in contests(rows):
         if not 1 / ABOUT_EQUAL <= sizes[quantized] / sizes[pruned] <= ABOUT_EQUAL:
             continue
+        sizes_compared = f"{setting(*pruned[2:])} against {quantized[3]}"
         lower = np.log(both["pruned"] / both["quantized"]).to_numpy()
         found.append(
             Claim(
                 KEEPS_MORE,
-                source=source,
-                metric=f"perplexity on {source}",
-                model=pruned[0],
-                method=pruned[1],
-                sparsity=f"{setting(*pruned[2:])} against {quantized[3]}",
-                **paired(lower, lambda gain: float(100 * np.expm1(-gain)), more_or_less),
+                **names(pruned, source=source, metric=f"perplexity on {source}", sparsity=sizes_compared),
+                **paired(lower, lambda gain: float(100 * np.expm1(-gain)), more_or_less, MORE_OR_LESS),
             )
         )
     return claims_frame(found)

@@ -10,10 +10,17 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from calibbook.s05_1_subspaces.data import BLOCK_ON, at_rank, changes, cube, middle, percent, ranks
-from calibbook.shared.claims import Claim, claims_frame, decided, ends, paired
-from calibbook.shared.frames import setting
-from calibbook.shared.statistics import mean_interval, relabelling_p_value, target_advantage
+from calibbook.s05_1_subspaces.data import (
+    BLOCK_ON,
+    at_rank,
+    changes,
+    cube,
+    middle,
+    percent_more,
+    separated,
+)
+from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, names, paired, targeted
+from calibbook.shared.statistics import target_advantage
 from calibbook.shared.words import more_or_less, number
 
 TARGET = "calibrating in the target language changes language-specific features less"
@@ -31,51 +38,36 @@ PER_DIMENSION = "magnitude over what a random direction would give"
 
 # where nothing was pruned the logarithms are infinite and claims undecided
 @np.errstate(divide="ignore", invalid="ignore")
-def target_is_spared(rows: pd.DataFrame, names: dict, part: str = "specific", claim: str = TARGET) -> list[Claim]:
+def target_is_spared(rows: pd.DataFrame, where: dict, part: str = "specific", claim: str = TARGET) -> list[Claim]:
     """Target language against the mean of the others, over all layers and in the last one; rows relabelled for the
     test.
     """
-    languages, _, changes_of_part = cube(rows, part)
-    claims = []
-    for where, values in (("mean of all layers", changes_of_part), ("last layer", changes_of_part[-1:])):
-        gains = -np.log(values).mean(axis=0)
-        advantage = target_advantage(gains)
-        low, high = mean_interval(advantage)
-        p = relabelling_p_value(gains)
-        claims.append(
-            Claim(
-                claim,
-                **names,
-                metric=where,
-                what=more_or_less(percent(-advantage.mean())),
-                statistic=percent(-advantage.mean()),
-                **ends(map(percent, (-high, -low))),
-                p=p,
-                n=len(languages),
-                **decided(low, high, p, 1 / math.factorial(len(languages))),
-            )
-        )
-    return claims
+    _, _, values = cube(rows, part)
+    gains = {"mean of all layers": -np.log(values).mean(axis=0), "last layer": -np.log(values[-1])}
+    return [
+        Claim(claim, **where, metric=layers, **targeted(gain, lambda x: percent_more(-x), more_or_less, MORE_OR_LESS))
+        for layers, gain in gains.items()
+    ]
 
 
 @np.errstate(divide="ignore", invalid="ignore")
-def target_matters_more_for_specific(rows: pd.DataFrame, names: dict) -> list[Claim]:
+def target_matters_more_for_specific(rows: pd.DataFrame, where: dict) -> list[Claim]:
     """The target language's advantage in specific features less that in agnostic ones."""
     means = {part: target_advantage(-np.log(cube(rows, part)[2]).mean(axis=0)) for part in ("specific", "agnostic")}
-    shown = {part: more_or_less(percent(-values.mean())) for part, values in means.items()}
+    shown = {part: more_or_less(percent_more(-values.mean())) for part, values in means.items()}
     what = f"{shown['specific']} in specific, {shown['agnostic']} in agnostic features"
     return [
         Claim(
             TARGET_MORE,
-            **names,
+            **where,
             metric="target against the others",
-            **paired(means["specific"] - means["agnostic"], percent, what),
+            **paired(means["specific"] - means["agnostic"], percent_more, what, "%"),
         )
     ]
 
 
 @np.errstate(divide="ignore", invalid="ignore")
-def agnostic_is_flat(rows: pd.DataFrame, names: dict) -> list[Claim]:
+def agnostic_is_flat(rows: pd.DataFrame, where: dict) -> list[Claim]:
     """The standard deviation over calibration languages, relative to the mean: agnostic against specific features."""
     spreads = {}
     for part in ("agnostic", "specific"):
@@ -85,12 +77,12 @@ def agnostic_is_flat(rows: pd.DataFrame, names: dict) -> list[Claim]:
         )
     shown = {part: number(100 * values.mean()) for part, values in spreads.items()}
     what = f"spread of {shown['agnostic']}% in agnostic, {shown['specific']}% in specific features"
-    difference = paired(spreads["specific"] - spreads["agnostic"], lambda value: 100 * value, what)
-    return [Claim(FLAT, **names, metric="spread over calibration languages", **difference)]
+    difference = paired(spreads["specific"] - spreads["agnostic"], lambda value: 100 * value, what, "%")
+    return [Claim(FLAT, **where, metric="spread over calibration languages", **difference)]
 
 
 @np.errstate(divide="ignore", invalid="ignore")
-def middle_layers(rows: pd.DataFrame, names: dict) -> list[Claim]:
+def middle_layers(rows: pd.DataFrame, where: dict) -> list[Claim]:
     """The middle third of the layers against the others, in both parts, as they are and relative to the dense model."""
     claims = []
     for part, sign in (("agnostic", 1), ("specific", -1)):
@@ -104,16 +96,16 @@ def middle_layers(rows: pd.DataFrame, names: dict) -> list[Claim]:
             claims.append(
                 Claim(
                     MIDDLE[part],
-                    **names,
+                    **where,
                     metric=label,
-                    **paired(sign * gap, lambda x, sign=sign: percent(sign * x), more_or_less),
+                    **paired(sign * gap, lambda x, sign=sign: percent_more(sign * x), more_or_less, MORE_OR_LESS),
                 )
             )
     return claims
 
 
 @np.errstate(divide="ignore", invalid="ignore")
-def agnostic_changes_more(rows: pd.DataFrame, names: dict, width: int | None = None) -> list[Claim]:
+def agnostic_changes_more(rows: pd.DataFrame, where: dict, width: int | None = None) -> list[Claim]:
     """Agnostic over specific change: as they are, relative to the size of that part in the dense model, and over what
     chance gives.
 
@@ -132,7 +124,12 @@ def agnostic_changes_more(rows: pd.DataFrame, names: dict, width: int | None = N
             continue
         ratio = np.log(agnostic / specific).mean(axis=(0, 1)) - expected
         claims.append(
-            Claim(MORE, **names, metric=label, **paired(ratio, math.exp, lambda x: f"{number(x)} times as much"))
+            Claim(
+                MORE,
+                **where,
+                metric=label,
+                **paired(ratio, math.exp, lambda x: f"{number(x)} times as much"),
+            )
         )
     return claims
 
@@ -145,8 +142,8 @@ def whole_embeddings(frame: pd.DataFrame) -> pd.DataFrame:
     it; one row a Claim.
     """
     claims = []
-    for names, rows in _blocks(at_rank(changes(frame))):
-        claims += target_is_spared(rows, names, "total", WHOLE)
+    for where, rows in _blocks(at_rank(changes(frame))):
+        claims += target_is_spared(rows, where, "total", WHOLE)
     return claims_frame(claims)
 
 
@@ -154,18 +151,21 @@ def section_5_1(frame: pd.DataFrame, widths: Mapping[str, int] | None = None) ->
     """Every claim of the section on every model, method and sparsity, at the highest rank: one row a Claim.
 
     `frame` is the tidy frame, `widths` the width of the hidden states by model, as far as known. No rows where features
-    were not separated (one language only). Raises ParameterError as `changes`.
+    were not separated, which takes two languages.
     """
-    found = changes(frame)
-    if not ranks(found):
+    if not separated(frame):
         return claims_frame([])
+
+    def more(rows: pd.DataFrame, where: dict) -> list[Claim]:
+        return agnostic_changes_more(rows, where, (widths or {}).get(where["model"]))
+
     claims = []
-    for test in (*TESTS, lambda rows, names: agnostic_changes_more(rows, names, (widths or {}).get(names["model"]))):
-        for names, rows in _blocks(at_rank(found)):
-            claims += test(rows, names)
+    for test in (*TESTS, more):
+        for where, rows in _blocks(at_rank(changes(frame))):
+            claims += test(rows, where)
     return claims_frame(claims)
 
 
 def _blocks(found: pd.DataFrame):
     for (model, method, sparsity, pattern, source), rows in found.groupby(BLOCK_ON, sort=False):
-        yield {"source": source, "model": model, "method": method, "sparsity": setting(sparsity, pattern)}, rows
+        yield names((model, method, sparsity, pattern), source=source), rows

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from calibbook.shared.frames import BLOCK, in_order, languages_of
+from calibbook.shared.frames import BLOCK, calibrated, in_order, languages_of
 from calibprune.errors import ParameterError
 
 PARTS = {
@@ -67,8 +67,7 @@ def token_changes(frame: pd.DataFrame) -> pd.DataFrame:
     paper), on the first evaluation text of the frame, mean over calibration draws; `change` and `size` are not known.
     Single calibration languages only.
     """
-    rows = frame[(frame["metric"] == "snr_db") & frame["layer"].notna() & (frame["calibration"] != "")]
-    rows = rows[~rows["calibration"].str.contains("+", regex=False)]
+    rows = calibrated(frame[(frame["metric"] == "snr_db") & frame["layer"].notna()])
     if rows.empty:
         return pd.DataFrame(columns=[*CELL, "change", "draws", "n", "size", "relative"])
     rows = rows[rows["source"] == rows["source"].iloc[0]]
@@ -146,7 +145,7 @@ def middle(layers: list[int]) -> np.ndarray:
     return (depth > 1 / 3) & (depth < 2 / 3)
 
 
-def percent(logarithm: float) -> float:
+def percent_more(logarithm: float) -> float:
     """A log ratio as the percent by which something is more."""
     return 100 * math.expm1(logarithm)
 

@@ -1,7 +1,7 @@
 """The claims of the paper's Section 5.2, each tested on the masks at hand.
 
 Within a language there is one value a language; between languages the pairs share languages, so their interval comes
-from leaving out one language at a time (`resampling.pair_interval`).
+from leaving out one language at a time (`statistics.pair_interval`).
 """
 
 from collections.abc import Callable
@@ -9,9 +9,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from calibbook.shared.claims import Claim, claims_frame, decided, paired
-from calibbook.shared.frames import BLOCK, languages_of, setting
+from calibbook.shared.claims import Claim, claims_frame, names, paired
+from calibbook.shared.frames import blocks, languages_of
 from calibbook.shared.statistics import pair_interval
+from calibbook.shared.verdicts import decided, judged
 from calibbook.shared.words import number
 
 FIRST = ("q", "k", "v")
@@ -44,16 +45,9 @@ def of_pairs(table: np.ndarray, what: Callable[[float], str] | str) -> dict:
     interval.
     """
     mean, low, high = pair_interval(table)
-    n = len(table)
-    found = {
-        "what": what if isinstance(what, str) else what(mean),
-        "statistic": mean,
-        "low": low,
-        "high": high,
-        "p": float("nan"),
-        "n": n,
-    }
-    return found | decided(low, high, float("nan"), 1.0 if n < 4 else 0.0)
+    words = what if isinstance(what, str) else what(mean)
+    found = {"what": words, "statistic": mean, "low": low, "high": high, "n": len(table)}
+    return found | decided(low, high, languages=len(table))
 
 
 def means(rows: pd.DataFrame) -> pd.Series:
@@ -67,7 +61,7 @@ def first_layer_stands_out(rows: pd.DataFrame) -> float:
     return float(rows.loc[inside, "iou"].min() - rows.loc[~inside, "iou"].max())
 
 
-def first_layer(within: pd.DataFrame, between: pd.DataFrame, names: dict) -> list[Claim]:
+def first_layer(within: pd.DataFrame, between: pd.DataFrame, where: dict) -> list[Claim]:
     """That these three lie above all other matrices, within and between languages, and above 0.95 in every pair."""
 
     def in_words(margin: float) -> str:
@@ -76,35 +70,36 @@ def first_layer(within: pd.DataFrame, between: pd.DataFrame, names: dict) -> lis
     claims = []
     if len(within):
         margins = within.groupby("first", sort=False).apply(first_layer_stands_out).to_numpy()
-        claims.append(Claim(FIRST_ARE_STABLE, **names, metric="within a language", **paired(margins, float, in_words)))
+        claims.append(Claim(FIRST_ARE_STABLE, **where, metric="within a language", **paired(margins, float, in_words)))
     if len(between):
         claims.append(
             Claim(
                 FIRST_ARE_STABLE,
-                **names,
+                **where,
                 metric="between languages",
                 **of_pairs(square(between, first_layer_stands_out), in_words),
             )
         )
         three = between[(between["layer"] == between["layer"].min()) & between["component"].isin(FIRST)]
         lowest = three.loc[three["iou"].idxmin()]
-        where = f"lowest {number(lowest['iou'])}, {lowest['component']} of {lowest['first']} and {lowest['second']}"
-        n = len(languages_of([*three["first"], *three["second"]]))
-        found = {"what": where, "statistic": float(lowest["iou"]), "low": np.nan, "high": np.nan, "p": np.nan, "n": n}
-        verdict = {"verdict": "held" if lowest["iou"] > ABOVE else "not held", "note": "read off the masks"}
+        what = f"lowest {number(lowest['iou'])}, {lowest['component']} of {lowest['first']} and {lowest['second']}"
+        above, n = float(lowest["iou"]) > ABOVE, len(languages_of([*three["first"], *three["second"]]))
+        because = dict.fromkeys(("held", "not held"), "read off the masks")
         claims.append(
             Claim(
                 FIRST_ARE_ALIKE,
-                **names,
+                **where,
                 metric="between languages",
-                **found,
-                **(decided(0, 0, 0, 1) if n < 4 else verdict),
+                what=what,
+                statistic=float(lowest["iou"]),
+                n=n,
+                **judged(above, not above, languages=n, because=because),
             )
         )
     return claims
 
 
-def output_varies(within: pd.DataFrame, _: pd.DataFrame, names: dict) -> list[Claim]:
+def output_varies(within: pd.DataFrame, _: pd.DataFrame, where: dict) -> list[Claim]:
     """The attention output against the next component within each language, and its late layers against the others."""
     if within.empty or "attn.out" not in set(within["component"]):
         return []
@@ -115,7 +110,7 @@ def output_varies(within: pd.DataFrame, _: pd.DataFrame, names: dict) -> list[Cl
     next_lowest = others.mean().idxmin()
     what = f"attn.out {number(own.mean())}, {next_lowest} {number(others[next_lowest].mean())}"
     margin = (others.min(axis=1) - own).to_numpy()
-    claims = [Claim(OUTPUT_VARIES, **names, metric="within a language", **paired(margin, float, what))]
+    claims = [Claim(OUTPUT_VARIES, **where, metric="within a language", **paired(margin, float, what))]
     output = within[within["component"] == "attn.out"].pivot(index="first", columns="layer", values="iou")
     late = depth(output.columns) > LATE
     if late.any() and not late.all():
@@ -125,12 +120,12 @@ def output_varies(within: pd.DataFrame, _: pd.DataFrame, names: dict) -> list[Cl
             f"{number(output.loc[:, late].mean(axis=None))} in late layers"
         )
         claims.append(
-            Claim(OUTPUT_VARIES_LATE, **names, metric="within a language", **paired(drop.to_numpy(), float, what))
+            Claim(OUTPUT_VARIES_LATE, **where, metric="within a language", **paired(drop.to_numpy(), float, what))
         )
     return claims
 
 
-def lowest_between(_: pd.DataFrame, between: pd.DataFrame, names: dict) -> list[Claim]:
+def lowest_between(_: pd.DataFrame, between: pd.DataFrame, where: dict) -> list[Claim]:
     """The higher of attention output and FFN down against the lowest of the other components, pair by pair."""
     if between.empty or not set(LOWEST) < set(between["component"]):
         return []
@@ -145,10 +140,10 @@ def lowest_between(_: pd.DataFrame, between: pd.DataFrame, names: dict) -> list[
         f"{', '.join(f'{name} {number(table[name])}' for name in LOWEST)}, then {others.idxmin()} "
         f"{number(others.min())}"
     )
-    return [Claim(LOWEST_BETWEEN, **names, metric="between languages", **of_pairs(square(between, margin), what))]
+    return [Claim(LOWEST_BETWEEN, **where, metric="between languages", **of_pairs(square(between, margin), what))]
 
 
-def peak(_: pd.DataFrame, between: pd.DataFrame, names: dict) -> list[Claim]:
+def peak(_: pd.DataFrame, between: pd.DataFrame, where: dict) -> list[Claim]:
     """Attention output and FFN down between 2/32 and 15/32 of the depth against the better of what comes before and
     after.
     """
@@ -171,7 +166,7 @@ def peak(_: pd.DataFrame, between: pd.DataFrame, names: dict) -> list[Claim]:
             f"{number(early['iou'].mean())} early, {number(middle['iou'].mean())} in the middle, "
             f"{number(late['iou'].mean())} late"
         )
-        claims.append(Claim(PEAK, **names, metric=component, **of_pairs(square(mine, margin), what)))
+        claims.append(Claim(PEAK, **where, metric=component, **of_pairs(square(mine, margin), what)))
     return claims
 
 
@@ -185,7 +180,7 @@ def language_beyond_draw(found: pd.DataFrame) -> pd.DataFrame:
     one row a block.
     """
     claims = []
-    for names, rows in _blocks(found):
+    for block, rows in blocks(found):
         own = rows[rows["kind"] == "draw"].groupby("first")["iou"].mean()
         pairs = rows[rows["kind"] == "language"]
         if own.empty or pairs.empty:
@@ -195,7 +190,7 @@ def language_beyond_draw(found: pd.DataFrame) -> pd.DataFrame:
             return float((own[mine["first"].iloc[0]] + own[mine["second"].iloc[0]]) / 2 - mine["iou"].mean())
 
         what = f"{number(own.mean())} in one language, {number(pairs['iou'].mean())} in two"
-        claims.append(Claim(BEYOND_DRAWS, **names, metric="single masks", **of_pairs(square(pairs, gap), what)))
+        claims.append(Claim(BEYOND_DRAWS, **names(block), metric="single masks", **of_pairs(square(pairs, gap), what)))
     return claims_frame(claims)
 
 
@@ -203,7 +198,7 @@ TESTS = (first_layer, output_varies, lowest_between, peak)
 
 
 def section_5_2(found: pd.DataFrame) -> pd.DataFrame:
-    """Every claim of the section on every model, method and sparsity of `mask_similarity.similarities`: one row a
+    """Every claim of the section on every model, method and sparsity of `data.similarities`: one row a
     Claim.
 
     Claims about the draws of one language need two draws at least, those about pairs two languages; what cannot be
@@ -211,11 +206,7 @@ def section_5_2(found: pd.DataFrame) -> pd.DataFrame:
     """
     claims = []
     for test in TESTS:
-        for names, rows in _blocks(found):
-            claims += test(rows[rows["kind"] == "within"], rows[rows["kind"] == "between"], names)
+        for block, rows in blocks(found):
+            within, between = (rows[rows["kind"] == kind] for kind in ("within", "between"))
+            claims += test(within, between, names(block))
     return claims_frame(claims)
-
-
-def _blocks(found: pd.DataFrame):
-    for (model, method, sparsity, pattern), rows in found.groupby(BLOCK, sort=False):
-        yield {"source": "", "model": model, "method": method, "sparsity": setting(sparsity, pattern)}, rows

@@ -21,6 +21,30 @@ class Estimate(NamedTuple):
     high: float
 
 
+class Changes(NamedTuple):
+    """What became of the neurons, float64 [neurons] each; NaN where an entropy is not known.
+
+    Attributes:
+        entropy: after the change, in nats; square: its square.
+        rise, moved: the change of entropy, with and without its sign.
+        frequency: the change of the activation probability, mean over languages.
+        relative: see `relative`; [languages + 1, neurons], the last row is the mean over languages.
+        now_low: 1 where the entropy is at most the highest of the dense model's lowest group, else 0.
+        newly_low: 1 where it is so now and was not before.
+        now_high: 1 where the entropy is above the dense model's lowest 30%.
+    """
+
+    entropy: np.ndarray
+    square: np.ndarray
+    rise: np.ndarray
+    moved: np.ndarray
+    frequency: np.ndarray
+    relative: np.ndarray
+    now_low: np.ndarray
+    newly_low: np.ndarray
+    now_high: np.ndarray
+
+
 class Reference:
     """A dense model with its groups of neurons, and the changes that it would show by itself.
 
@@ -39,44 +63,40 @@ class Reference:
         self.high = np.isfinite(dense.entropy)
         self.high[np.concatenate(self.groups)] = False
 
-    def changes(self, model: Activations) -> dict[str, np.ndarray]:
-        """What pruning changed, float64 [neurons] each, NaN where an entropy is not known.
-
-        `entropy` and its `square`; `rise` and `moved`: the change of entropy with and without its sign. `frequency`:
-        the change of the activation probability, mean over languages. `relative de` (or another language, or `relative
-        all languages`): see `relative`. 0 or 1: `now low`, entropy at most the highest of the dense model's lowest
-        group; `newly low`, so now and not before; `now high`, above the dense model's lowest 30%.
-        """
+    def changes(self, model: Activations) -> Changes:
+        """What pruning changed."""
         return self._changes(model.often(), model.entropy)
 
     @cached_property
-    def by_text(self) -> dict[str, np.ndarray]:
-        """The mean of the same changes over other texts (`neurons.other_texts`)."""
-        totals: dict[str, np.ndarray] = {}
-        known: dict[str, np.ndarray] = {}
+    def by_text(self) -> Changes:
+        """The mean of the same changes over other texts (`data.other_texts`)."""
+        totals, known = [0] * len(Changes._fields), [0] * len(Changes._fields)
         for often, entropy in other_texts(self.dense):
-            for name, values in self._changes(often, entropy).items():
-                totals[name] = totals.get(name, 0) + np.nan_to_num(values)
-                known[name] = known.get(name, 0) + np.isfinite(values)
+            for i, values in enumerate(self._changes(often, entropy)):
+                totals[i] = totals[i] + np.nan_to_num(values)
+                known[i] = known[i] + np.isfinite(values)
         with np.errstate(invalid="ignore"):
-            return {name: total / known[name] for name, total in totals.items()}
+            return Changes(*(total / count for total, count in zip(totals, known, strict=True)))
 
-    def _changes(self, often: np.ndarray, entropy: np.ndarray) -> dict[str, np.ndarray]:
+    def relative_in(self, changes: Changes, where: str) -> np.ndarray:
+        """The relative change in a language, or in EVERYWHERE, [neurons]."""
+        return changes.relative[-1 if where == EVERYWHERE else self.dense.languages.index(where)]
+
+    def _changes(self, often: np.ndarray, entropy: np.ndarray) -> Changes:
         dense = self.dense
         lowest, shown = dense.entropy[self.groups[0][-1]], dense.entropy[self.groups[-1][-1]]
         ratios = relative(often, dense.often())
-        return {
-            "entropy": entropy,
-            "square": entropy**2,
-            "rise": entropy - dense.entropy,
-            "moved": np.abs(entropy - dense.entropy),
-            "frequency": np.abs(often - dense.often()).mean(axis=1),
-            **{f"relative {language}": ratios[:, k] for k, language in enumerate(dense.languages)},
-            f"relative {EVERYWHERE}": ratios.mean(axis=1),
-            "now low": (entropy <= lowest).astype(float),
-            "newly low": ((entropy <= lowest) & ~(dense.entropy <= lowest)).astype(float),
-            "now high": (entropy > shown).astype(float),
-        }
+        return Changes(
+            entropy=entropy,
+            square=entropy**2,
+            rise=entropy - dense.entropy,
+            moved=np.abs(entropy - dense.entropy),
+            frequency=np.abs(often - dense.often()).mean(axis=1),
+            relative=np.vstack([ratios.T, ratios.mean(axis=1)]),
+            now_low=(entropy <= lowest).astype(float),
+            newly_low=((entropy <= lowest) & ~(dense.entropy <= lowest)).astype(float),
+            now_high=(entropy > shown).astype(float),
+        )
 
 
 def relative(after: np.ndarray, before: np.ndarray) -> np.ndarray:

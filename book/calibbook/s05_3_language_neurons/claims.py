@@ -2,11 +2,11 @@
 
 A neuron is language-specific here as in the paper's Figure 3: it is among the 2% of lowest entropy in the dense model.
 Choosing the lowest of noisy measurements makes them rise when they are measured again, pruned or not, so what other
-texts of the dense model would change (`neurons.other_texts`) is taken off. It is much to take off, since the pruned
+texts of the dense model would change (`data.other_texts`) is taken off. It is much to take off, since the pruned
 model is in fact measured on the same text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from matplotlib.cbook import boxplot_stats
 
 from calibbook.s05_3_language_neurons.changes import (
     EVERYWHERE,
+    Changes,
     Estimate,
     Reference,
     mean_over_layers,
@@ -26,11 +27,13 @@ from calibbook.s05_3_language_neurons.data import (
     dense_cell,
     lead_language,
     methods,
+    missing,
     models,
     read,
     swept,
 )
-from calibbook.shared.claims import Claim, claims_frame
+from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, names
+from calibbook.shared.verdicts import decided, judged, within
 from calibbook.shared.words import more_or_less, number
 from calibprune.study.cells import Cell
 from calibprune.study.store import Store
@@ -66,12 +69,11 @@ def dense_claims(reference: Reference, language: str) -> list[Claim]:
             else "lowest of all groups shown"
         )
         what = f"{number(often[low].mean())}% of tokens against {number(often[others].mean())}%"
-        claims.append(_claim(RARE, dense, reference, f"in {where}", what, found, note=note))
+        claims.append(_claim(RARE, dense, reference, f"in {where}", what, found, "%", note=note))
         for name, rest in (("the rest of the lowest 30%", others & ~reference.high), ("all others", others)):
             found = _percent_more(dense.layer, (strength, low), (strength, rest))
-            claims.append(
-                _claim(STRONG, dense, reference, f"in {where}, against {name}", more_or_less(found.value), found)
-            )
+            metric, what = f"in {where}, against {name}", more_or_less(found.value)
+            claims.append(_claim(STRONG, dense, reference, metric, what, found, MORE_OR_LESS))
     return claims
 
 
@@ -87,9 +89,7 @@ def sweep_claims(reference: Reference, sweep: Sequence[Activations]) -> list[Cla
         return []
     found = [reference.by_text, *(reference.changes(model) for model in steps)]
     columns = [
-        reference.low * values
-        for step in found
-        for values in (np.isfinite(step["entropy"]), step["entropy"], step["square"])
+        reference.low * values for step in found for values in (np.isfinite(step.entropy), step.entropy, step.square)
     ]
 
     def spreads(*sums):
@@ -122,69 +122,89 @@ def pruned_claims(reference: Reference, pruned: Activations) -> list[Claim]:
     )
     return [
         *_distribution(reference, pruned, changed),
-        *_against_agnostic(reference, pruned, changed, AGNOSTIC, "LAPE", "moved", " nats"),
-        *_against_agnostic(reference, pruned, changed, AGNOSTIC, "activation probability", "frequency", " points", 100),
-        *(
-            claim
-            for where, label in places
-            for claim in _against_agnostic(reference, pruned, changed, LOSES, label, f"relative {where}", "%", 100)
+        *_against_agnostic(reference, pruned, changed, AGNOSTIC, "LAPE", lambda change: change.moved, " nats"),
+        *_against_agnostic(
+            reference,
+            pruned,
+            changed,
+            AGNOSTIC,
+            "activation probability",
+            lambda change: 100 * change.frequency,
+            " points",
         ),
         *(
             claim
             for where, label in places
-            for claim in _magnitude(reference, pruned, changed[f"relative {where}"], where, label)
+            for claim in _against_agnostic(
+                reference,
+                pruned,
+                changed,
+                LOSES,
+                label,
+                lambda change, where=where: 100 * reference.relative_in(change, where),
+                "%",
+            )
+        ),
+        *(
+            claim
+            for where, label in places
+            for claim in _magnitude(reference, pruned, reference.relative_in(changed, where), where, label)
         ),
     ]
 
 
-def _distribution(reference: Reference, pruned: Activations, changed: dict[str, np.ndarray]) -> list[Claim]:
+def _distribution(reference: Reference, pruned: Activations, changed: Changes) -> list[Claim]:
     """Where the lowest neurons went, and where those come from that are the lowest now."""
     low, text, layer = reference.low, reference.by_text, reference.dense.layer
 
-    def moved(claim: str, metric: str, name: str, unit: str, scale: float = 1.0) -> Claim:
-        values, by_text = scale * changed[name], scale * text[name]
+    def moved(claim: str, metric: str, values: np.ndarray, by_text: np.ndarray, unit: str) -> Claim:
         found, as_measured = mean_over_layers(layer, (values - by_text, low)), mean_over_layers(layer, (values, low))
         what = f"{number(as_measured.value)}{unit}, on other texts {number(_mean(by_text[low]))}{unit}"
-        return _claim(claim, pruned, reference, metric, what, found, _beyond_text(found, as_measured))
+        return _claim(claim, pruned, reference, metric, what, found, unit, _beyond_text(found, as_measured))
 
-    columns = [found[name] for found in (changed, text) for name in ("newly low", "now low")]
+    columns = [changed.newly_low, changed.now_low, text.newly_low, text.now_low]
     new = over_layers(lambda a, n, b, m: 100 * (a / n - b / m), layer, *columns)
     share, by_text = (over_layers(lambda a, n: 100 * a / n, layer, *pair) for pair in (columns[:2], columns[2:]))
     what = f"{number(share.value)}%, on other texts {number(by_text.value)}%"
     return [
-        moved(RISES, "", "rise", " nats"),
-        _claim(CREATES, pruned, reference, "new among the lowest 2%", what, new, _beyond_text(new, share)),
-        moved(CREATES, "from the lowest 2% to above the lowest 30%", "now high", "%", 100),
+        moved(RISES, "", changed.rise, text.rise, " nats"),
+        _claim(CREATES, pruned, reference, "new among the lowest 2%", what, new, "%", _beyond_text(new, share)),
+        moved(
+            CREATES,
+            "from the lowest 2% to above the lowest 30%",
+            100 * changed.now_high,
+            100 * text.now_high,
+            "%",
+        ),
     ]
 
 
 def _against_agnostic(
     reference: Reference,
     pruned: Activations,
-    changed: dict,
+    changed: Changes,
     claim: str,
     metric: str,
-    name: str,
+    pick: Callable[[Changes], np.ndarray],
     unit: str,
-    scale: float = 1,
 ) -> list[Claim]:
-    """Whether the lowest neurons change more (column `name`) than those above the lowest 30%, both beyond what another
-    text would change.
+    """Whether the lowest neurons change more than those above the lowest 30%, both beyond what another text would
+    change; `pick` gives the change in question, in `unit`.
     """
     low, high, layer = reference.low, reference.high, reference.dense.layer
-    values, by_text = scale * changed[name], scale * reference.by_text[name]
+    values, by_text = pick(changed), pick(reference.by_text)
     found = mean_over_layers(layer, (values - by_text, low), (values - by_text, high))
     as_measured = mean_over_layers(layer, (values, low), (values, high))
     means = [number(_mean(column[among])) for column in (values, by_text) for among in (low, high)]
     what = f"{means[0]}{unit} against {means[1]}{unit}, on other texts {means[2]} against {means[3]}"
-    return [_claim(claim, pruned, reference, metric, what, found, _beyond_text(found, as_measured))]
+    return [_claim(claim, pruned, reference, metric, what, found, unit, _beyond_text(found, as_measured))]
 
 
-def _beyond_text(found: Estimate, as_measured: Estimate) -> str:
+def _beyond_text(found: Estimate, as_measured: Estimate) -> dict[str, str]:
     """The verdict on a change from which that of other texts was taken off: held only with and without, not held only
     if nothing was measured.
     """
-    return "held" if min(found.low, as_measured.low) > 0 else "not held" if as_measured.high <= 0 else "undecided"
+    return judged(min(found.low, as_measured.low) > 0, as_measured.high <= 0)
 
 
 def _magnitude(reference: Reference, pruned: Activations, often: np.ndarray, where: str, label: str) -> list[Claim]:
@@ -194,27 +214,22 @@ def _magnitude(reference: Reference, pruned: Activations, often: np.ndarray, whe
     low, layer = reference.low, reference.dense.layer
     before, after = (_in(model.strength, where) for model in (reference.dense, pruned))
     kept = _percent_more(layer, (after, low), (before, low))
-    inside, outside = kept.low > -MARGIN and kept.high < MARGIN, kept.low > MARGIN or kept.high < -MARGIN
+    retained = decided(kept.low, kept.high, within(MARGIN))
     moved, often = 100 * relative(after, before), 100 * often
     what = f"{number(moved[low].mean())}% against {number(often[low].mean())}%"
+    less = mean_over_layers(layer, (often - moved, low))
     return [
-        _claim(
-            KEEPS,
-            pruned,
-            reference,
-            label,
-            more_or_less(kept.value),
-            kept,
-            "held" if inside else "not held" if outside else "undecided",
-        ),
-        _claim(KEEPS_MORE, pruned, reference, label, what, mean_over_layers(layer, (often - moved, low))),
+        _claim(KEEPS, pruned, reference, label, more_or_less(kept.value), kept, MORE_OR_LESS, retained),
+        _claim(KEEPS_MORE, pruned, reference, label, what, less, "%"),
     ]
 
 
 def section_5_3(store: Store, cells: Sequence[Cell]) -> pd.DataFrame:
     """Every claim of the section on what Figure 3 shows, one calibration language at every sparsity, for each method:
-    one row a Claim.
+    one row a Claim; none where there is nothing to compare.
     """
+    if missing(cells):
+        return claims_frame([])
     claims = []
     for model in models(cells):
         reference = Reference(read(store, dense_cell(cells, model)))
@@ -268,29 +283,26 @@ def _claim(
     metric: str,
     what: str,
     found: Estimate,
-    verdict: str | None = None,
+    unit: str = "",
+    verdict: dict[str, str] | None = None,
     note: str = "",
 ) -> Claim:
     """A Claim about the lowest neurons; by default it is held where the interval lies above zero, and not held where it
-    lies below.
+    lies below. Of `unit` that of the interval is taken over.
     """
+    if np.isnan(found.value):
+        note = "nothing to count"
+    elif np.isnan(found.low):
+        note = "too few layers for an interval"
+    cell = model.cell
     return Claim(
         claim,
-        source=model.source,
-        metric=metric,
-        model=model.cell.model,
-        method=model.cell.method,
-        sparsity=model.sparsity,
+        **names((cell.model, cell.method, cell.sparsity.fraction, cell.pattern), source=model.source, metric=metric),
         what=what,
         statistic=found.value,
         low=found.low,
         high=found.high,
-        p=np.nan,
+        unit=unit if unit in ("%", MORE_OR_LESS) else "",
         n=int(reference.low.sum()),
-        verdict=verdict or ("held" if found.low > 0 else "not held" if found.high < 0 else "undecided"),
-        note="nothing to count"
-        if np.isnan(found.value)
-        else "too few layers for an interval"
-        if np.isnan(found.low)
-        else note,
+        **((verdict or decided(found.low, found.high)) | {"note": note}),
     )

@@ -5,8 +5,8 @@ Language-specific neurons are those of Tang et al. (2024) here, each assigned to
 (`metrics.neurons.language_specific`).
 """
 
-from collections.abc import Callable, Sequence
-from math import expm1, factorial
+from collections.abc import Sequence
+from math import expm1
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,8 @@ from calibbook.s05_3_language_neurons.data import (
     other_texts,
     read,
 )
-from calibbook.shared.claims import Claim, claims_frame, decided
-from calibbook.shared.frames import BLOCK, blocks, in_order, setting, square
-from calibbook.shared.statistics import mean_interval, relabelling_p_value, target_advantage
+from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, names, targeted
+from calibbook.shared.frames import BLOCK, blocks, in_order, square
 from calibbook.shared.words import more_or_less, number
 from calibprune.metrics.neurons import language_specific, survival
 from calibprune.study.cells import Cell
@@ -95,16 +94,13 @@ def kept_claims(found: pd.DataFrame) -> pd.DataFrame:
     Bootstrap interval over languages; the test exchanges the labels of the calibrations. found: rows of `kept`.
     """
     claims = []
-    for (model, method, sparsity, pattern), rows in blocks(found[found["method"] != "dense"]):
-        names = {
-            "source": rows["source"].iloc[0],
-            "model": model,
-            "method": method,
-            "sparsity": setting(sparsity, pattern),
-        }
+    for block, rows in blocks(found[found["method"] != "dense"]):
+        where = names(block, source=rows["source"].iloc[0])
         shares = _own(square(rows, "survival").dropna(axis=1))  # languages without neurons are not compared
-        claims.append(_claim(SURVIVES, names, "share that survives", shares, _points))
-        claims.append(_claim(STAYS, names, "mean change", -np.log(_own(square(rows, "change"))), _change))
+        survives = targeted(shares, float, lambda points: f"{number(points)} percentage points more")
+        stays = targeted(-np.log(_own(square(rows, "change"))), _percent_more, more_or_less, MORE_OR_LESS)
+        claims.append(Claim(SURVIVES, **where, metric="share that survives", **survives))
+        claims.append(Claim(STAYS, **where, metric="mean change", **stays))
     return claims_frame(claims)
 
 
@@ -114,25 +110,6 @@ def _own(table: pd.DataFrame) -> np.ndarray:
     return table.loc[languages, languages].to_numpy()
 
 
-def _claim(
-    claim: str, names: dict, metric: str, gains: np.ndarray, shown: Callable[[float], tuple[float, str]]
-) -> Claim:
-    """A Claim that calibrating in the target language gains more; gains: [calibrations, languages]; `shown` turns a
-    gain into number and words.
-    """
-    advantages = target_advantage(gains)
-    low, high = mean_interval(advantages)
-    value, what = shown(float(advantages.mean())) if len(advantages) else (np.nan, "–")
-    p = relabelling_p_value(gains)
-    bounds = dict(zip(("low", "high"), sorted((shown(low)[0], shown(high)[0])), strict=True))
-    verdict = decided(low, high, p, 1 / factorial(len(gains)))
-    return Claim(claim, **names, metric=metric, what=what, statistic=value, **bounds, p=p, n=len(gains), **verdict)
-
-
-def _points(value: float) -> tuple[float, str]:
-    return value, f"{number(value)} percentage points more"
-
-
-def _change(logarithm: float) -> tuple[float, str]:
-    percent = 100 * expm1(-logarithm)
-    return percent, more_or_less(percent)
+def _percent_more(gain: float) -> float:
+    """Of a gain, minus the logarithm of a change: by how many percent the change is more."""
+    return 100 * expm1(-gain)

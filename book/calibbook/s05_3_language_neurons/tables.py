@@ -1,4 +1,4 @@
-"""The tables of Section 5.3: what pruning keeps of a model's neurons, and the claims in words."""
+"""The tables of Section 5.3: what pruning keeps of a model's neurons, and its claims over all calibrations."""
 
 from functools import partial
 from operator import attrgetter
@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from calibbook.shared.claims import readable
-from calibbook.shared.frames import ROW, Metric, best, languages_of, method_label
+from calibbook.shared.frames import ROW, best, languages_of, method_label
 from calibbook.shared.html import (
     BEST,
     DIRECTION,
@@ -22,6 +21,7 @@ from calibbook.shared.html import (
 )
 from calibbook.shared.verdicts import VERDICTS
 from calibbook.shared.words import fixed
+from calibprune.metrics.base import Metric
 
 
 class Shape(NamedTuple):
@@ -65,11 +65,6 @@ def kept_table(found: pd.DataFrame, value: str) -> Html:
 def _cell(row, shape: Shape) -> Cell:
     value = fixed(row.value, 0, shape.decimals)
     return MISSING if np.isnan(row.value) else Cell(value, row.shade, BEST if row.best else None)
-
-
-def claim_table(claims: pd.DataFrame) -> pd.DataFrame:
-    """Claims of `claims` in words, with the number of neurons that each is about."""
-    return readable(claims).rename(columns={"languages": "neurons"})
 
 
 def summary(claims: pd.DataFrame) -> pd.DataFrame:

@@ -84,6 +84,8 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     """p-values of one family, of any shape, adjusted by Holm's step-down procedure (Holm, 1979). NaN stays NaN and does
     not count.
 
+    statsmodels' multipletests gives the same to the bit, but collects garbage at every call: 0.1 s against 10 µs.
+
     Raises:
         ParameterError: a value outside 0 to 1.
     """

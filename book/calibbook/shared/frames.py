@@ -3,6 +3,9 @@
 Tables, figures and claims all start from `summarize`, so a number, its order, its shade and its mark are decided once.
 """
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -13,8 +16,23 @@ from calibprune.methods import METHODS as REGISTRY
 from calibprune.metrics.base import Metric
 from calibprune.metrics.registry import ON_TEXT
 
+
+class Block(NamedTuple):
+    """A model that was pruned or quantized by one method to one setting: what the rows of a table are grouped by."""
+
+    model: str
+    method: str
+    sparsity: float
+    pattern: str
+
+    @property
+    def dense(self) -> "Block":
+        """The model itself, neither pruned nor quantized."""
+        return Block(self.model, "dense", 0.0, "dense")
+
+
 MODEL_SETTING = ["model", "sparsity", "pattern"]
-BLOCK = ["model", "method", "sparsity", "pattern"]
+BLOCK = list(Block._fields)
 ROW = [*BLOCK, "calibration"]
 
 
@@ -179,9 +197,10 @@ def shade(summary: pd.DataFrame, metric: Metric) -> pd.Series:
     return place.where(summary["method"] != "dense")
 
 
-def blocks(summary: pd.DataFrame):
-    """Yield (model, method, sparsity, pattern), rows; in order, the dense model included."""
-    yield from summary.groupby(BLOCK, sort=False)
+def blocks(rows: pd.DataFrame) -> Iterator[tuple[Block, pd.DataFrame]]:
+    """Yield a Block and its rows; in order, the dense model included."""
+    for block, mine in rows.groupby(BLOCK, sort=False):
+        yield Block(*block), mine
 
 
 def square(rows: pd.DataFrame, column: str = "mean") -> pd.DataFrame:

@@ -1,66 +1,76 @@
-"""The claims as a reader meets them: one line each, in words."""
+"""The one rule by which a claim is held, not held or undecided."""
 
-import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-import pandas as pd
+from calibbook.shared.statistics import ALPHA
 
-from calibbook.shared.frames import METHODS, METRICS
-from calibbook.shared.words import listed, number
+HELD, NOT_HELD, UNDECIDED = VERDICTS = ("held", "not held", "undecided")
 
-VERDICTS = ("held", "not held", "undecided")
+# Two kinds of evidence, and for each what is too little of it. Of an exact test the least p value that it can give says
+# so: signs of four languages cannot come below 1/16, orders of three not below 1/6. An interval always comes out, but
+# that of three languages rests on a spread that hardly is one (Student's t multiplies it by 4.3), and a jackknife that
+# leaves one of three out has a single pair left.
+FEWEST_LANGUAGES = 4
+TOO_FEW = "too few languages"
+TOO_FEW_FOR_THE_TEST = "too few languages to tell from chance"
+
+NO_GAIN_POINTS = 1.0
 
 
-def readable(claims: pd.DataFrame) -> pd.DataFrame:
-    """The frame of `claims.section_4_1` in words; columns that say nothing go.
+def judged(
+    held: bool,
+    not_held: bool = False,
+    *,
+    p: float = float("nan"),
+    least_p: float = 0.0,
+    languages: int | None = None,
+    note: str = "",
+    because: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """`verdict` and `note` of a Claim from what was found.
 
-    Those are model and sparsity where they do not vary, and columns without a value.
+    Undecided where there are too few languages; else not held where that is shown; else held where that is shown and no
+    test speaks against it; else undecided.
+
+    Args:
+        held, not_held: whether the claim is borne out, or its contrary. The second goes first.
+        p: of the test that a claim must pass as well to be held; NaN where there is none.
+        least_p: the least value that p can have with these languages; above ALPHA the test says nothing.
+        languages: that an interval rests on; fewer than FEWEST_LANGUAGES decide nothing. None: it rests on something
+            else, such as items or layers.
+        note: what is said in any case.
+        because: the reason for each verdict, said after `note` where there are languages enough.
     """
-    table = pd.DataFrame(
-        {
-            "claim": claims["claim"],
-            "evaluated on": claims["source"],
-            "metric": claims["metric"].map(lambda name: METRICS[name].short or METRICS[name].label),
-            "model": claims["model"],
-            "method": claims["method"].map(lambda name: METHODS.get(name, name)),
-            "sparsity": claims["sparsity"],
-            "result": [result(row) for row in claims.itertuples()],
-            "95% interval": [interval(row) for row in claims.itertuples()],
-            "p": ["–" if math.isnan(p) else f"{p:.2g}" for p in claims["p"]],
-            "languages": claims["n"],
-            "verdict": claims["verdict"],
-            "note": claims["note"],
-        }
-    )
-    constant = [name for name in ("model", "sparsity") if table[name].nunique() <= 1]
-    empty = [name for name in table.columns.difference(constant) if table[name].isin(["", "–"]).all()]
-    return table.drop(columns=constant + empty)
+    too_few = TOO_FEW_FOR_THE_TEST if least_p > ALPHA else ""
+    if languages is not None and languages < FEWEST_LANGUAGES:
+        too_few = TOO_FEW
+    verdict = UNDECIDED if too_few or not (held or not_held) else NOT_HELD if not_held else HELD
+    if verdict == HELD and p > ALPHA:
+        verdict = UNDECIDED
+    reason = too_few or (because or {}).get(verdict, "")
+    return {"verdict": verdict, "note": "; ".join(filter(None, [note, reason]))}
 
 
-def result(row) -> str:
-    """`7 of 7 columns`, `41% lower`, `−3% lower`, `1.20 dB higher`."""
-    if row.what.startswith("percent"):
-        return f"{percent(row.statistic)}%{row.what.removeprefix('percent')}"
-    return f"{row.statistic:.2f} {row.what}".replace("-", "−") if row.what.startswith("dB") else row.what
+class Expected(NamedTuple):
+    """What an interval must show for a claim to be held, and for it not to be held: functions of its two ends."""
+
+    held: Callable[[float, float], bool]
+    not_held: Callable[[float, float], bool]
 
 
-def interval(row) -> str:
-    """The interval in the unit of the result, a dash where there is none."""
-    if math.isnan(row.low) or math.isnan(row.high):
-        return "–"
-    if row.what.startswith("dB"):
-        return f"{row.low:.2f} to {row.high:.2f} dB".replace("-", "−")
-    scale = 1 if row.what.startswith("percent") else 100
-    return f"{percent(scale * row.low)} to {percent(scale * row.high)}%"
+GAIN = Expected(lambda low, high: low > 0, lambda low, high: high < 0)
+LOSS = Expected(lambda low, high: high < 0, lambda low, high: low > 0)
+NO_GAIN = Expected(lambda low, high: high < NO_GAIN_POINTS, lambda low, high: low > 0)
+"""Of an effect in points: less than a point counts as none."""
+ANY = Expected(lambda low, high: low > 0 or high < 0, lambda low, high: False)
 
 
-def percent(value: float) -> str:
-    """One decimal, more where it would be zero and the value is not."""
-    return f"{value:.1f}".replace("-", "−") if value == 0 or abs(value) >= 0.05 else number(value)
+def within(margin: float) -> Expected:
+    """No further from zero than `margin`."""
+    return Expected(lambda low, high: low > -margin and high < margin, lambda low, high: low > margin or high < -margin)
 
 
-def verdict_sentence(claims: pd.DataFrame) -> str:
-    """`Of 12 tests 8 held, 1 not held and 3 undecided.`"""
-    if claims.empty:
-        return "Nothing was calibrated here, so there was nothing to test."
-    counts = [f"{int((claims['verdict'] == verdict).sum())} {verdict}" for verdict in VERDICTS]
-    return f"Of {len(claims)} tests {listed(counts)}."
+def decided(low: float, high: float, expected: Expected = GAIN, **evidence) -> dict[str, str]:
+    """`judged` of an interval, NaN where it is not known; `evidence` are the further arguments of `judged`."""
+    return judged(bool(expected.held(low, high)), bool(expected.not_held(low, high)), **evidence)

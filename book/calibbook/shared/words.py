@@ -1,4 +1,9 @@
-"""One way to write a number, a percentage, a duration, a list: wherever the book shows one."""
+"""One way to write a number, a percentage, a duration, a list: wherever the book shows one.
+
+There are two kinds of numbers. `fixed` is for a column: all of it has the same decimals, so that the eye can compare
+down the column, and what is small there is zero. `number` is for a sentence, and for a result that stands alone: it has
+three significant digits whatever its size, since there is nothing beside it to compare with.
+"""
 
 import math
 
@@ -18,7 +23,9 @@ def number_style(metric: str, values) -> tuple[int, int]:
 
 
 def fixed(value: float, exponent: int = 0, decimals: int = 1) -> str:
-    """A value in units of 10**exponent; from a thousand on without decimals, from a million on as a power of ten."""
+    """A value of a column, in units of 10**exponent; from a thousand on without decimals, from a million on as a power
+    of ten.
+    """
     if np.isnan(value):
         return "–"
     if np.isinf(value):
@@ -53,11 +60,11 @@ def signed(value: float) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits with a real minus sign, whole numbers from a thousand on, powers of ten below a
-    thousandth, a dash for none.
+    """A number of a sentence: three significant digits with a real minus sign, whole numbers from a thousand on, powers
+    of ten below a thousandth, a dash for none.
     """
-    if math.isnan(value):
-        return "–"
+    if not math.isfinite(value):
+        return fixed(value)
     if abs(value) >= 1000 or value == 0:
         return f"{value:,.0f}".replace("-", "−")
     if abs(value) >= 0.001:
@@ -72,9 +79,12 @@ def more_or_less(percent: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`41 s`, `3 min 5 s`, `2 h 10 min`."""
-    whole = round(float(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
+    """`17 µs`, `3.65 ms`, `17.1 s`, `3 min 5 s`, `2 h 10 min`: three significant digits, whole seconds and minutes from
+    a minute on.
+    """
+    short = float(f"{float(seconds):.3g}")
+    if short < 60:
+        unit, size = next(((unit, size) for unit, size in (("s", 1), ("ms", 1e-3)) if short >= size), ("µs", 1e-6))
+        return f"{short / size:.3g} {unit if short else 's'}"
+    minutes, rest = divmod(round(float(seconds)), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

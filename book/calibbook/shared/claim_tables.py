@@ -1,0 +1,83 @@
+"""The claims as a reader meets them: how many are held, and one table for each."""
+
+import math
+from collections.abc import Collection, Mapping
+
+import pandas as pd
+from IPython.display import Markdown, display
+
+from calibbook.shared.claims import MORE_OR_LESS
+from calibbook.shared.frames import METHODS, METRICS
+from calibbook.shared.html import text_table
+from calibbook.shared.verdicts import VERDICTS
+from calibbook.shared.words import listed, more_or_less, number
+
+NOTHING = "There was nothing here that a claim could be tested on."
+
+
+def show_claims(claims: pd.DataFrame, title: str = "Claim: {}", counted: pd.DataFrame | None = None, **table) -> None:
+    """Show what became of a section's claims: a sentence with the verdicts, and a table for each claim.
+
+    claims: rows of `claims.claims_frame`; title: of a table, {} stands for the claim; counted: the rows that the
+    sentence counts, if not all; `table`: further arguments of `readable`.
+    """
+    display(Markdown(verdict_sentence(claims if counted is None else counted)))
+    show_tables(claims, title, **table)
+
+
+def show_tables(claims: pd.DataFrame, title: str, **table) -> None:
+    """The tables of `show_claims` alone."""
+    for claim, rows in claims.groupby("claim", sort=False):
+        display(text_table(readable(rows, **table), title.format(claim)))
+
+
+def verdict_sentence(claims: pd.DataFrame) -> str:
+    """`Of 12 tests 8 held, 1 not held and 3 undecided.`"""
+    if claims.empty:
+        return NOTHING
+    counts = [f"{int((claims['verdict'] == verdict).sum())} {verdict}" for verdict in VERDICTS]
+    return f"Of {len(claims)} tests {listed(counts)}."
+
+
+def readable(
+    claims: pd.DataFrame, always: Collection[str] = (), renamed: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Claims in words: one row a Claim, the columns of the page.
+
+    Where it was tested is left out if it is the same in all rows and not among `always`; so are columns without a
+    value, but never results and verdicts. `renamed` gives columns other names, such as {"sparsity": "bits"}.
+    """
+    table = pd.DataFrame(
+        {
+            "evaluated on": claims["source"],
+            "measured as": [
+                METRICS[name].short or METRICS[name].label if name in METRICS else name for name in claims["metric"]
+            ],
+            "model": claims["model"],
+            "method": claims["method"].map(lambda name: METHODS.get(name, name)),
+            "sparsity": claims["sparsity"],
+            "result": claims["what"],
+            "95% interval": [interval(row) for row in claims.itertuples()],
+            "p": ["–" if math.isnan(p) else f"{p:.2g}" for p in claims["p"]],
+            "languages": claims["n"],
+            "verdict": claims["verdict"],
+            "note": claims["note"],
+        }
+    )
+    where = [name for name in ("evaluated on", "measured as", "model", "sparsity") if name not in always]
+    constant = [name for name in where if table[name].nunique() <= 1]
+    empty = [name for name in table.columns.difference(constant) if table[name].isin(["", "–"]).all()]
+    return table.drop(columns=constant + empty).rename(columns=renamed or {})
+
+
+def interval(row) -> str:
+    """The interval of a Claim in its unit: `1.20 to 3.00%`, `1.00 to 5.00% less`; a dash where there is none."""
+    if math.isnan(row.low) or math.isnan(row.high):
+        return "–"
+    if row.unit != MORE_OR_LESS:
+        unit = f" {row.unit}" if row.unit not in ("", "%") else row.unit
+        return f"{number(row.low)} to {number(row.high)}{unit}"
+    if row.low < 0 < row.high:
+        return f"{more_or_less(row.low)} to {more_or_less(row.high)}"
+    near, far = sorted((row.low, row.high), key=abs)
+    return f"{number(abs(near))} to {more_or_less(far)}"
