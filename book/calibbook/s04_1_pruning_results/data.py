@@ -1,9 +1,12 @@
-"""The square of single calibration languages by evaluation languages, on which the diagonal is read."""
+"""What Section 4.1 looks at: the square of single calibration languages by evaluation languages, on which the diagonal
+is read, and a metric through the layers.
+"""
 
 import numpy as np
 import pandas as pd
 
-from calibbook.shared.frames import METRICS, blocks, setting, square, summarize
+from calibbook.shared.frames import BLOCK, METRICS, blocks, in_order, setting, square, summarize
+from calibprune.errors import ParameterError
 
 
 def squares(frame: pd.DataFrame, metric: str, source: str):
@@ -35,3 +38,32 @@ def squares(frame: pd.DataFrame, metric: str, source: str):
 def gains(means: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Means on a scale where more is better and differences compare: minus the logarithm, or dB as they are."""
     return -np.log(means) if METRICS[metric].lower_is_better else means
+
+
+def by_layer(frame: pd.DataFrame, metric: str, source: str) -> pd.DataFrame:
+    """The records of a metric by layer in the paper's order, with a column `group`: "target" where the calibration
+    language is the evaluation language, "other" where it is not, "none" where the method has no calibration.
+
+    Mixtures are neither and left out. Raises ParameterError if the frame has no such metric by layer.
+    """
+    rows = frame[
+        (frame["metric"] == metric)
+        & (frame["source"] == source)
+        & frame["layer"].notna()
+        & (frame["component"] == "")
+        & ~frame["calibration"].str.contains("+", regex=False)
+    ]
+    if rows.empty:
+        raise ParameterError(f"no {metric} by layer on {source!r} in these records: prune and measure a model first")
+    group = np.where(
+        rows["calibration"] == "", "none", np.where(rows["calibration"] == rows["language"], "target", "other")
+    )
+    return in_order(rows.assign(group=group, layer=rows["layer"].astype(int)).sort_values("layer", kind="stable"))
+
+
+def layer_means(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `by_layer` as one row per model, method, sparsity, pattern, group and layer, with `mean`, `low` and
+    `high` over evaluation languages, calibrations and draws.
+    """
+    found = rows.groupby([*BLOCK, "group", "layer"], sort=False)["value"]
+    return found.agg(mean="mean", low="min", high="max").reset_index()
