@@ -37,10 +37,9 @@ def fidelity_heatmap(frame: pd.DataFrame, metric: str, source: str) -> Picture:
     pruned = _pruned_blocks(summary, metric, source)
     shape = METRICS[metric]
     style = number_style(metric, summary["mean"])
-    across, down = summary["language"].nunique(), max(rows["calibration"].nunique() for _, rows in pruned)
-    columns = min(2, len(pruned))
-    width = max(4.5 / columns, 2.8, 1.1 + 0.58 * across)
-    figure, axes = panels(len(pruned), columns, width, 1.2 + 0.4 * down)
+    width = max(4.5 if len(pruned) == 1 else 2.8, 1.1 + 0.62 * summary["language"].nunique())
+    heights = [1.2 + 0.4 * rows["calibration"].nunique() for _, rows in pruned]
+    figure, axes = panels(len(pruned), 2, width, heights, words=1.2)
     for axis, (block, rows) in zip(axes, pruned, strict=True):
         _square(axis, rows, style)
         axis.set_title(fill(block_title(block), int(10 * width)), fontsize=9)
@@ -77,9 +76,15 @@ def _square(axis, rows: pd.DataFrame, style: tuple[int, int]) -> None:
     texts = means.map(lambda mean: fixed(mean, *style)).to_numpy() + np.where(best, " ★", "")
     heatmap(axis, shades, SHADES)
     write_cells(axis, shades, SHADES, texts, best)
-    name_cells(axis, [code.upper() for code in means.columns], [code.upper() or "none" for code in means.index])
+    name_cells(axis, [code.upper() for code in means.columns], [_in_lines(code) or "none" for code in means.index])
     axis.set_xlabel("evaluation language", fontsize=8)
     axis.set_ylabel("calibration", fontsize=8)
+
+
+def _in_lines(calibration: str) -> str:
+    """`AR+DE+EN+` and `ES+RU+SW+ZH` below each other: four languages of a mixture a line."""
+    parts = calibration.upper().split("+")
+    return "+\n".join("+".join(parts[start : start + 4]) for start in range(0, len(parts), 4))
 
 
 def _pruned_blocks(summary: pd.DataFrame, metric: str, source: str) -> list:

@@ -159,17 +159,20 @@ def _by_group(models: Sequence[Activations], members: list[np.ndarray], language
     """One row a model (`model`, its short name) and group (`group`, its place): mean activation probability `often`
     and mean absolute output `strength` in a language, and how many neurons are `silent` in all.
     """
-    return pd.DataFrame(
-        {
-            "model": short(model),
-            "group": place,
-            "often": model.often(language)[group].mean(),
-            "strength": model.strength(language)[group].mean(),
-            "silent": int(np.isnan(model.entropy[group]).sum()),
-        }
-        for model in models
-        for place, group in enumerate(members)
-    )
+    rows = []
+    for model in models:
+        often, strength, silent = model.often(language), model.strength(language), np.isnan(model.entropy)
+        rows += [
+            {
+                "model": short(model),
+                "group": place,
+                "often": often[group].mean(),
+                "strength": strength[group].mean(),
+                "silent": int(silent[group].sum()),
+            }
+            for place, group in enumerate(members)
+        ]
+    return pd.DataFrame(rows)
 
 
 def _boxes(

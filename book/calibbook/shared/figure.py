@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -39,23 +40,31 @@ class Picture:
 
 
 def panels(
-    count: int, columns: int, width: float, height: float, margin: tuple[float, float] = (0.0, 0.0), **share
+    count: int,
+    columns: int,
+    width: float,
+    height: float | Sequence[float],
+    margin: tuple[float, float] = (0.0, 0.0),
+    words: float = 0.0,
+    **options,
 ) -> tuple[Figure, list[Axes]]:
     """A figure with room for `count` panels in lines of at most `columns`, and their axes in reading order.
 
     width and height are those of one panel in inches, margin what the figure has beside and above all panels, for
-    titles and legends; share: `sharex` and `sharey` as in matplotlib's `subplots`.
+    titles and legends. With a height for each panel, a line is as high as its highest one; `words` is the part of a
+    height that a panel's own title and labels take. options: those of matplotlib's `subplots`, as `sharey`.
     """
     columns = min(columns, count)
-    lines = -(-count // columns)
-    figure = Figure(figsize=(margin[0] + columns * width, margin[1] + lines * height), layout="constrained")
-    return figure, lay_out(figure, count, columns, **share)
+    heights = [height] * count if isinstance(height, (int, float)) else height
+    lines = [max(heights[start : start + columns]) for start in range(0, count, columns)]
+    figure = Figure(figsize=(margin[0] + columns * width, margin[1] + sum(lines)), layout="constrained")
+    return figure, lay_out(figure, count, columns, height_ratios=[line - words for line in lines], **options)
 
 
-def lay_out(figure: Figure | SubFigure, count: int, columns: int, **share) -> list[Axes]:
+def lay_out(figure: Figure | SubFigure, count: int, columns: int, **options) -> list[Axes]:
     """As `panels`, in a figure or a part of one that exists."""
     columns = min(columns, count)
-    axes = figure.subplots(-(-count // columns), columns, squeeze=False, **share).ravel()
+    axes = figure.subplots(-(-count // columns), columns, squeeze=False, **options).ravel()
     for axis in axes[count:]:
         axis.remove()
     return list(axes[:count])
