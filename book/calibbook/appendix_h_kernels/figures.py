@@ -3,13 +3,13 @@
 from textwrap import fill
 from typing import NamedTuple
 
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from calibbook.appendix_h_kernels.comparisons import GB, TARGETS, Comparison
 from calibbook.appendix_h_kernels.results import Machine, as_asked, missing, verdict
-from calibbook.shared.palette import COLOURS
+from calibbook.shared.figure import Picture, panels
+from calibbook.shared.palette import looks
 
 FINE = "#ffffff"
 
@@ -50,17 +50,14 @@ def bars(machines: list[Machine]) -> list[Bar]:
     return found
 
 
-def against_targets(machines: list[Machine]) -> Figure:
+def against_targets(machines: list[Machine]) -> Picture:
     """Bars that start at the target, on a logarithmic axis: to the right is better. Hatched: another size or device
     than the target is meant for.
     """
     lines = bars(machines)
-    colours = {
-        name: COLOURS[place % len(COLOURS)]
-        for place, name in enumerate(dict.fromkeys(line.machine for line in lines if line.machine))
-    }
-    figure = Figure(figsize=(10.5, 1.4 + 0.46 * len(lines)), layout="constrained")
-    axis = figure.subplots()
+    names = list(dict.fromkeys(line.machine for line in lines if line.machine))
+    colours = {name: style.colour for name, style in looks(names, names).items()}
+    figure, (axis,) = panels(1, 1, 10.5, 0.46 * len(lines), margin=(0, 1.4))
     axis.set_xscale("log")
     shares = [line.share for line in lines if line.share is not None]
     # room for what is written beside a bar
@@ -95,18 +92,14 @@ def against_targets(machines: list[Machine]) -> Figure:
         )
     if keys:
         figure.legend(handles=keys, loc="outside upper left", fontsize=8, frameon=False)
-    return figure
 
-
-def against_targets_alt(machines: list[Machine]) -> str:
-    """What `against_targets` shows, in words: every bar with its number."""
     sentences = ["Bars: how far each speed target is reached; 1 is the target, more is better."]
-    for line in bars(machines):
+    for line in lines:
         where = f" on {line.machine}" if line.machine else ""
         share = "" if line.share is None else f", {line.share:.2g} of the target"
         other = "" if line.as_asked else ", not what the target is meant for"
         sentences.append(f"{line.what}{where}: {line.text}{share}{other}.")
-    return " ".join(sentences)
+    return Picture(figure, " ".join(sentences))
 
 
 def _bar(target: Comparison, machine: Machine, row: dict) -> Bar:

@@ -1,11 +1,14 @@
-"""The square of single calibration languages by evaluation languages, on which the diagonal is read."""
+"""What Section 4.1 looks at: the square of single calibration languages by evaluation languages, on which the diagonal
+is read, and a metric through the layers.
+"""
 
 import numpy as np
 import pandas as pd
 
 from calibbook.shared.claims import names
-from calibbook.shared.frames import METRICS, blocks, calibrated, square, summarize
+from calibbook.shared.frames import BLOCK, METRICS, blocks, calibrated, in_order, is_mixture, square, summarize
 from calibbook.shared.words import number
+from calibprune.errors import ParameterError
 
 
 def squares(frame: pd.DataFrame, metric: str, source: str):
@@ -45,3 +48,32 @@ def gained(gain: float, low: float, high: float, metric: str) -> dict:
     shown = (float(100 * -np.expm1(-value)) for value in (gain, low, high))
     found = dict(zip(("statistic", "low", "high"), shown, strict=True))
     return {"what": f"{number(found['statistic'])}% lower"} | found | {"unit": "%"}
+
+
+def by_layer(frame: pd.DataFrame, metric: str, source: str) -> pd.DataFrame:
+    """The records of a metric by layer in the paper's order, with a column `group`: "target" where the calibration
+    language is the evaluation language, "other" where it is not, "none" where the method has no calibration.
+
+    Mixtures are neither and left out. Raises ParameterError if the frame has no such metric by layer.
+    """
+    rows = frame[
+        (frame["metric"] == metric)
+        & (frame["source"] == source)
+        & frame["layer"].notna()
+        & (frame["component"] == "")
+        & ~frame["calibration"].map(is_mixture).astype(bool)
+    ]
+    if rows.empty:
+        raise ParameterError(f"no {metric} by layer on {source!r} in these records: prune and measure a model first")
+    group = np.where(
+        rows["calibration"] == "", "none", np.where(rows["calibration"] == rows["language"], "target", "other")
+    )
+    return in_order(rows.assign(group=group, layer=rows["layer"].astype(int)).sort_values("layer", kind="stable"))
+
+
+def layer_means(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `by_layer` as one row per model, method, sparsity, pattern, group and layer, with `mean`, `low` and
+    `high` over evaluation languages, calibrations and draws.
+    """
+    found = rows.groupby([*BLOCK, "group", "layer"], sort=False)["value"]
+    return found.agg(mean="mean", low="min", high="max").reset_index()

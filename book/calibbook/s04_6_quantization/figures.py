@@ -1,62 +1,49 @@
 """A picture that the paper lacks: perplexity against memory, pruned and quantized, one panel an evaluation language."""
 
-from itertools import cycle
-
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from calibbook.s04_6_quantization.memory import DENSE_BITS, change, contests, size
+from calibbook.shared.figure import Picture, panels
 from calibbook.shared.frames import BLOCK, METHODS, languages_of, setting
+from calibbook.shared.palette import Look, looks
 from calibbook.shared.words import listed
 from calibprune.languages import LANGUAGES
 
-LOOKS = [
-    ("#009e73", "^"),
-    ("#0072b2", "o"),
-    ("#d55e00", "s"),
-    ("#000000", "D"),
-    ("#cc79a7", "v"),
-    ("#56b4e9", "P"),
-    ("#e69f00", "X"),
-]
-"""Colour and mark of the methods, in the order of `METHODS`; after these they begin anew."""
-LOOK_OF = dict(zip((name for name in METHODS if name != "dense"), cycle(LOOKS), strict=False))
+DENSE = Look("#777777", "*", (4, 1.5))
 COLUMNS = 2  # panels side by side that a phone can show
 APART = 0.8  # bits between the marks of models of one size
 STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5))  # round numbers in a power of ten
 BAR = {"linewidth": 1.6, "marker": "_", "markersize": 7, "markeredgewidth": 1.6}
 
 
-def equal_memory(rows: pd.DataFrame, source: str) -> Figure:
+def equal_memory(rows: pd.DataFrame, source: str) -> Picture:
     """Bits a weight across, perplexity over that of the dense model up (logarithmic): a mark for calibration in the
     panel's language, a bar from the best to the worst other calibration language.
 
-    `rows` are those of `quantization_memory.at_memory` of one model.
+    `rows` are those of `memory.at_memory` of one model.
     """
     languages = languages_of(rows["language"])
-    columns = min(COLUMNS, len(languages))
-    lines = -(-len(languages) // columns)
-    figure = Figure(figsize=(2.9 * max(columns, 1.4), 1.4 + 1.7 * lines), layout="constrained")
-    axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    # a single panel is wider: the legend stands below it
+    width = 2.9 if len(languages) > 1 else 4.06
+    figure, axes = panels(len(languages), COLUMNS, width, 1.7, margin=(0, 1.4), sharex=True, sharey=True)
     places = _places(rows)
-    for axis, language in zip(axes, languages, strict=False):
-        axis.axhline(1, color="#777777", linewidth=0.9, linestyle="--", zorder=0)
+    styles = looks(rows["method"].unique(), [name for name in METHODS if name != "dense"]) | {"dense": DENSE}
+    for axis, language in zip(axes, languages, strict=True):
+        axis.axhline(1, color=DENSE.colour, linewidth=0.9, linestyle="--", zorder=0)
         for row in rows[rows["language"] == language].itertuples():
-            _mark(axis, row, places[row.method, row.sparsity, row.pattern])
-        axis.set_title(LANGUAGES[language].name, fontsize=10, pad=3)
+            _mark(axis, row, places[row.method, row.sparsity, row.pattern], styles[row.method])
+        axis.set_title(LANGUAGES[language].name if language in LANGUAGES else language.upper(), fontsize=10, pad=3)
         axis.tick_params(labelsize=8, labelbottom=True)
-    for axis in axes[len(languages) :]:
-        axis.remove()
-    for axis in axes[: len(languages)][-columns:]:
+    for axis in axes[-COLUMNS:]:
         axis.set_xlabel("bits a weight", fontsize=9)
     _scales(axes[0], rows)
     figure.supylabel("perplexity, times the dense one", fontsize=9)
     figure.suptitle(f"{rows['model'].iloc[0]}, on {source}", fontsize=10)
-    figure.legend(handles=_legend(rows), loc="outside lower center", ncols=2, fontsize=8)
-    return figure
+    figure.legend(handles=_legend(rows, styles), loc="outside lower center", ncols=2, fontsize=8)
+    return Picture(figure, _ranges(rows, source))
 
 
 def _places(rows: pd.DataFrame) -> dict[tuple, float]:
@@ -71,19 +58,18 @@ def _places(rows: pd.DataFrame) -> dict[tuple, float]:
     return found
 
 
-def _mark(axis, row, place: float) -> None:
-    colour, marker = LOOK_OF.get(row.method, ("#777777", "_"))
+def _mark(axis, row, place: float, style: Look) -> None:
     if np.isfinite(row.low):
-        axis.plot([place, place], [row.low, row.high], color=colour, zorder=1, **BAR)
+        axis.plot([place, place], [row.low, row.high], color=style.colour, zorder=1, **BAR)
     if row.method == "dense":
-        axis.plot([DENSE_BITS], [1], marker="*", markersize=9, color="#777777", linestyle="", zorder=2)
+        axis.plot([DENSE_BITS], [1], marker=style.marker, markersize=9, color=style.colour, linestyle="", zorder=2)
     elif np.isfinite(row.own):
         axis.plot(
             [place],
             [row.own],
-            marker=marker,
+            marker=style.marker,
             markersize=6,
-            color=colour,
+            color=style.colour,
             markeredgecolor="white",
             linestyle="",
             markeredgewidth=0.6,
@@ -107,30 +93,34 @@ def _scales(axis, rows: pd.DataFrame) -> None:
     axis.set_xticks(range(4, DENSE_BITS + 1, 4))
 
 
-def _legend(rows: pd.DataFrame) -> list[Line2D]:
+def _legend(rows: pd.DataFrame, styles: dict[str, Look]) -> list[Line2D]:
     """A handle for each method, the bar, and the dense model."""
     handles = []
-    for method, mine in rows.drop_duplicates(BLOCK).groupby("method", sort=False):
-        if method == "dense":
-            continue
-        colour, marker = LOOK_OF.get(method, ("#777777", "_"))
+    for method, mine in rows[rows["method"] != "dense"].drop_duplicates(BLOCK).groupby("method", sort=False):
         settings = listed(
             setting(*pair) for pair in mine.sort_values("bits")[["sparsity", "pattern"]].itertuples(index=False)
         )
-        handles.append(
-            Line2D(
-                [], [], color=colour, marker=marker, linestyle="", label=f"{METHODS.get(method, method)}, {settings}"
-            )
-        )
-    handles.append(Line2D([], [], color="#777777", label="other calibration languages", **BAR))
+        label = f"{METHODS.get(method, method)}, {settings}"
+        style = styles[method]
+        handles.append(Line2D([], [], color=style.colour, marker=style.marker, linestyle="", label=label))
+    handles.append(Line2D([], [], color=DENSE.colour, label="other calibration languages", **BAR))
     handles.append(
-        Line2D([], [], color="#777777", marker="*", markersize=9, linestyle="--", linewidth=0.9, label="dense")
+        Line2D(
+            [],
+            [],
+            color=DENSE.colour,
+            marker=DENSE.marker,
+            markersize=9,
+            linestyle="--",
+            linewidth=0.9,
+            label="dense",
+        )
     )
     return handles
 
 
-def equal_memory_alt(rows: pd.DataFrame, source: str) -> str:
-    """What `equal_memory` shows, in words: the range over languages of each model, and how the pairs compare."""
+def _ranges(rows: pd.DataFrame, source: str) -> str:
+    """The range over languages of each model, and how the pairs of equal memory compare."""
     languages = languages_of(rows["language"])
     sentences = [
         f"Perplexity on {source} over that of the dense model, logarithmic, against bits a weight, one "

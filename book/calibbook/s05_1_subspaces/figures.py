@@ -1,44 +1,53 @@
 """Figures 1 and 4 to 7 of the paper: changes of features by evaluation language, calibration language and layer."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
+import seaborn
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from calibbook.s05_1_subspaces.data import PARTS, TOKENS, figure_1_layers
-from calibbook.shared.figure import block_title
+from calibbook.shared.figure import Picture, block_title, panels
 from calibbook.shared.frames import languages_of
-from calibbook.shared.palette import colour, marker
+from calibbook.shared.palette import looks
 from calibbook.shared.words import listed, number
+from calibprune.languages import LANGUAGES
 
 COLUMNS = 4
+KEYS_IN_A_LINE = 10
 DODGE = 0.7  # of the room between two evaluation languages
 DARKEST = 0.22  # of the grey behind the layer that changes most
 NAMES = PARTS | {TOKENS: "hidden states of single tokens"}
 LABELS = {"change": "Δ magnitude", "relative": "Δ magnitude / size in the dense model"}
 
 
-def figure_1(rows: pd.DataFrame, value: str = "change") -> Figure:
+def figure_1(rows: pd.DataFrame, value: str = "change") -> Picture:
     """Agnostic above, specific below, at an early, two middle and the last layer.
 
-    `rows` are those of one block of `subspaces.at_rank`, `value` is change or relative. Vertical axes begin at zero.
+    `rows` are those of one block of `data.at_rank`, `value` is change or relative. Vertical axes begin at zero.
     """
     parts = ("agnostic", "specific")
     layers = figure_1_layers(sorted(rows["layer"].unique()))
-    figure = Figure(figsize=(0.6 + 2.65 * len(layers), 5.2), layout="constrained")
-    axes = figure.subplots(len(parts), len(layers), squeeze=False)
-    for line, part in zip(axes, parts, strict=True):
-        for axis, layer in zip(line, layers, strict=True):
-            _panel(axis, rows[(rows["part"] == part) & (rows["layer"] == layer)], value)
-            axis.set_title(f"{part}, layer {layer}", fontsize=9)
-        line[0].set_ylabel(LABELS[value], fontsize=8)
-    for axis in axes[-1]:
+    figure, axes = panels(len(parts) * len(layers), len(layers), 2.65, 2.15, margin=(0.6, 0.9))
+    for axis, (part, layer) in zip(axes, product(parts, layers), strict=True):
+        _dots(axis, rows[(rows["part"] == part) & (rows["layer"] == layer)], value)
+        axis.set_title(f"{part}, layer {layer}", fontsize=9)
+    for axis in axes[:: len(layers)]:
+        axis.set_ylabel(LABELS[value], fontsize=8)
+    for axis in axes[len(layers) :]:
         axis.set_xlabel("evaluation language", fontsize=8)
     _finish(figure, rows, _title(rows))
-    return figure
+    sentences = [f"Dot plots of {LABELS[value]} by evaluation and calibration language. {_title(rows)}."]
+    for layer in layers:
+        at_layer = rows[rows["layer"] == layer]
+        ranges = listed(f"{part} {_in_words(at_layer[at_layer['part'] == part], value)}" for part in parts)
+        sentences.append(f"Layer {layer}: {ranges}.")
+    return Picture(figure, " ".join(sentences))
 
 
-def all_layers(rows: pd.DataFrame, part: str, value: str = "change") -> Figure:
+def all_layers(rows: pd.DataFrame, part: str, value: str = "change") -> Picture:
     """One panel a layer, each with an axis of its own that begins at zero; the greyer a panel, the larger its highest
     value.
 
@@ -46,73 +55,57 @@ def all_layers(rows: pd.DataFrame, part: str, value: str = "change") -> Figure:
     """
     rows = rows[rows["part"] == part]
     layers = sorted(rows["layer"].unique())
-    columns = min(COLUMNS, len(layers))
-    lines = -(-len(layers) // columns)
-    figure = Figure(figsize=(0.6 + 2.65 * columns, 0.9 + 1.75 * lines), layout="constrained")
-    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    figure, axes = panels(len(layers), COLUMNS, 2.65, 1.75, margin=(0.6, 0.9))
     with np.errstate(divide="ignore"):
         heights = np.log([rows.loc[rows["layer"] == layer, value].max() for layer in layers])
     reach = float(np.ptp(heights))
-    for axis, layer, height in zip(axes, layers, heights, strict=False):
-        _panel(axis, rows[rows["layer"] == layer], value)
+    for axis, layer, height in zip(axes, layers, heights, strict=True):
+        _dots(axis, rows[rows["layer"] == layer], value)
         axis.set_title(f"layer {layer}", fontsize=9, pad=3)
         axis.set_facecolor(str(1 - DARKEST * (height - heights.min()) / reach) if 0 < reach < np.inf else "1")
-    for axis in axes[len(layers) :]:
-        axis.remove()
     _finish(figure, rows, f"{LABELS[value]}, {NAMES[part]}\n{_title(rows)}")
-    return figure
 
-
-def figure_1_alt(rows: pd.DataFrame, value: str = "change") -> str:
-    """What `figure_1` shows, in words: the range of every panel, and how often the star is lowest."""
-    sentences = [f"Dot plots of {LABELS[value]} by evaluation and calibration language. {_title(rows)}."]
-    for layer in figure_1_layers(sorted(rows["layer"].unique())):
-        panels = [rows[(rows["part"] == part) & (rows["layer"] == layer)] for part in ("agnostic", "specific")]
-        sentences.append(
-            f"Layer {layer}: {listed(f'{panel.part.iloc[0]} {_in_words(panel, value)}' for panel in panels)}."
-        )
-    return " ".join(sentences)
-
-
-def all_layers_alt(rows: pd.DataFrame, part: str, value: str = "change") -> str:
-    """What `all_layers` shows, in words: the first, the highest and the last layer, and how often the star is
-    lowest.
-    """
-    rows = rows[rows["part"] == part]
-    layers = sorted(rows["layer"].unique())
     highest = int(rows.loc[rows[value].idxmax(), "layer"])
     shown = dict.fromkeys([layers[0], highest, layers[-1]])
     ranges = listed(f"layer {layer} {_in_words(rows[rows['layer'] == layer], value)}" for layer in shown)
     hits, n = _stars(rows, value)
-    return (
+    return Picture(
+        figure,
         f"Dot plots of {LABELS[value]} in {NAMES[part]} by evaluation and calibration language, one panel "
         f"for each of {len(layers)} layers. "
         f"{_title(rows)}. Highest in layer {highest}. {ranges[0].upper()}{ranges[1:]}. "
-        f"Over all layers the target language changes least in {hits} of {n} cases."
+        f"Over all layers the target language changes least in {hits} of {n} cases.",
     )
 
 
-def _panel(axis, rows: pd.DataFrame, value: str) -> None:
+def _dots(axis, rows: pd.DataFrame, value: str) -> None:
     """Evaluation languages across, a dot for each calibration language beside the others, a star for the target
     language.
     """
     languages, calibrations = languages_of(rows["language"]), languages_of(rows["calibration"])
-    places = np.linspace(-DODGE / 2, DODGE / 2, len(calibrations)) if len(calibrations) > 1 else [0.0]
-    for place, calibration in zip(places, calibrations, strict=True):
-        heights = rows[rows["calibration"] == calibration].set_index("language")[value].reindex(languages).to_numpy()
-        own = np.array([language == calibration for language in languages])
-        across = np.arange(len(languages)) + place
-        look = {"color": colour(calibration), "edgecolor": "white", "linewidth": 0.2}
-        axis.scatter(across[~own], heights[~own], marker=marker(calibration), s=26, zorder=2, **look)
-        axis.scatter(
-            across[own], heights[own], marker="*", s=95, zorder=3, **look | {"edgecolor": "black", "linewidth": 0.7}
-        )
+    styles = looks(calibrations, LANGUAGES)
+    beside = np.linspace(-DODGE / 2, DODGE / 2, len(calibrations)) if len(calibrations) > 1 else [0.0]
+    shift = dict(zip(calibrations, beside, strict=True))
+    rows = rows.assign(place=rows["language"].map(languages.index) + rows["calibration"].map(shift))
+    own = rows["calibration"] == rows["language"]
+    common = {
+        "x": "place",
+        "y": value,
+        "hue": "calibration",
+        "palette": {code: style.colour for code, style in styles.items()},
+        "legend": False,
+        "ax": axis,
+    }
+    markers = {code: style.marker for code, style in styles.items()}
+    seaborn.scatterplot(rows[~own], style="calibration", markers=markers, s=34, zorder=2, linewidth=0, **common)
+    seaborn.scatterplot(rows[own], marker="*", s=95, zorder=3, edgecolor="black", linewidth=0.7, **common)
     for i in range(1, len(languages)):
         axis.axvline(i - 0.5, color="#bbbbbb", linewidth=0.6, zorder=0)
     axis.set_xlim(-0.6, len(languages) - 0.4)
     top = rows[value].max()
     axis.set_ylim(0, 1.12 * top if np.isfinite(top) and top > 0 else 1)
     axis.set_xticks(range(len(languages)), [language.upper() for language in languages], fontsize=7)
+    axis.set(xlabel="", ylabel="")
     axis.tick_params(axis="y", labelsize=7)
     axis.tick_params(axis="x", length=0)
 
@@ -120,8 +113,8 @@ def _panel(axis, rows: pd.DataFrame, value: str) -> None:
 def _finish(figure: Figure, rows: pd.DataFrame, title: str) -> None:
     """The title and one legend for all panels."""
     handles = [
-        Line2D([], [], linestyle="", marker=marker(code), color=colour(code), label=code.upper())
-        for code in languages_of(rows["calibration"])
+        Line2D([], [], linestyle="", marker=style.marker, color=style.colour, label=code.upper())
+        for code, style in looks(languages_of(rows["calibration"]), LANGUAGES).items()
     ]
     handles.append(
         Line2D(
@@ -139,7 +132,7 @@ def _finish(figure: Figure, rows: pd.DataFrame, title: str) -> None:
     figure.legend(
         handles=handles,
         loc="outside lower center",
-        ncols=len(handles),
+        ncols=min(len(handles), KEYS_IN_A_LINE),
         fontsize=8,
         title="calibration language",
         title_fontsize=8,

@@ -1,21 +1,29 @@
-"""Figure 2 of the paper, of every pair of languages, and a tree of languages, from a frame of
-`mask_similarity.similarities`.
+"""Figure 2 of the paper, of every pair of languages, and the languages by the distance of their masks, from a frame of
+`data.similarities`.
 """
 
+from itertools import product
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from scipy.cluster.hierarchy import dendrogram, linkage
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
 from calibbook.shared.colours import COLOURS
-from calibbook.shared.figure import block_title
+from calibbook.shared.figure import Picture, block_title, panels
 from calibbook.shared.frames import BLOCK, languages_of
+from calibbook.shared.plots import NOT_SHADED, heatmap, name_cells, write_cells
 from calibbook.shared.words import listed, number
 
 PANELS = {"within": "within a language: all draws", "between": "between two languages: stable masks"}
+WRITTEN_UP_TO = 12  # languages whose IoUs have room in the cells
 
 
 def grid(rows: pd.DataFrame) -> pd.DataFrame:
@@ -24,33 +32,41 @@ def grid(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.pivot_table(index="layer", columns="component", values="iou", sort=False).sort_index()[components]
 
 
-def figure_2(rows: pd.DataFrame) -> Figure:
+def figure_2(rows: pd.DataFrame) -> Picture:
     """Heat maps of layers by components, means over languages (left) and over pairs of languages (right); light is
     high.
 
     `rows` are those of one block. What was not measured (within, with one draw) has no panel.
     """
-    panels = {kind: mine for kind in PANELS if len(mine := rows[rows["kind"] == kind])}
-    grids = {kind: grid(mine) for kind, mine in panels.items()}
+    found = {kind: mine for kind in PANELS if len(mine := rows[rows["kind"] == kind])}
+    grids = {kind: grid(mine) for kind, mine in found.items()}
     scale = _scale(list(grids.values()))
     layers = len(next(iter(grids.values())))
-    figure = Figure(figsize=(0.8 + 4.2 * len(grids), 1.6 + 0.24 * max(layers, 8)), layout="constrained")
-    axes = figure.subplots(1, len(grids), squeeze=False)[0]
+    figure, axes = panels(len(grids), len(grids), 4.2, 1.6 + 0.24 * max(layers, 8), margin=(0.8, 0))
     for axis, (kind, table) in zip(axes, grids.items(), strict=True):
-        _heat(axis, table, scale)
-        axis.set_xticks(range(table.shape[1]), table.columns, rotation=45, ha="right", fontsize=8)
-        axis.set_yticks(*_layer_ticks(table), fontsize=8)
+        heatmap(axis, table, scale)
+        _layers_by_components(axis, table, 8)
         axis.set_ylabel("layer", fontsize=8)
-        axis.set_title(
-            f"{PANELS[kind]}\nmean of {_count(panels[kind])}; random masks: {number(panels[kind]['expected'].mean())}",
-            fontsize=9,
-        )
+        random = number(found[kind]["expected"].mean())
+        axis.set_title(f"{PANELS[kind]}\nmean of {_count(found[kind])}; random masks: {random}", fontsize=9)
     figure.suptitle(_title(rows), fontsize=10)
     _bar(figure, axes, scale)
-    return figure
+
+    sentences = [f"Heat maps of the IoU of pruning masks by layer and component. {_title(rows)}."]
+    for kind, table in grids.items():
+        label, mine = PANELS[kind], found[kind]
+        (low_layer, low), (high_layer, high) = table.stack().idxmin(), table.stack().idxmax()
+        means = listed(f"{component} {number(value)}" for component, value in table.mean().items())
+        sentences.append(
+            f"{label[0].upper()}{label[1:]}, mean of {_count(mine)}: highest "
+            f"{number(table.max().max())} in {high} of layer {high_layer}, "
+            f"lowest {number(table.min().min())} in {low} of layer {low_layer}; means over layers {means}; "
+            f"random masks {number(mine['expected'].mean())}."
+        )
+    return Picture(figure, " ".join(sentences))
 
 
-def every_pair(rows: pd.DataFrame) -> Figure:
+def every_pair(rows: pd.DataFrame) -> Picture:
     """Figure 2 for every language and pair: a lower triangle of small heat maps, within a language on the diagonal.
 
     `rows` are those of one block; with one draw there is no diagonal.
@@ -59,84 +75,17 @@ def every_pair(rows: pd.DataFrame) -> Figure:
     tables = {pair: grid(mine) for pair, mine in rows.groupby(["first", "second"], sort=False)}
     scale = _scale(list(tables.values()))
     across, down = (languages_of(rows[side]) for side in ("first", "second"))
-    figure = Figure(figsize=(1.8 + 1.25 * len(across), 1.3 + 1.45 * len(down)), layout="constrained")
-    axes = figure.subplots(len(down), len(across), squeeze=False)
-    for (line, column), axis in np.ndenumerate(axes):
-        first, second = across[column], down[line]
-        table = tables.get((first, second))
-        if table is None:
+    figure, axes = panels(len(across) * len(down), len(across), 1.25, 1.45, margin=(1.8, 1.3))
+    for axis, (second, first) in zip(axes, product(down, across), strict=True):
+        if (first, second) not in tables:
             axis.remove()
             continue
-        _heat(axis, table, scale)
-        axis.set_xticks(
-            range(table.shape[1]),
-            table.columns if line == len(down) - 1 else [""] * table.shape[1],
-            rotation=90,
-            fontsize=6,
-        )
-        ticks, labels = _layer_ticks(table, 6)
-        axis.set_yticks(ticks, labels if column == 0 else [""] * len(labels), fontsize=6)
+        heatmap(axis, tables[first, second], scale)
+        _layers_by_components(axis, tables[first, second], 6, first == across[0], second == down[-1])
         axis.set_title(f"{first}–{second}".upper() if first != second else f"{first.upper()}, draws", fontsize=8, pad=2)
     figure.suptitle(f"IoU by layer (down) and component (across)\n{_title(rows)}", fontsize=10)
-    _bar(figure, [axis for axis in axes.ravel() if axis.figure], scale)
-    return figure
+    _bar(figure, [axis for axis in axes if axis.figure], scale)
 
-
-def distances(rows: pd.DataFrame) -> pd.DataFrame:
-    """[languages, languages]: 1 − mean IoU of stable masks over all matrices; `rows` are those of one block."""
-    pairs = rows[rows["kind"] == "between"].groupby(["first", "second"])["iou"].mean()
-    languages = languages_of([language for pair in pairs.index for language in pair])
-    table = pd.DataFrame(0.0, index=languages, columns=languages)
-    for (a, b), iou in pairs.items():
-        table.loc[a, b] = table.loc[b, a] = 1 - iou
-    return table
-
-
-def tree(rows: pd.DataFrame) -> Figure:
-    """Languages joined by the distance of their masks (average linkage), one panel a block; frames with two languages
-    or more.
-    """
-    blocks = list(rows.groupby(BLOCK, sort=False))
-    figure = Figure(figsize=(4.9 * min(2, len(blocks)), 3.1 * -(-len(blocks) // 2)), layout="constrained")
-    axes = figure.subplots(-(-len(blocks) // 2), min(2, len(blocks)), squeeze=False).ravel()
-    for axis, (_, mine) in zip(axes, blocks, strict=False):
-        drawn = _joined(distances(mine))
-        for across, height in zip(drawn["icoord"], drawn["dcoord"], strict=True):
-            axis.plot(height, across, color="#333333", linewidth=1.5)
-        places = 5 + 10 * np.arange(len(drawn["ivl"]))
-        axis.set_yticks(places, [code.upper() for code in drawn["ivl"]], fontsize=9)
-        axis.set_ylim(0, 10 * len(places))
-        axis.set_xlim(left=0)
-        axis.tick_params(axis="y", length=0)
-        axis.spines[["top", "right", "left"]].set_visible(False)
-        axis.set_xlabel("1 − mean IoU of stable masks", fontsize=8)
-        axis.set_title(_title(mine), fontsize=10)
-    for axis in axes[len(blocks) :]:
-        axis.remove()
-    return figure
-
-
-def figure_2_alt(rows: pd.DataFrame) -> str:
-    """What `figure_2` shows, in words: the highest and the lowest matrix of each panel and the means of the
-    components.
-    """
-    sentences = [f"Heat maps of the IoU of pruning masks by layer and component. {_title(rows)}."]
-    for kind, label in PANELS.items():
-        if len(mine := rows[rows["kind"] == kind]):
-            table = grid(mine)
-            (low_layer, low), (high_layer, high) = table.stack().idxmin(), table.stack().idxmax()
-            means = listed(f"{component} {number(value)}" for component, value in table.mean().items())
-            sentences.append(
-                f"{label[0].upper()}{label[1:]}, mean of {_count(mine)}: highest "
-                f"{number(table.max().max())} in {high} of layer {high_layer}, "
-                f"lowest {number(table.min().min())} in {low} of layer {low_layer}; means over layers {means}; "
-                f"random masks {number(mine['expected'].mean())}."
-            )
-    return " ".join(sentences)
-
-
-def every_pair_alt(rows: pd.DataFrame) -> str:
-    """What `every_pair` shows, in words: the mean of every language's draws, the nearest and the farthest pair."""
     sentences = [f"Small heat maps of the IoU of pruning masks, one for each pair of languages. {_title(rows)}."]
     within = rows[rows["kind"] == "within"].groupby("first", sort=False)["iou"].mean()
     if len(within):
@@ -149,40 +98,105 @@ def every_pair_alt(rows: pd.DataFrame) -> str:
             f"{' and '.join(far)} the lowest "
             f"({number(pairs.min())})."
         )
-    return " ".join(sentences)
+    return Picture(figure, " ".join(sentences))
 
 
-def tree_alt(rows: pd.DataFrame) -> str:
-    """What `tree` shows, in words: which languages join, in order."""
-    sentences = ["Trees of languages by the distance of their stable masks."]
-    for _, mine in rows.groupby(BLOCK, sort=False):
-        table = distances(mine)
-        groups = {place: [code] for place, code in enumerate(table.index)}
-        joins = []
-        for step, (a, b, height, _) in enumerate(_links(table)):
-            groups[len(table) + step] = groups[int(a)] + groups[int(b)]
-            joins.append(f"{'+'.join(groups[int(a)])} with {'+'.join(groups[int(b)])} at {number(height)}")
-        sentences.append(f"{_title(mine)}: {', then '.join(joins)}.")
-    return " ".join(sentences)
+def distances(rows: pd.DataFrame) -> pd.DataFrame:
+    """[languages, languages]: 1 − mean IoU of stable masks over all matrices; `rows` are those of one block."""
+    pairs = rows[rows["kind"] == "between"].groupby(["first", "second"])["iou"].mean()
+    languages = languages_of([language for pair in pairs.index for language in pair])
+    table = pd.DataFrame(0.0, index=languages, columns=languages)
+    for (a, b), iou in pairs.items():
+        table.loc[a, b] = table.loc[b, a] = 1 - iou
+    return table
 
 
-def _links(table: pd.DataFrame) -> np.ndarray:
-    return linkage(squareform(table.to_numpy(), checks=False), "average")
+def tree(rows: pd.DataFrame) -> Picture:
+    """Left, languages joined by the distance of their masks (average linkage); right, the mean IoU of every two, in
+    the order of the tree, light is high.
+
+    `rows` are those of one block, with two languages or more.
+    """
+    table = distances(rows)
+    links = linkage(squareform(table.to_numpy(), checks=False), "average")
+    iou = (1 - table).mask(np.eye(len(table), dtype=bool))
+    figure = _clustered(iou, links, _title(rows))
+
+    groups = {place: [code] for place, code in enumerate(table.index)}
+    joins = []
+    for step, (a, b, height, _) in enumerate(links):
+        groups[len(table) + step] = groups[int(a)] + groups[int(b)]
+        joins.append(f"{'+'.join(groups[int(a)])} with {'+'.join(groups[int(b)])} at {number(height)}")
+    return Picture(
+        figure,
+        "Heat map of the mean IoU of every two languages' stable masks, beside a tree of languages by the distance of "
+        f"their stable masks. {_title(rows)}: {', then '.join(joins)}.",
+    )
 
 
-def _joined(table: pd.DataFrame) -> dict:
-    return dendrogram(_links(table), labels=list(table.index), no_plot=True)
+def _clustered(iou: pd.DataFrame, links: np.ndarray, title: str) -> Figure:
+    """seaborn's cluster map with one tree and its scale of distances; `links` are scipy's."""
+    n = len(iou)
+    low, high = np.floor(20 * np.nanmin(iou)) / 20, np.ceil(20 * np.nanmax(iou)) / 20
+    scale = Normalize(low, max(high, low + 0.05))
+    cell = 0.55 if n <= WRITTEN_UP_TO else 0.3  # inches, as all that follow
+    left, tree_width, gap, right, below, above = 0.25, 2.2, 0.1, 0.45, 0.55, 0.75
+    width, height = max(left + tree_width + gap + cell * n + right, 4.6), below + cell * n + above
+    clustered = seaborn.clustermap(
+        iou,
+        row_linkage=links,
+        col_linkage=links,
+        cmap=COLOURS,
+        norm=scale,
+        figsize=(width, height),
+        cbar_pos=None,
+        xticklabels=False,
+        yticklabels=False,
+        tree_kws={"linewidths": 1.5, "colors": "#333333"},
+    )
+    figure, tree, cells = clustered.figure, clustered.ax_row_dendrogram, clustered.ax_heatmap
+    plt.close(figure)  # seaborn makes this one through pyplot, which would keep it
+    clustered.ax_col_dendrogram.remove()  # the same tree again
+
+    figure.set_layout_engine("none")  # seaborn's leaves no room for the scale of distances
+    for axis, start, wide in ((tree, left, tree_width), (cells, left + tree_width + gap, cell * n)):
+        axis.set_position([start / width, below / height, wide / width, cell * n / height])
+    ordered = clustered.data2d
+    names = [code.upper() for code in ordered.index]
+    cells.set(facecolor=NOT_SHADED[0], xlabel="", ylabel="")
+    name_cells(cells, names, names)
+    cells.xaxis.tick_top()
+    cells.yaxis.tick_right()
+    cells.tick_params(length=0)
+    if n <= WRITTEN_UP_TO:
+        texts = ordered.map(lambda value: "" if np.isnan(value) else number(value)).to_numpy()
+        write_cells(cells, ordered, scale, texts, np.zeros_like(texts, dtype=bool))
+    tree.set_axis_on()
+    tree.spines["bottom"].set_visible(True)
+    tree.set_yticks([])
+    tree.xaxis.set_major_locator(MaxNLocator(4))
+    tree.xaxis.set_major_formatter(ScalarFormatter())
+    tree.tick_params(labelsize=8)
+    tree.set_xlabel("1 − mean IoU of stable masks", fontsize=8)
+    cells.set_xlabel("mean IoU, light is high", fontsize=8, labelpad=18)  # level with that of the tree
+    figure.suptitle(title, fontsize=10)
+    return figure
 
 
-def _heat(axis, table: pd.DataFrame, scale: Normalize) -> None:
-    axis.imshow(table.to_numpy(), cmap=COLOURS, norm=scale, aspect="auto", interpolation="nearest")
+def _layers_by_components(axis: Axes, table: pd.DataFrame, size: float, left: bool = True, bottom: bool = True) -> None:
+    """Names of the components below a small heat map if it is the lowest, every few layers beside it if leftmost."""
+    upright = size < 8
+    step = -(-len(table) // (6 if upright else 12))
+    layers = [str(int(layer)) for layer in table.index[::step]]
+    axis.set_xticks(
+        np.arange(table.shape[1]) + 0.5,
+        list(table.columns) if bottom else [""] * table.shape[1],
+        rotation=90 if upright else 45,
+        ha="center" if upright else "right",
+        fontsize=size,
+    )
+    axis.set_yticks(np.arange(0, len(table), step) + 0.5, layers if left else [""] * len(layers), fontsize=size)
     axis.tick_params(length=2, pad=1)
-
-
-def _layer_ticks(table: pd.DataFrame, most: int = 12) -> tuple[list[int], list[int]]:
-    """Every layer, or every second, third … of them."""
-    places = list(range(0, len(table), -(-len(table) // most)))
-    return places, [int(table.index[place]) for place in places]
 
 
 def _scale(tables: list[pd.DataFrame]) -> Normalize:
@@ -191,8 +205,8 @@ def _scale(tables: list[pd.DataFrame]) -> Normalize:
     return Normalize(min(np.floor(20 * lowest) / 20, 0.95), 1.0)
 
 
-def _bar(figure: Figure, axes, scale: Normalize) -> None:
-    bar = figure.colorbar(ScalarMappable(scale, COLOURS), ax=list(axes), shrink=0.8)
+def _bar(figure: Figure, axes: list[Axes], scale: Normalize) -> None:
+    bar = figure.colorbar(ScalarMappable(scale, COLOURS), ax=axes, shrink=0.8)
     bar.set_label("IoU", fontsize=8)
     bar.ax.tick_params(labelsize=8)
 

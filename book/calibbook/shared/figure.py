@@ -1,27 +1,82 @@
+"""A figure of the book: its panels, and the picture that a page shows with its alternative text."""
+
 import base64
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 
 from calibbook.shared.frames import METHODS, setting
-from calibbook.shared.html import Html
 from calibprune.errors import ParameterError
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Picture:
+    """A figure and what it shows in words: an image with alternative text in a notebook, the words alone elsewhere.
+
+    The same figure gives the same bytes. Raises ParameterError if there are no words.
+    """
+
+    figure: Figure
+    alt: str
+
+    def __post_init__(self):
+        if not self.alt.strip():
+            raise ParameterError("a figure without alternative text: pass what it shows in words")
+
+    def _repr_html_(self) -> str:
+        data = io.BytesIO()
+        self.figure.savefig(data, format="png", dpi=144, metadata={"Software": None})
+        source = base64.b64encode(data.getvalue()).decode()
+        return (
+            f'<img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" style="max-width: 100%; height: auto">'
+        )
+
+    def __repr__(self) -> str:
+        return self.alt
+
+
+def panels(
+    count: int,
+    columns: int,
+    width: float,
+    height: float | Sequence[float],
+    margin: tuple[float, float] = (0.0, 0.0),
+    words: float = 0.0,
+    **options,
+) -> tuple[Figure, list[Axes]]:
+    """A figure with room for `count` panels in lines of at most `columns`, and their axes in reading order.
+
+    width and height are those of one panel in inches, margin what the figure has beside and above all panels, for
+    titles and legends. With a height for each panel, a line is as high as its highest one; `words` is the part of a
+    height that a panel's own title and labels take. options: those of matplotlib's `subplots`, as `sharey`.
+    """
+    columns = min(columns, count)
+    heights = [height] * count if isinstance(height, (int, float)) else height
+    lines = [max(heights[start : start + columns]) for start in range(0, count, columns)]
+    figure = Figure(figsize=(margin[0] + columns * width, margin[1] + sum(lines)), layout="constrained")
+    return figure, lay_out(figure, count, columns, height_ratios=[line - words for line in lines], **options)
+
+
+def lay_out(figure: Figure | SubFigure, count: int, columns: int, **options) -> list[Axes]:
+    """As `panels`, in a figure or a part of one that exists."""
+    columns = min(columns, count)
+    axes = figure.subplots(-(-count // columns), columns, squeeze=False, **options).ravel()
+    for axis in axes[count:]:
+        axis.remove()
+    return list(axes[:count])
+
+
+def one_legend(figure: Figure, axes: list[Axes], columns: int = 2) -> None:
+    """Below all panels, every label of theirs once."""
+    found = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=columns, fontsize=8)
 
 
 def block_title(block: tuple) -> str:
     """`gemma3-270m, Wanda, 50%`."""
     model, method, sparsity, pattern = block
     return f"{model}, {METHODS.get(method, method)}, {setting(sparsity, pattern)}"
-
-
-def show(figure: Figure, alt: str) -> Html:
-    """The figure as an image in the page with `alt` as its alternative text; the same bytes for the same figure."""
-    if not alt.strip():
-        raise ParameterError("a figure without alternative text: pass what it shows in words")
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=144, metadata={"Software": None})
-    source = base64.b64encode(data.getvalue()).decode()
-    return Html(
-        f'<img src="data:image/png;base64,{source}" alt="{escape(alt)}" style="max-width: 100%; height: auto">', alt
-    )

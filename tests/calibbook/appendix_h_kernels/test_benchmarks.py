@@ -176,8 +176,9 @@ def test_without_any_results_every_target_is_not_measured(tmp_path):
     gpu = table["size"] != GEMMA_3_270M.name
     assert set(table.loc[gpu, "verdict"]) == {"not measured: no GPU"}
     assert set(table.loc[~gpu, "verdict"]) == {"not measured: the benchmark was not run"}
-    assert benchmark_figures.against_targets_alt([]).count("not measured") == len(TARGETS)
-    assert len(benchmark_figures.against_targets([]).axes[0].get_yticks()) == len(TARGETS)
+    picture = benchmark_figures.against_targets([])
+    assert picture.alt.count("not measured") == len(TARGETS)
+    assert len(picture.figure.axes[0].get_yticks()) == len(TARGETS)
 
 
 def test_targets_are_reached_or_missed():
@@ -204,13 +205,11 @@ def test_one_is_the_target_whichever_way_is_better(target):
 def test_another_size_is_drawn_but_reaches_no_target():
     small = machine(row("sparsegpt_matrix", 30.0, as_asked=False), device="cpu", name="a CPU")
     assert "reached" not in set(benchmarks.against_targets([small])["verdict"])
-    drawn = benchmark_figures.against_targets([small]).axes[0].patches
+    picture = benchmark_figures.against_targets([small])
+    drawn = picture.figure.axes[0].patches
     assert [bar.get_hatch() for bar in drawn] == ["////"]
     assert drawn[0].get_x() + drawn[0].get_width() == pytest.approx(1.5)
-    assert (
-        "30 times as fast (target at least 20), 1.5 of the target, not what the target is meant for"
-        in benchmark_figures.against_targets_alt([small])
-    )
+    assert "30 times as fast (target at least 20), 1.5 of the target, not what the target is meant for" in picture.alt
 
 
 def test_measured_peaks_join_those_of_data_sheets():

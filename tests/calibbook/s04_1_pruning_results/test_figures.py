@@ -1,22 +1,13 @@
 """Figures: what is drawn, and what is said about it, come from the same numbers."""
 
-import base64
 import re
 
-import numpy as np
 import pytest
-from bs4 import BeautifulSoup
 from frames import LAYERS, SEVEN, tidy, with_value
 
-from calibbook.s04_1_pruning_results.figures import (
-    alt_text,
-    fidelity_heatmap,
-    layer_alt_text,
-    layer_curves,
-    layer_means,
-)
+from calibbook.s04_1_pruning_results.data import by_layer, layer_means
+from calibbook.s04_1_pruning_results.figures import fidelity_heatmap, layer_curves
 from calibbook.shared.colours import colours
-from calibbook.shared.figure import show
 from calibbook.shared.frames import METRICS, summarize
 from calibprune.errors import ParameterError
 
@@ -27,7 +18,7 @@ def panel_texts(axis) -> dict[tuple[int, int], str]:
 
 def test_one_panel_a_method_with_values_and_stars_where_the_best_are():
     frame = with_value(tidy(), 1.5, method="wanda", calibration="ru", language="zh", metric="perplexity")
-    figure = fidelity_heatmap(frame, "perplexity", "chromium")
+    figure = fidelity_heatmap(frame, "perplexity", "chromium").figure
     assert [axis.get_title() for axis in figure.axes] == ["gemma3-270m, Wanda, 50%", "gemma3-270m, SparseGPT, 50%"]
     texts = panel_texts(figure.axes[0])
     assert len(texts) == 49
@@ -41,10 +32,12 @@ def test_one_panel_a_method_with_values_and_stars_where_the_best_are():
 def test_cells_have_the_shades_of_the_tables():
     from matplotlib.colors import to_hex
 
-    figure = fidelity_heatmap(tidy(), "snr_db", "chromium")
+    axis = fidelity_heatmap(tidy(), "snr_db", "chromium").figure.axes[0]
     summary = summarize(tidy(), "snr_db", "chromium").query("method == 'wanda'")
-    drawn = [to_hex(patch.get_facecolor()) for patch in figure.axes[0].patches]
-    assert drawn == [colours(place)[0] for place in summary.shade]
+    (cells,) = axis.collections
+    cells.update_scalarmappable()
+    drawn = zip(map(to_hex, cells.get_facecolors()), (to_hex(text.get_color()) for text in axis.texts), strict=True)
+    assert list(drawn) == [colours(place) for place in summary.shade]
 
 
 @pytest.mark.parametrize(
@@ -60,16 +53,16 @@ def test_cells_have_the_shades_of_the_tables():
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_kind_of_study_can_be_drawn(metric, options):
     frame = tidy(**options)
-    figure = fidelity_heatmap(frame, metric, "chromium")
+    picture = fidelity_heatmap(frame, metric, "chromium")
     pruned = frame[frame.method != "dense"]
-    assert len(figure.axes) == len(pruned[["model", "method", "sparsity", "pattern"]].drop_duplicates())
-    assert 'alt="Heatmap' in show(figure, alt_text(frame, metric, "chromium")).html
+    assert len(picture.figure.axes) == len(pruned[["model", "method", "sparsity", "pattern"]].drop_duplicates())
+    assert 'alt="Heatmap' in picture._repr_html_()
 
 
 def test_a_cell_that_was_not_measured_is_a_dash_without_a_star():
     frame = tidy(languages=("ar", "de"), methods=("wanda",))
     gone = (frame.calibration == "ar") & (frame.language == "de") & (frame.metric == "snr_db")
-    figure = fidelity_heatmap(frame[~gone], "snr_db", "chromium")
+    figure = fidelity_heatmap(frame[~gone], "snr_db", "chromium").figure
     assert panel_texts(figure.axes[0])[0, 1] == "–"
 
 
@@ -81,7 +74,7 @@ def test_dense_model_alone_is_refused():
 
 def test_alternative_text_names_the_best_language_of_every_column_and_counts_the_diagonal():
     frame = with_value(tidy(), 1.5, method="wanda", calibration="ru", language="zh", metric="perplexity")
-    text = alt_text(frame, "perplexity", "chromium")
+    text = fidelity_heatmap(frame, "perplexity", "chromium").alt
     wanda, sparsegpt = re.search(r"Wanda, 50%: (.*?columns)\. .*SparseGPT, 50%: (.*?columns)\.", text).groups()
     assert "zh by ru (1.5)" in wanda and "best in 6 of 7 columns" in wanda
     assert "zh by zh" in sparsegpt and "best in 7 of 7 columns" in sparsegpt
@@ -90,7 +83,7 @@ def test_alternative_text_names_the_best_language_of_every_column_and_counts_the
 
 def test_layer_means_separate_the_target_language_from_the_others():
     frame = tidy(mixtures=("ar+en",))
-    means = layer_means(frame, "snr_db", "udhr")
+    means = layer_means(by_layer(frame, "snr_db", "udhr"))
     assert len(means) == 2 * 2 * LAYERS and set(means.group) == {"target", "other"}
     raw = frame[(frame.metric == "snr_db") & (frame.source == "udhr") & (frame.layer == 2) & (frame.method == "wanda")]
     same = raw[raw.calibration == raw.language].value
@@ -104,31 +97,24 @@ def test_layer_means_separate_the_target_language_from_the_others():
 
 def test_layer_curves_draw_those_means_in_layer_order():
     frame = tidy().sample(frac=1, random_state=1)
-    figure = layer_curves(frame, "snr_db", "chromium")
-    assert len(figure.axes) == 2
-    for line in figure.axes[0].lines:
+    picture = layer_curves(frame, "snr_db", "chromium")
+    assert len(picture.figure.axes) == 2
+    means = layer_means(by_layer(frame, "snr_db", "chromium")).query("method == 'wanda'").groupby("group", sort=False)
+    axis = picture.figure.axes[0]
+    target, other = [line for line in axis.lines if len(line.get_xdata())]
+    for line, band, name in zip((target, other), axis.collections, ("target", "other"), strict=True):
+        curve = means.get_group(name)
         assert list(line.get_xdata()) == list(range(LAYERS))
-        assert (np.diff(line.get_ydata()) > 0).all()
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert sorted(labels) == ["calibrated in another language", "calibrated in the target language"]
-    text = layer_alt_text(frame, "snr_db", "chromium")
-    top = layer_means(frame, "snr_db", "chromium").query("method == 'wanda' and group == 'target'")["mean"].iloc[-1]
-    assert f"to {top:.2f} at layer {LAYERS - 1}" in text
+        assert line.get_ydata() == pytest.approx(curve["mean"].tolist())
+        edges = band.get_paths()[0].get_extents()
+        assert (edges.ymin, edges.ymax) == pytest.approx((curve["low"].min(), curve["high"].max()))
+    (legend,) = picture.figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == ["calibrated in the target language", "calibrated in another language"]
+    assert f"to {means.get_group('target')['mean'].iloc[-1]:.2f} at layer {LAYERS - 1}" in picture.alt
 
 
 def test_layers_that_were_not_measured_are_refused():
     frame = tidy()
     with pytest.raises(ParameterError, match="no snr_db by layer on 'chromium'"):
         layer_curves(frame[frame.layer.isna()], "snr_db", "chromium")
-
-
-def test_show_embeds_a_picture_with_its_description_and_the_same_bytes_each_time():
-    def made():
-        return show(fidelity_heatmap(tidy(), "perplexity", "chromium"), 'a "quoted" <description>')
-
-    assert made() == made()
-    image = BeautifulSoup(made().html, "html.parser").img
-    assert image["alt"] == 'a "quoted" <description>' == repr(made())
-    assert base64.b64decode(image["src"].split(",")[1]).startswith(b"\x89PNG")
-    with pytest.raises(ParameterError, match="without alternative text"):
-        show(fidelity_heatmap(tidy(), "perplexity", "chromium"), " ")

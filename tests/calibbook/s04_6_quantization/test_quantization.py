@@ -16,7 +16,7 @@ from calibbook.s04_2_downstream_tasks import claims_factors as task_factors
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
 from calibbook.s04_2_downstream_tasks.tables import task_table
 from calibbook.s04_6_quantization.claims import FEWEST_DIFFERENT, differing, on_text, section_4_6
-from calibbook.s04_6_quantization.figures import equal_memory, equal_memory_alt
+from calibbook.s04_6_quantization.figures import equal_memory
 from calibbook.s04_6_quantization.memory import (
     at_equal_memory,
     at_memory,
@@ -40,7 +40,6 @@ from calibbook.s04_6_quantization.tables import (
     widths,
 )
 from calibbook.shared.claims import readable
-from calibbook.shared.figure import show
 from calibbook.shared.frames import participle, treatment
 from calibbook.shared.statistics import share_interval
 from calibbook.shared.verdicts import readable as readable_on_text
@@ -336,11 +335,7 @@ def test_a_small_study_decides_nothing_and_fails_nowhere(languages, settings):
     small = frame(settings, languages=languages)
     assert set(on_text(small)["verdict"]) <= {"undecided", "held", "not held"} and len(readable_on_text(on_text(small)))
     rows = at_memory(small, "chromium", 128)
-    assert (
-        show(equal_memory(rows, "chromium"), equal_memory_alt(rows, "chromium")).html
-        and which_wins(rows, "chromium")
-        and len(overview(rows))
-    )
+    assert equal_memory(rows, "chromium")._repr_html_() and which_wins(rows, "chromium") and len(overview(rows))
     assert set(at_equal_memory(rows, "chromium")["verdict"]) <= {"undecided"}
 
 
@@ -447,9 +442,15 @@ def test_the_claim_at_equal_memory():
     }
 
 
+def legend_of(figure) -> dict:
+    (legend,) = figure.legends
+    return {text.get_text(): handle for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True)}
+
+
 def test_picture_has_a_panel_a_language_and_says_what_it_shows():
     rows = at_memory(frame(), "chromium", 128)
-    figure = equal_memory(rows, "chromium")
+    picture = equal_memory(rows, "chromium")
+    figure, alt = picture.figure, picture.alt
     assert [axis.get_title() for axis in figure.axes] == [
         "Arabic",
         "German",
@@ -460,27 +461,38 @@ def test_picture_has_a_panel_a_language_and_says_what_it_shows():
         "Chinese (simplified)",
     ]
     row = rows.query("method == 'gptq' and pattern == '4-bit' and language == 'de'").iloc[0]
-    drawn = [(*line.get_xdata(), *line.get_ydata()) for line in figure.axes[1].lines if line.get_marker() == "D"]
+    markers = {label.split(",")[0]: handle.get_marker() for label, handle in legend_of(figure).items()}
+    lines = figure.axes[1].lines
+    drawn = [(*line.get_xdata(), *line.get_ydata()) for line in lines if line.get_marker() == markers["GPTQ"]]
     assert (4.125, row["own"]) in drawn and len(drawn) == 2
     bars = [tuple(line.get_ydata()) for line in figure.axes[1].lines if line.get_marker() == "_"]
     assert (row["low"], row["high"]) in bars and len(bars) == 4
-    places = sorted(float(line.get_xdata()[0]) for line in figure.axes[1].lines if line.get_marker() in ("o", "s"))
+    pruned = (markers["Wanda"], markers["SparseGPT"])
+    places = sorted(float(line.get_xdata()[0]) for line in lines if line.get_marker() in pruned)
     assert np.mean(places) == pytest.approx(9) and places[0] < 9 < places[1]
     assert figure.get_size_inches()[0] < 6  # two panels side by side on a phone
-    alt = equal_memory_alt(rows, "chromium")
     assert (
         "7 evaluation languages" in alt
         and "GPTQ 8-bit, 8.125 bits: +" in alt
         and "8-bit is below Wanda 50% in 7 of 7 languages." in alt
     )
-    assert alt in show(figure, alt).html.replace("&#x27;", "'")
+    assert alt in picture._repr_html_().replace("&#x27;", "'")
+
+
+def test_a_method_that_nobody_has_heard_of_has_a_look_and_a_label_of_its_own():
+    rows = frame()
+    picture = equal_memory(at_memory(rows.replace({"method": {"wanda": "coin_toss"}}), "chromium", 128), "chromium")
+    found = legend_of(picture.figure)
+    looks = {(handle.get_color(), handle.get_marker()) for handle in found.values()}
+    assert "coin_toss, 50%" in found and len(looks) == len(found)
+    assert "coin_toss 50%" in picture.alt
 
 
 def test_picture_has_round_numbers_up_its_side():
     for power in (1e-4, 0.01, 1.0, 4.0):
         axis = equal_memory(
             at_memory(frame(costs=(power, power), methods=("wanda",)), "chromium", 128), "chromium"
-        ).axes[0]
+        ).figure.axes[0]
         axis.figure.draw_without_rendering()
         low, high = axis.get_ylim()
         labels = [label.get_text() for label in axis.get_yticklabels() if low <= label.get_position()[1] <= high]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from frames import SEVEN, record
 from lsar import feature_changes
+from matplotlib.colors import to_hex
 
 from calibbook.s05_1_subspaces import claims as claims
 from calibbook.s05_1_subspaces.data import (
@@ -21,22 +22,21 @@ from calibbook.s05_1_subspaces.data import (
 )
 from calibbook.s05_1_subspaces.data_ranks import by_rank
 from calibbook.s05_1_subspaces.figures import all_layers, all_layers_alt, figure_1, figure_1_alt
+from calibbook.s05_1_subspaces.figures import all_layers, figure_1
 from calibbook.s05_1_subspaces.figures_curves import (
-    layer_alt,
     layer_curves,
     layer_means,
-    rank_alt,
     rank_curves,
-    turn_alt,
     turn_curves,
 )
 from calibbook.shared.claims import decided, interval, paired, readable
-from calibbook.shared.figure import show
-from calibbook.shared.palette import COLOURS, MARKERS, colour, marker
+from calibbook.shared.palette import looks
 from calibbook.shared.statistics import pair_interval, relabelling_p_value, sign_flip_p_value, target_advantage
 from calibbook.shared.verdicts import verdict_sentence
 from calibbook.shared.words import more_or_less, number
 from calibprune.errors import ParameterError
+from calibprune.languages import LANGUAGES
+from calibprune.metrics.subspace import feature_changes
 
 LAYERS = 6
 
@@ -209,26 +209,22 @@ def test_tokens_of_single_languages_on_the_first_text():
 
 def test_figure_1_draws_every_pair_and_a_star_for_the_target():
     rows = at_rank(changes(moved()))
-    figure = figure_1(rows)
+    figure = figure_1(rows).figure
     assert len(figure.axes) == 8
     assert [axis.get_title() for axis in figure.axes[:4]] == [f"agnostic, layer {layer}" for layer in (0, 2, 3, 5)]
     axis = figure.axes[4]
-    own, others = axis.collections[1::2], axis.collections[::2]
-    assert [len(dots.get_offsets()) for dots in own] == [1] * 7 and [len(dots.get_offsets()) for dots in others] == [
-        6
-    ] * 7
+    dots, stars = axis.collections
+    assert len(dots.get_offsets()) == 42 and len(stars.get_offsets()) == 7
     _, _, values = cube(rows, "specific")
-    for place, stars in enumerate(own):
-        assert stars.get_offsets()[0][1] == pytest.approx(values[0, place, place])
-        assert round(stars.get_offsets()[0][0]) == place
-        assert np.allclose(
-            stars.get_facecolor()[0][:3], [int(colour(SEVEN[place])[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        )
+    colours = [style.colour for style in looks(SEVEN, LANGUAGES).values()]
+    for (across, height), painted in zip(stars.get_offsets(), stars.get_facecolors(), strict=True):
+        assert height == pytest.approx(values[0, round(across), round(across)])
+        assert to_hex(painted) == colours[round(across)]
     assert axis.get_ylim()[0] == 0 and axis.get_ylim()[1] > values[0].max()
 
 
 def test_small_multiples_have_a_panel_a_layer_and_grey_for_the_highest():
-    figure = all_layers(at_rank(changes(moved(("de", "sw")))), "specific")
+    figure = all_layers(at_rank(changes(moved(("de", "sw")))), "specific").figure
     greys = [axis.get_facecolor()[0] for axis in figure.axes]
     assert len(greys) == LAYERS and greys == sorted(greys, reverse=True)
     assert greys[0] == 1.0 and greys[-1] == pytest.approx(0.78)
@@ -237,11 +233,11 @@ def test_small_multiples_have_a_panel_a_layer_and_grey_for_the_highest():
 @pytest.mark.parametrize("view", ["change", "relative"])
 def test_alternative_text_counts_the_stars(view):
     rows = at_rank(changes(moved()))
-    text = figure_1_alt(rows, view)
+    text = figure_1(rows, view).alt
     assert text.count("lowest for the target in 7 of 7 languages") == 4  # specific features, four layers
     assert "SparseGPT, 50%, 200 sentences of chromium a language, rank 6" in text
-    assert "least in 42 of 42 cases" in all_layers_alt(rows, "specific", view)
-    assert "Highest in layer 5." in all_layers_alt(rows, "specific")
+    assert "least in 42 of 42 cases" in all_layers(rows, "specific", view).alt
+    assert "Highest in layer 5." in all_layers(rows, "specific").alt
 
 
 @pytest.mark.parametrize(
@@ -250,15 +246,13 @@ def test_alternative_text_counts_the_stars(view):
 def test_every_kind_of_study_can_be_drawn(options):
     found = changes(moved(**options))
     for _, rows in at_rank(found).groupby("method"):
-        assert "<img" in show(figure_1(rows), figure_1_alt(rows)).html
-        assert "<img" in show(all_layers(rows, "total"), all_layers_alt(rows, "total")).html
+        assert "<img" in figure_1(rows)._repr_html_()
+        assert "<img" in all_layers(rows, "total")._repr_html_()
     curves = layer_curves(at_rank(found))
-    assert len(curves.axes) == len(options.get("methods", "x")) * (1 if options.get("sizes") is False else 2)
-    turns = show(turn_curves(at_rank(found)), turn_alt(at_rank(found)))
-    assert "cancels out" in turns.plain and turns.plain.count("50%: ") == len(options.get("methods", "x"))
-    table = by_rank(found)
-    assert "<img" in show(curves, layer_alt(at_rank(found))).html
-    assert "<img" in show(rank_curves(table), rank_alt(table)).html
+    assert len(curves.figure.axes) == len(options.get("methods", "x")) * (1 if options.get("sizes") is False else 2)
+    turns = turn_curves(at_rank(found))
+    assert "cancels out" in turns.alt and turns.alt.count("50%: ") == len(options.get("methods", "x"))
+    assert all("<img" in picture._repr_html_() for picture in (curves, turns, rank_curves(by_rank(found))))
 
 
 def test_layer_means_separate_the_target():
@@ -322,11 +316,9 @@ def test_what_a_random_direction_would_give_is_the_bar_where_the_width_is_known(
     table = by_rank(changes(frame), widths)
     assert np.allclose(table[table.part == "specific"]["chance"], np.arange(1, 7) / 640)
     assert np.allclose(table.groupby("rank")["chance"].sum(), 1)
-    assert "0.938% by chance" in rank_alt(table) and "chance" not in rank_alt(by_rank(changes(frame)))
-    assert (
-        len(rank_curves(table).axes[0].lines) == 2
-        and len(rank_curves(by_rank(changes(frame), {"other": 9})).axes[0].lines) == 1
-    )
+    known, unknown = rank_curves(table), rank_curves(by_rank(changes(frame), {"other": 9}))
+    assert "0.938% by chance" in known.alt and "chance" not in unknown.alt
+    assert [len(picture.figure.axes[0].lines) for picture in (known, unknown)] == [2, 1]
     tested = claims.section_5_1(frame, widths).set_index("metric")
     assert tested.loc["magnitude", "statistic"].tolist()[-1] == pytest.approx(5, rel=0.02)
     bar = tested.loc[claims.PER_DIMENSION]
@@ -490,13 +482,3 @@ def test_numbers_in_words():
     }
     assert {value: number(value) for value in shown} == shown
     assert (more_or_less(12.0), more_or_less(-3.0), more_or_less(float("nan"))) == ("12.0% more", "3.00% less", "–")
-
-
-def test_every_language_has_a_colour_and_a_marker_of_its_own():
-    assert (
-        len({colour(code) for code in SEVEN})
-        == len(COLOURS)
-        == len(SEVEN)
-        == len({marker(code) for code in SEVEN})
-        == len(MARKERS)
-    )

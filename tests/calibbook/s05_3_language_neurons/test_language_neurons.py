@@ -19,10 +19,9 @@ from calibbook.s05_3_language_neurons import claims as claims
 from calibbook.s05_3_language_neurons import data as neurons
 from calibbook.s05_3_language_neurons import survival as neuron_survival
 from calibbook.s05_3_language_neurons.changes import Reference, over_layers, relative
-from calibbook.s05_3_language_neurons.figures import appendix_g, appendix_g_alt, figure_3, figure_3_alt
+from calibbook.s05_3_language_neurons.figures import appendix_g, figure_3
 from calibbook.s05_3_language_neurons.tables import claim_table, kept_table, summary
 from calibbook.shared.claims import readable
-from calibbook.shared.figure import show
 from calibprune.errors import ParameterError, StoreError
 from calibprune.metrics.neurons import language_specific
 from calibprune.schemes import Sparsity
@@ -436,7 +435,8 @@ def test_tables_mark_the_best_calibration_and_shade_only_what_was_pruned(study):
 def test_figure_3_has_a_panel_a_sparsity_with_the_same_neurons_in_each(study):
     store, cells = study
     models = [neurons.read(store, found) for found in neurons.swept(cells, "tiny", "sparsegpt")]
-    axes = [axis for part in figure_3(models, "de").subfigs for axis in part.axes]
+    picture = figure_3(models, "de")
+    axes = [axis for part in picture.figure.subfigs for axis in part.axes]
     assert [axis.get_title() for axis in axes[:4]] == ["dense", "30% pruned", "50% pruned", "70% pruned"]
     group = neurons.groups(models[0])[2]
     for axis, model in zip(axes[1:4], models[1:], strict=True):
@@ -448,19 +448,18 @@ def test_figure_3_has_a_panel_a_sparsity_with_the_same_neurons_in_each(study):
         assert np.nanmedian(model.entropy[group]) in medians
     line = axes[4].lines[3]
     assert line.get_ydata()[2] == pytest.approx(models[3].often("de")[group].mean())
-    text = figure_3_alt(models, "de")
-    assert "70% pruned: median LAPE" in text and "another text, simulated" in text
+    assert "70% pruned: median LAPE" in picture.alt and "another text, simulated" in picture.alt
 
 
 @pytest.mark.parametrize("languages", [("de", "sw"), SEVEN])
 def test_appendix_g_draws_every_language(languages):
     dense = activations(cell(languages=languages), dense_probability(languages))
     pruned = activations(cell("wanda", "2:4", "de", languages=languages), dense_probability(languages) * 0.8)
-    figure = appendix_g(dense, pruned)
-    titles = [axis.get_title() for axis in figure.subfigs[1].axes]
+    picture = appendix_g(dense, pruned)
+    titles = [axis.get_title() for axis in picture.figure.subfigs[1].axes]
     assert titles[: len(languages)] == [f"in {language.upper()}" for language in languages]
-    assert "2:4 pruned" in appendix_g_alt(dense, pruned)
-    assert len(show(figure, appendix_g_alt(dense, pruned)).html) < 400_000
+    assert "2:4 pruned" in picture.alt
+    assert len(picture._repr_html_()) < 400_000
 
 
 def test_groups_that_fell_silent_can_be_drawn(dense):
@@ -468,8 +467,9 @@ def test_groups_that_fell_silent_can_be_drawn(dense):
     probability.view(-1, 7)[neurons.groups(dense)[0]] = 0
     pruned = activations(cell("sparsegpt", "0.5", "xx"), probability)
     assert neurons.lead_language(pruned) == "ar"
-    assert "median LAPE – to" in figure_3_alt([dense, pruned], "ar")
-    assert show(figure_3([dense, pruned], "ar"), "x").html and show(appendix_g(dense, pruned), "x").html
+    picture = figure_3([dense, pruned], "ar")
+    assert "median LAPE – to" in picture.alt
+    assert picture._repr_html_() and appendix_g(dense, pruned)._repr_html_()
     reference = Reference(dense)
     rise = next(row for row in claims.pruned_claims(reference, pruned) if row.claim == claims.RISES)
     assert (rise.verdict, rise.note) == ("undecided", "nothing to count")

@@ -1,0 +1,61 @@
+"""Pictures as a page shows them, panels in lines, and looks that tell things apart."""
+
+import base64
+from itertools import product
+
+import matplotlib.pyplot as plt
+import pytest
+from bs4 import BeautifulSoup
+from frames import SEVEN, tidy
+from matplotlib.figure import Figure
+
+from calibbook.s04_1_pruning_results.figures import fidelity_heatmap
+from calibbook.shared.figure import Picture, panels
+from calibbook.shared.frames import METHODS
+from calibbook.shared.palette import COLOURS, MARKERS, looks
+from calibprune.errors import ParameterError
+from calibprune.languages import LANGUAGES
+
+
+def test_a_picture_embeds_its_description_and_has_the_same_bytes_each_time():
+    def made():
+        return Picture(fidelity_heatmap(tidy(), "perplexity", "chromium").figure, 'a "quoted" <description>')
+
+    assert made()._repr_html_() == made()._repr_html_()
+    image = BeautifulSoup(made()._repr_html_(), "html.parser").img
+    assert image["alt"] == 'a "quoted" <description>' == repr(made())
+    assert base64.b64decode(image["src"].split(",")[1]).startswith(b"\x89PNG")
+    assert not plt.get_fignums()
+
+
+def test_a_picture_without_words_is_refused():
+    with pytest.raises(ParameterError, match="without alternative text"):
+        Picture(Figure(), " ")
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "places"),
+    [(1, (3, 3), [(0, 0)]), (2, (5, 3), [(0, 0), (0, 1)]), (5, (5, 7), list(product(range(3), range(2)))[:5])],
+)
+def test_panels_stand_in_lines_and_no_empty_one_is_left(count, size, places):
+    figure, axes = panels(count, 2, 2.0, 2.0, margin=(1.0, 1.0))
+    assert tuple(figure.get_size_inches()) == size and figure.axes == axes
+    found = [axis.get_subplotspec() for axis in axes]
+    assert [(place.rowspan.start, place.colspan.start) for place in found] == places
+
+
+def test_every_language_of_the_paper_has_a_colour_and_a_marker_of_its_own():
+    found = looks(SEVEN, LANGUAGES).values()
+    assert len({style.colour for style in found}) == len({style.marker for style in found}) == 7
+
+
+def test_as_many_languages_as_there_are_pairs_are_told_apart():
+    many = [f"x{place}" for place in range(len(COLOURS) * len(MARKERS))]
+    assert len({(style.colour, style.marker) for style in looks(many).values()}) == 49
+
+
+def test_what_is_not_known_has_a_look_and_changes_none():
+    known = looks(METHODS, METHODS)
+    found = looks(["coin_toss", *METHODS], METHODS)
+    assert {name: found[name] for name in METHODS} == known
+    assert found["coin_toss"][:2] not in {style[:2] for style in known.values()}
