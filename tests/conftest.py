@@ -1,5 +1,9 @@
-"""Fixtures that several files share: small batches, a tiny checkpoint, texts in every language, the real Gemma."""
+"""Fixtures that several files share: small batches, a tiny checkpoint, texts in every language, the real Gemma, the
+smoke study and its book. Also which tests are slow, and which stay together where several processes run them.
+"""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,26 +15,40 @@ from byte_tokenizer import byte_tokenizer
 from tiny_models import tiny
 
 from calibbook.checkout import ROOT
+from calibprune.files import held
 from calibprune.languages import LANGUAGES
 from calibprune.metrics import fidelity
 from calibprune.study.parameters import read_parameters
 from calibprune.walk import inputs
 
+SMOKE = ROOT / "params" / "smoke.yaml"
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+"""Processes that run tests side by side."""
+THREADS = max(1, (os.cpu_count() or 1) // WORKERS)
+"""What each of them may use. More threads than cores wait for each other and are many times slower."""
+if WORKERS > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))  # for the processes that tests start
 
-def pytest_configure(config):
-    config.addinivalue_line(
-        "markers",
-        "gemma: needs the packaged Gemma 3 270M, which is converted once into the user cache (about a minute)",
-    )
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests of one file run in one process, and all that run the real model or read its book in one as well: the model
+    is loaded once, and only one process uses it at a time. They are slow.
+    """
+    for item in items:
+        real = item.get_closest_marker("gemma") or {"smoke_store", "book_html"} & set(item.fixturenames)
+        if real:
+            item.add_marker("slow")
+        item.add_marker(pytest.mark.xdist_group("gemma" if real else item.path.relative_to(ROOT).as_posix()))
 
 
 @pytest.fixture(autouse=True)
 def one_thread(request):
     """Threads that wait for each other make tiny models tens of times slower on a busy machine; the real model gets
-    all.
+    this process's share of the cores.
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(threads if request.node.get_closest_marker("gemma") else 1)
+    torch.set_num_threads(THREADS if request.node.get_closest_marker("gemma") else 1)
     yield
     torch.set_num_threads(threads)
 
@@ -67,13 +85,36 @@ def tiny_texts(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def smoke_store() -> str:
+def shared_folder(tmp_path_factory) -> Path:
+    """A temporary folder that all processes of this run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if WORKERS > 1 else own
+
+
+@pytest.fixture(scope="session")
+def smoke_store(shared_folder) -> str:
     """The checkout's store, with the study of params/smoke.yaml in it: on the real model, computed once for pages and
     notebooks.
     """
-    parameters = ROOT / "params" / "smoke.yaml"
-    subprocess.run([Path(sys.executable).with_name("calibprune"), "study", parameters], cwd=ROOT, check=True)
-    return str(ROOT / read_parameters(parameters)["store"])
+    command = [Path(sys.executable).with_name("calibprune"), "study", SMOKE]
+    with held(shared_folder / ".smoke-study.lock"):  # another process that comes later finds everything computed
+        subprocess.run(command, cwd=ROOT, check=True)
+    return str(ROOT / read_parameters(SMOKE)["store"])
+
+
+@pytest.fixture(scope="session")
+def smoke_book(shared_folder, smoke_store) -> Path:
+    """A copy of the checkout's pages with the book of params/smoke.yaml: book/executed/ and _build/html/, made once."""
+    root = shared_folder / "smoke-book"
+    with held(shared_folder / ".smoke-book.lock"):
+        if not (root / "_build" / "html" / "index.html").is_file():
+            derived = shutil.ignore_patterns("executed", "__pycache__")
+            for name in ("book", "notebooks", "params"):
+                shutil.copytree(ROOT / name, root / name, ignore=derived, dirs_exist_ok=True)
+            for name in ("_config.yml", "_toc.yml"):
+                shutil.copy(ROOT / name, root)
+            book.build(SMOKE, root=root, overrides={"store": smoke_store})
+    return root
 
 
 @pytest.fixture(scope="session")

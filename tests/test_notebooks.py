@@ -1,5 +1,5 @@
-"""Every notebook, executed by papermill as a reader would: with a parameter file, and with single parameters
-replaced.
+"""Every notebook: its executed copy in the smoke book, and executed by papermill as a reader would, with a parameter
+file and single parameters replaced.
 """
 
 from pathlib import Path
@@ -32,8 +32,10 @@ def run(notebook: Path, folder: Path, **parameters) -> str:
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_with_smoke_parameters(notebook, smoke_store, tmp_path):
-    shown = run(notebook, tmp_path, store=smoke_store)
+def test_with_smoke_parameters(notebook, smoke_book):
+    executed = smoke_book / "book" / "executed" / notebook.name
+    check(executed)
+    shown = text_of(executed)
     assert "gemma3-270m" in shown
     assert "Wanda" in shown and "SparseGPT" in shown
 

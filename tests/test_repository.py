@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from calibbook.checkout import ROOT
 from calibprune.study.parameters import Parameters
@@ -124,11 +125,17 @@ def test_no_words_that_promise_later_work():
     assert not found
 
 
-def test_ruff_finds_nothing():
+@pytest.mark.parametrize(
+    "entry", [["ruff", "check"], ["ruff", "format", "--check"], ["nbstripout", "--verify", "--keep-id"]], ids=" ".join
+)
+def test_what_a_commit_is_checked_with_finds_nothing(entry):
+    """The hooks of .pre-commit-config.yaml, over every file."""
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (hook,) = [hook for hook in repository["hooks"] if hook["name"] == " ".join(entry)]
+    assert hook["entry"].split() == [f".venv/bin/{entry[0]}", *entry[1:]]
+    kinds = {"python": ".py", "jupyter": ".ipynb"}
+    files = [path for path in tracked() if path.suffix in {kinds[kind] for kind in hook["types_or"]}]
     checked = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--output-format", "concise", "."],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+        [Path(sys.executable).with_name(entry[0]), *entry[1:], *files], cwd=ROOT, capture_output=True, text=True
     )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert files and checked.returncode == 0, checked.stdout + checked.stderr

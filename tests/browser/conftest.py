@@ -7,27 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from calibbook import build as book
-from calibbook.checkout import ROOT
-
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
-def book_html(tmp_path_factory, request) -> Path:
-    """The folder of built pages: CALIBPRUNE_BOOK if set, else a book built here with the smoke parameters."""
+def book_html(request) -> Path:
+    """The folder of built pages: CALIBPRUNE_BOOK if set, else the smoke book."""
     if built := os.environ.get("CALIBPRUNE_BOOK"):
         folder = Path(built).resolve()
         assert (folder / "index.html").is_file(), f"CALIBPRUNE_BOOK={built} holds no book: run `make book`"
         return folder
-    root = tmp_path_factory.mktemp("book")
-    derived = shutil.ignore_patterns("executed", "__pycache__")
-    for name in ("book", "notebooks", "params"):
-        shutil.copytree(ROOT / name, root / name, ignore=derived)
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(ROOT / name, root)
-    store = request.getfixturevalue("smoke_store")
-    return book.build(ROOT / "params" / "smoke.yaml", root=root, overrides={"store": store}).parent
+    return request.getfixturevalue("smoke_book") / "_build" / "html"
 
 
 @pytest.fixture(scope="session")
