@@ -14,6 +14,7 @@ import triton_device  # noqa: F401 - chooses the interpreter before anything imp
 from byte_tokenizer import byte_tokenizer
 from tiny_models import tiny
 
+from calibbook import build as book
 from calibbook.checkout import ROOT
 from calibprune.files import held
 from calibprune.languages import LANGUAGES
