@@ -6,6 +6,7 @@ import platform
 import resource
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -28,8 +29,12 @@ def peak_memory_gb() -> float:
 
 @lru_cache
 def versions() -> dict[str, str]:
-    """Python's version and those of the packages that the numbers depend on."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+    """Python's version and those of the packages that the numbers depend on, where they are installed."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):  # scipy and pandas come with the study's extra
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 @lru_cache

@@ -26,7 +26,7 @@ class Kind(NamedTuple):
         place: what may follow the colon, for help and errors: "FOLDER" of `mc4:FOLDER`; "" where nothing may.
         alone: whether the name is enough by itself, as `mc4` is and `file` is not.
         parallel: whether the texts of one place are translations of one another. Of a user's own files it is believed.
-        hub: whether the text is fetched from a hub, so that nobody should read all of it in passing.
+        hub: whether the name alone stands for text on a hub, which nobody should read whole in passing.
     """
 
     open: Callable[..., Source]
@@ -57,6 +57,11 @@ def names() -> list[str]:
 def packaged() -> list[str]:
     """The names of the sources that need neither a hub nor files of the user's."""
     return [name for name, kind in SOURCES.items() if kind.alone and not kind.hub]
+
+
+def from_hub(source: str) -> bool:
+    """Whether the text of a source is on a hub; raises ParameterError as `find_kind`."""
+    return find_kind(source).hub and ":" not in source
 
 
 def find_kind(source: str) -> Kind:
@@ -141,6 +146,7 @@ __all__ = [
     "find_kind",
     "find_source",
     "fingerprint",
+    "from_hub",
     "names",
     "packaged",
     "summary",

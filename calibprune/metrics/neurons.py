@@ -143,11 +143,8 @@ def language_specific(probabilities: Tensor, share: float = 0.01, quantile: floa
 def survival(dense: Tensor, pruned: Tensor) -> Tensor:
     """The share of each language's neurons in the dense model that are its neurons in the pruned model as well.
 
-    Does calibrating in language k keep more of k's neurons than calibrating in the others does? Stacked over
-    calibrations, [calibrations, languages] in one order and averaged over seeds, these shares are what
-    `calibbook.shared.statistics` takes: `target_advantage` is S_kk less the mean of S_ck over the other calibrations c,
-    and `relabelling_p_value` the share of all assignments of calibrations to rows, the true one among them, with at
-    least the observed mean advantage.
+    Stacked over calibration languages, the shares are a square: does calibrating in language k keep more of k's neurons
+    (the diagonal) than calibrating in other languages does (the rest of the column)?
 
     Args:
         dense, pruned: bool [layers, neurons, languages], from `language_specific`.

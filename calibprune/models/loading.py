@@ -178,28 +178,26 @@ def _intact(folder: Path) -> bool:
 
 
 def _convert(packaged: Packaged, target: Path) -> None:
-    from rich.console import Console
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    console = Console(file=sys.stderr)
-    console.print(f"{packaged.title}: {packaged.licence}")
+    print(f"{packaged.title}: {packaged.licence}", file=sys.stderr)
+    print(f"converting {packaged.name} to safetensors, once (about a minute)", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{packaged.name}.") as scratch:
-        with console.status(f"converting {packaged.name} to safetensors, once (about a minute)"):
-            gguf = packaged.assemble(Path(scratch) / f"{packaged.name}.gguf")
-            if (found := file_sha256(gguf)) != packaged.sha256:
-                raise ModelError(
-                    f"{packaged.name}: checksum {found[:12]}… instead of {packaged.sha256[:12]}…; "
-                    f"reinstall the package {packaged.distribution}"
-                )
-            source = {"gguf_file": gguf.name}
-            output = Path(scratch) / "checkpoint"
-            with _quiet(), _as_model_error(packaged.name, f"reinstall the package {packaged.distribution}"):
-                AutoModelForCausalLM.from_pretrained(
-                    gguf.parent, dtype=torch.bfloat16, **source, **_dequantized(source)
-                ).save_pretrained(output)
-                AutoTokenizer.from_pretrained(
-                    gguf.parent, tokenizer_type=packaged.tokenizer_type, **source
-                ).save_pretrained(output)
+        gguf = packaged.assemble(Path(scratch) / f"{packaged.name}.gguf")
+        if (found := file_sha256(gguf)) != packaged.sha256:
+            raise ModelError(
+                f"{packaged.name}: checksum {found[:12]}… instead of {packaged.sha256[:12]}…; "
+                f"reinstall the package {packaged.distribution}"
+            )
+        source = {"gguf_file": gguf.name}
+        output = Path(scratch) / "checkpoint"
+        with _quiet(), _as_model_error(packaged.name, f"reinstall the package {packaged.distribution}"):
+            AutoModelForCausalLM.from_pretrained(
+                gguf.parent, dtype=torch.bfloat16, **source, **_dequantized(source)
+            ).save_pretrained(output)
+            AutoTokenizer.from_pretrained(
+                gguf.parent, tokenizer_type=packaged.tokenizer_type, **source
+            ).save_pretrained(output)
         (output / CHECKSUM).write_text(
             json.dumps({file.name: file_sha256(file) for file in sorted(output.iterdir())}, indent=1)
         )

@@ -170,12 +170,13 @@ class Runner:
             split="validation",
         )
         reference = None if cell.dense else self._reference(cell, language, evaluation, tokens)
-        # one text: probabilities of two are not those of either
+        # counted on the first text alone: how often a neuron fires on two texts together describes neither
         neurons = "neurons" in cell.metrics and evaluation == cell.evaluations[0]
         measure_text(model, reference, tokens, cell.metrics, (evaluation.source, language), neurons, found)
 
 
 def identity(cell: Cell) -> dict:
+    """What tells a cell from the others of its study, in the words of the records' columns."""
     return {
         "model": cell.model,
         "method": cell.method,
@@ -187,7 +188,8 @@ def identity(cell: Cell) -> dict:
     }
 
 
-# What the progress bar takes the parts of a cell to be worth, in tokens measured.
+# For the progress bar: how many tokens of a measured text take as long as one token of calibration text, one sentence
+# whose embedding is taken, one task.
 PRUNING = 2.0
 SENTENCE = 20
 TASK = 10_000

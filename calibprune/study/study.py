@@ -112,7 +112,7 @@ class Study:
                     **{
                         name: value
                         for name, value in known.items()
-                        if name not in ("configuration", "records_sha256", "artifacts_sha256")
+                        if name not in ("configuration", "hidden_size", "records_sha256", "artifacts_sha256")
                     },
                     "dtype": cell.dtype,
                 }

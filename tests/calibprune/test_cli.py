@@ -12,9 +12,9 @@ import torch
 import transformers as hf
 import yaml
 
-from calibprune import cli
+from calibprune import cli, corpora
 
-COMMAND = [sys.executable, "-c", "from calibprune.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "calibprune"]
 
 
 @pytest.fixture
@@ -311,6 +311,28 @@ def test_a_failure_in_a_process_of_its_own_has_no_traceback(tmp_path):
     assert ended.stdout == ""
     assert ended.stderr.count("\n") == 1
     assert ended.stderr.startswith(f"calibprune: {tmp_path / 'none.yaml'}: cannot be read")
+
+
+def test_without_the_packages_of_the_study_one_line_says_what_to_install():
+    code = "import sys; sys.modules[sys.argv.pop(1)] = None; from calibprune.cli import main; main()"
+    for package, command in (("typer", []), ("rich", ["corpora"]), ("pydantic", ["study", "params/smoke.yaml"])):
+        ended = subprocess.run([sys.executable, "-c", code, package, *command], capture_output=True, text=True)
+        assert ended.returncode == 1
+        assert ended.stderr == (
+            f"calibprune: the package {package} is not installed: run pip install 'calibprune[study]'\n"
+        )
+
+
+def test_python_m_is_the_same_program():
+    ended = subprocess.run([sys.executable, "-m", "calibprune", "cells", "none.yaml"], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert ended.stderr.startswith("calibprune: none.yaml: cannot be read")
+
+
+def test_help_names_every_source(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    _, out, _ = run("prune", "--help")
+    assert all(name in out for name in corpora.names())
 
 
 def test_ctrl_c_says_that_it_goes_on_where_it_was(params, tmp_path):

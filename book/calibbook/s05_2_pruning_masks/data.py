@@ -60,23 +60,6 @@ def similarities(store: Store, cells: Iterable[Cell]) -> pd.DataFrame:
     return pd.concat([_of_study(store, study) for study in studies], ignore_index=True)
 
 
-def hidden_widths(store: Store, cells: Iterable[Cell]) -> dict[str, int]:
-    """The width of the hidden states by model, as the masks tell it: the outputs of ffn.down. Models without masks are
-    left out.
-
-    Raises StoreError as `similarities`.
-    """
-    found = {}
-    for study in _studies(cells):
-        cell = next(iter(next(iter(study.values())).values()))
-        if cell.model not in found:
-            with ExitStack() as stack:
-                tensors = _open(store, cell, stack)
-                down = next(name for name in _names(tensors) if _place(name)[1] == "ffn.down")
-                found[cell.model] = tensors.get_slice(down).get_shape()[0]
-    return found
-
-
 def keeping(cells: Iterable[Cell]) -> list[Cell]:
     """Those of the cells whose masks `similarities` compares: calibrated in one language, masks kept."""
     return [cell for cell in cells if len(cell.calibration) == 1 and "masks" in cell.metrics]

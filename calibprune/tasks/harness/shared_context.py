@@ -1,9 +1,10 @@
-"""What several answers, or several questions, have in common is computed once: token sequences as trees, a tree in one
-pass, no cache.
+"""Log-likelihoods of answers, with every beginning that several sequences share computed once.
 
-The answers of a question share its context, questions on one passage share the passage. Sequences with a common
-beginning are laid out as a tree in depth-first order; a token stands at its depth and sees its ancestors, so that every
-sequence gets exactly what it would get alone.
+The answers to a question share its context, and questions on one passage share the passage. Sequences with a common
+beginning become one tree (a trie of their tokens), which is written down in depth-first order and goes through the
+model in a single forward pass, without a key-value cache. Each token gets its depth in the tree as position id and an
+attention mask that lets it see its ancestors alone: its own sequence up to there, and nothing of the other branches.
+So every sequence gets exactly what it would get by itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

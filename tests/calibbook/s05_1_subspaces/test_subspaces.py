@@ -21,7 +21,6 @@ from calibbook.s05_1_subspaces.data import (
     turned,
 )
 from calibbook.s05_1_subspaces.data_ranks import by_rank
-from calibbook.s05_1_subspaces.figures import all_layers, all_layers_alt, figure_1, figure_1_alt
 from calibbook.s05_1_subspaces.figures import all_layers, figure_1
 from calibbook.s05_1_subspaces.figures_curves import (
     layer_curves,

@@ -13,7 +13,7 @@ from frames import SEVEN
 
 from calibbook.s05_2_pruning_masks import claims as claims
 from calibbook.s05_2_pruning_masks import paper
-from calibbook.s05_2_pruning_masks.data import COMPONENTS, hidden_widths, keeping, similarities
+from calibbook.s05_2_pruning_masks.data import COMPONENTS, keeping, similarities
 from calibbook.s05_2_pruning_masks.figures import (
     distances,
     every_pair,
@@ -199,7 +199,6 @@ def test_layers_and_the_papers_components_in_order(store, study):
     mine = found[(found["kind"] == "within") & (found["first"] == "de")]
     assert list(zip(mine["layer"], mine["component"], strict=True)) == list(product((0, 1), COMPONENTS.values()))
     assert set(found["draws"]) == {3}
-    assert hidden_widths(store, study[0]) == {"tiny": 12}
 
 
 def test_one_draw_gives_pairs_alone(store, study):
@@ -243,10 +242,9 @@ def test_cells_without_masks_take_no_part(store, study):
         similarities(store, [cell("ar", metrics=("perplexity",))])
 
 
-@pytest.mark.parametrize("what", [similarities, hidden_widths])
-def test_what_is_not_in_the_store_is_said_in_one_line(store, what):
+def test_what_is_not_in_the_store_is_said_in_one_line(store):
     with pytest.raises(StoreError, match=r"no masks of tiny sparsegpt 0\.5 de seed 0; run the study") as caught:
-        what(store, [cell("de")])
+        similarities(store, [cell("de")])
     assert "\n" not in str(caught.value)
 
 

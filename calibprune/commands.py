@@ -1,0 +1,171 @@
+"""The commands `calibprune study | cells | prune | quantize | corpora | fetch`; cli.py runs them.
+
+A command imports what it needs when it is called, so that `calibprune --help` answers at once.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calibprune import corpora as texts
+from calibprune.methods import DEFAULT_QUANTIZER
+from calibprune.models.packaged import PACKAGED
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The command line of calibprune.")
+
+Params = Annotated[Path, typer.Argument(help="a YAML file of parameters, for example params/embedded.yaml")]
+Model = Annotated[str, typer.Argument(help=", ".join([*PACKAGED, "a local folder, or a hub id"]))]
+Output = Annotated[Path, typer.Option(help="a new folder for the checkpoint")]
+Source = Annotated[str, typer.Option(help=", ".join(texts.names()))]
+Samples = Annotated[int, typer.Option(help="number of calibration windows")]
+Length = Annotated[int, typer.Option(help="tokens in a window")]
+Seed = Annotated[int, typer.Option(help="which draw of windows")]
+GroupSize = Annotated[int, typer.Option(help="how many consecutive inputs share a scale")]
+Symmetric = Annotated[bool, typer.Option(help="levels around 0; else each group spans its own range")]
+Format = Annotated[str, typer.Option(help="dense, or compressed-tensors, which packs rounded weights")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
+Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16, float32")]
+
+
+@app.command()
+def study(params: Params) -> None:
+    """Compute what a study lacks, and say where its records are. Interrupted, it goes on where it was."""
+    from calibprune.study.study import Study
+
+    chosen = Study.from_yaml(params)
+    frame = chosen.run()
+    print(f"{len(frame)} records of {len(chosen.cells())} cells in {chosen.store.root / 'cells'}")
+
+
+@app.command()
+def cells(params: Params) -> None:
+    """List the cells of a study, with what is done."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from calibprune.study.study import Study
+
+    chosen = Study.from_yaml(params)
+    table = Table("cell", "id", "done", "seconds", "date")
+    listed = chosen.cells()
+    for cell in listed:
+        known = chosen.store.provenance(cell) if chosen.store.has(cell) else {}
+        seconds = f"{known['seconds_prune'] + known['seconds_measure']:.0f}" if known else ""
+        table.add_row(cell.title, cell.id, "yes" if known else "no", seconds, known.get("date", ""))
+    Console().print(table)
+    print(f"{sum(map(chosen.store.has, listed))} of {len(listed)} cells done")
+
+
+@app.command()
+def prune(
+    model: Model,
+    output: Output,
+    method: Annotated[str, typer.Option(help="a method that prunes; an unknown name lists them")] = "wanda",
+    sparsity: Annotated[str, typer.Option(help="a fraction in [0, 1), or a pattern such as 2:4")] = "0.5",
+    calibration: Annotated[
+        str,
+        typer.Option(help="a language or a mixture, for example de or ar+en; needed unless the method uses no text"),
+    ] = "",
+    bits: Annotated[
+        int | None, typer.Option(help="round the weights that stay too, to 2 to 8 bits, where the method can")
+    ] = None,
+    group_size: GroupSize = 128,
+    symmetric: Symmetric = True,
+    format: Format = "dense",
+    source: Source = "chromium",
+    samples: Samples = 32,
+    length: Length = 512,
+    seed: Seed = 0,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Prune a model, or prune and round it at once, and write it as a Hugging Face checkpoint with a model card."""
+    from calibprune.saving import making
+    from calibprune.schemes import Grid, Sparsity
+
+    pattern = Sparsity.of(sparsity)
+    grid = None if bits is None else Grid.of(bits, group_size, symmetric)
+    target = making.Target(output, format, device, dtype)
+    text = making.Text(calibration, source, samples, length, seed)
+    with _layers(f"{model} {method} {pattern} {calibration}".rstrip()) as progress:
+        result = making.prune(model, target, method, pattern, text, grid, progress)
+    rounded = f" and rounded to {bits} bits" if grid else ""
+    print(f"{output}: {model} pruned with {method} to {pattern}{rounded} in {result.seconds:.0f} s")
+
+
+@app.command()
+def quantize(
+    model: Model,
+    output: Output,
+    calibration: Annotated[str, typer.Option(help="a language or a mixture, for example de or ar+en")],
+    method: Annotated[str, typer.Option(help="a method that rounds; an unknown name lists them")] = DEFAULT_QUANTIZER,
+    bits: Annotated[int, typer.Option(help="2 to 8")] = 4,
+    group_size: GroupSize = 128,
+    symmetric: Symmetric = True,
+    act_order: Annotated[bool, typer.Option(help="round the columns by falling Hessian diagonal")] = False,
+    format: Format = "compressed-tensors",
+    source: Source = "chromium",
+    samples: Samples = 32,
+    length: Length = 512,
+    seed: Seed = 0,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Quantize a model, with GPTQ by default, and write it as a Hugging Face checkpoint with a model card."""
+    from calibprune.saving import making
+    from calibprune.schemes import Grid
+
+    grid = Grid.of(bits, group_size, symmetric, act_order)
+    target = making.Target(output, format, device, dtype)
+    text = making.Text(calibration, source, samples, length, seed)
+    with _layers(f"{model} {method} {grid.pattern} {calibration}") as progress:
+        result = making.quantize(model, target, grid, text, method, progress)
+    print(f"{output}: {model} quantized to {bits} bits in {result.seconds:.0f} s")
+
+
+@contextmanager
+def _layers(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar over a model's layers, which begins when it is called for the first time, with (0, layers)."""
+    from calibprune.study.progress import StudyProgress
+
+    with StudyProgress(1) as bar:
+        yield lambda done, layers: bar.step(1 / layers) if done else bar.begin(title)
+
+
+@app.command()
+def corpora(
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="sources to count; by default those that need no hub")
+    ] = None,
+    tokenizer: Annotated[str, typer.Option(help="count tokens with this model's tokenizer")] = "gemma3-270m",
+) -> None:
+    """What text there is, in numbers."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from calibprune.corpora.windows import count_tokens
+    from calibprune.models.loading import load_tokenizer
+
+    encoder = load_tokenizer(tokenizer)
+    table = Table("source", "language", "split", *(f"{name:>10}" for name in ("texts", "characters", "tokens")))
+    for source in sources or texts.packaged():
+        for row in texts.summary(source).itertuples():
+            tokens = count_tokens(encoder, source, row.language, row.split)
+            table.add_row(
+                source, row.language, row.split, f"{row.texts:>10,}", f"{row.characters:>10,}", f"{tokens:>10,}"
+            )
+    Console().print(table)
+
+
+@app.command()
+def fetch() -> None:
+    """Bring what is not in a Python package into the user cache: the Declaration's text; and convert the default
+    model.
+    """
+    from calibprune.models.loading import locate
+
+    print(texts.fetch_udhr())
+    print(locate("gemma3-270m"))
