@@ -28,9 +28,8 @@ def mixture_table(scores: Scores, differences: pd.DataFrame, reference: str, tit
         differences: `data.against(scores, reference)`.
     """
     rows = _rows(scores)
-    key = attrgetter(*BLOCK, *COLUMN, "setup")
-    known = {key(row): row for row in differences.itertuples()}
-    cells = {key(row): _cell(row, known.get(key(row))) for row in rows.itertuples()}
+    known = {place(row): row for row in differences.itertuples()}
+    cells = {place(row): _cell(row, known.get(place(row))) for row in rows.itertuples()}
     return setup_table(rows, cells, title, _caption(rows, scores, reference))
 
 
@@ -39,11 +38,15 @@ def setup_table(rows: pd.DataFrame, cells: Mapping[tuple, Cell], title: str, not
 
     Args:
         rows: columns BLOCK, COLUMN and `setup`, in order; dense rows have the setup "none".
-        cells: (*BLOCK, *COLUMN, setup) -> what stands there; where one is missing nothing was measured.
+        cells: `place` of a row -> what stands there; where one is missing nothing was measured.
     """
     corner, down = block_rows(rows, "setup", _label, _rank)
-    placed = {((*key[:4], key[-1]), key[4:6]): cell for key, cell in cells.items()}
-    return heat_table(down, task_columns(rows), placed, corner, title, note)
+    return heat_table(down, task_columns(rows), cells, corner, title, note)
+
+
+def place(row) -> tuple[tuple, tuple]:
+    """Row and column of the table in which a row with BLOCK, COLUMN and `setup` stands."""
+    return attrgetter(*BLOCK, "setup")(row), attrgetter(*COLUMN)(row)
 
 
 def _rows(scores: Scores) -> pd.DataFrame:

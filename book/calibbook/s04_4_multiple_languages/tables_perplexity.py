@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from calibbook.s04_2_downstream_tasks.data import COLUMN
 from calibbook.s04_4_multiple_languages.data import TARGET, setups
-from calibbook.s04_4_multiple_languages.tables import mixed_by_name, setup_table
+from calibbook.s04_4_multiple_languages.tables import mixed_by_name, place, setup_table
 from calibbook.shared.frames import BLOCK, METRICS, in_order, shade, summarize
 from calibbook.shared.html import Cell, Html
 from calibbook.shared.statistics import ALPHA
@@ -58,7 +58,6 @@ def perplexity_table(frame: pd.DataFrame, source: str, title: str) -> Html:
     changes = perplexity_changes(frame, source)
     key = attrgetter(*BLOCK, "language", "setup")
     known = {key(row): row for row in changes.itertuples()}
-    place = attrgetter(*BLOCK, *COLUMN, "setup")
     cells = {place(row): _cell(row, known.get(key(row))) for row in rows.itertuples()}
     sentences = [
         f"Perplexity on “{source}”: lower (darker) is better.",

@@ -150,7 +150,7 @@ def test_widths_are_told_apart_from_each_other_and_from_pruning():
         "dense",
         "gptq",
     }
-    tables = compare_widths(scores(methods=("gptq", "wanda")))
+    tables = compare_widths(scores() | scores(methods=("wanda",), sparsity=((0.5, "unstructured"),)))
     assert list(tables) == ["4-bit", "8-bit"]
     assert {(row.method, row.pattern) for row in tables["4-bit"].itertuples()} == {
         ("dense", "dense"),
