@@ -221,13 +221,6 @@ def test_measured_peaks_join_those_of_data_sheets():
     assert table.loc["one whole forward pass", "at least, NVIDIA H200 SXM"] == "17.1 s"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(16888.8, "16,889 s"), (17.07, "17.1 s"), (0.00365, "3.65 ms"), (1.7e-5, "17 µs")]
-)
-def test_durations(seconds, text):
-    assert benchmarks.duration(seconds) == text
-
-
 def test_every_kernel_says_what_it_does_and_where_its_gpu_side_is():
     table = benchmarks.kernels().set_index("file")
     assert (table["what it does"].str.len() > 20).all()

@@ -266,8 +266,3 @@ def test_what_was_run_adds_up():
     assert lines["checksums, model"] == "0" * 12 + "…" and "checksums, text" in lines
     table = runs.cell_table(cells)
     assert len(table) == len(cells) and table.calibration[0] == "none" and table.method[0] == "Dense"
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(59.4, "59 s"), (185, "3 min 5 s"), (7800, "2 h 10 min")])
-def test_durations(seconds, text):
-    assert words.duration(seconds) == text
