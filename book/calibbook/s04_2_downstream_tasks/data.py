@@ -107,7 +107,7 @@ def compare(scores: Scores) -> pd.DataFrame:
     `mean`, `sd` over draws (NaN with one), `draws`, `stderr` over items, `low` and `high` (95%, within 0 and 1), `n`
     items; `difference` to the best mean of the column with its interval; `p_holm`, adjusted over every comparison of
     `scores`, which is therefore to be one whole table; `unbeaten` (not significantly worse than the best mean), `best`
-    (the only one that is unbeaten); `shade` as in `grid.summarize`, by task.
+    (the only one that is unbeaten); `shade` as in `frames.summarize`, by task.
     """
     if not scores:
         return pd.DataFrame(columns=ROWS)
