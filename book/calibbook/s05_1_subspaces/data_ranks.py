@@ -11,7 +11,7 @@ from calibbook.shared.statistics import mean_interval, target_advantage
 
 @np.errstate(divide="ignore", invalid="ignore")  # where nothing was pruned
 def by_rank(found: pd.DataFrame, widths: Mapping[str, int] | None = None) -> pd.DataFrame:
-    """One row per block, part (agnostic, specific) and rank of `subspaces.changes`; empty where features were not
+    """One row per block, part (agnostic, specific) and rank of `data.changes`; empty where features were not
     separated.
 
     `advantage` is the percent by which the part changes less when calibrated in the target language (mean over layers

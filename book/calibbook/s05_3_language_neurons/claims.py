@@ -98,7 +98,7 @@ def sweep_claims(reference: Reference, sweep: Sequence[Activations]) -> list[Cla
 
     smallest = over_layers(lambda *sums: np.diff(spreads(*sums), axis=0).min(axis=0), reference.dense.layer, *columns)
     values = map(number, spreads(*map(np.nansum, columns)))
-    names = ["dense on other texts", *(f"at {model.cell.sparsity.fraction:g}" for model in steps)]
+    steps_in_words = ["dense on other texts", *(f"at {model.cell.sparsity.fraction:g}" for model in steps)]
     boxes = [
         boxplot_stats(values[np.isfinite(values)])[0] for values in (model.entropy[reference.low] for model in sweep)
     ]
@@ -106,7 +106,7 @@ def sweep_claims(reference: Reference, sweep: Sequence[Activations]) -> list[Cla
         f"smallest step {number(smallest.value)}; whiskers span "
         f"{', '.join(number(box['whishi'] - box['whislo']) for box in boxes)}"
     )
-    what = ", ".join(map(" ".join, zip(values, names, strict=True)))
+    what = ", ".join(map(" ".join, zip(values, steps_in_words, strict=True)))
     return [_claim(WIDENS, steps[-1], reference, "standard deviation by sparsity (nats)", what, smallest, note=note)]
 
 
@@ -288,7 +288,7 @@ def _claim(
     note: str = "",
 ) -> Claim:
     """A Claim about the lowest neurons; by default it is held where the interval lies above zero, and not held where it
-    lies below. Of `unit` that of the interval is taken over.
+    lies below. `unit`: of the result; the interval repeats it where it is a percentage.
     """
     if np.isnan(found.value):
         note = "nothing to count"

@@ -39,7 +39,7 @@ def kept(store: Store, cells: Sequence[Cell]) -> pd.DataFrame:
     `survival`: the percentage of the language's neurons in the dense model that are its neurons in the pruned model as
     well, NaN where it has none; `neurons`: how many it has; `change`: the change of the activation probability in that
     language, mean over all neurons, in percentage points. The rows of method "dense" are what the dense model would
-    show on other texts (`neurons.other_texts`). Raises ParameterError where there is nothing to compare.
+    show on other texts (`data.other_texts`). Raises ParameterError where there is nothing to compare.
     """
     rows = []
     for model in models(cells):

@@ -216,15 +216,8 @@ def test_measured_peaks_join_those_of_data_sheets():
     slow = machine(device="cpu", name="a CPU", peak=Peak("a CPU", 1e12, 1e11, 1e10))
     assert list(benchmarks.peaks([slow])["machine"]) == ["NVIDIA H200 SXM", "NVIDIA A100 80 GB SXM", "a CPU"]
     table = benchmarks.counted(LLAMA_3_8B, 128, 8192, [slow]).set_index("step")
-    assert table.loc["one whole forward pass", "at least, a CPU"] == "16,889 s"
+    assert table.loc["one whole forward pass", "at least, a CPU"] == "4 h 41 min"
     assert table.loc["one whole forward pass", "at least, NVIDIA H200 SXM"] == "17.1 s"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(16888.8, "16,889 s"), (17.07, "17.1 s"), (0.00365, "3.65 ms"), (1.7e-5, "17 µs")]
-)
-def test_durations(seconds, text):
-    assert benchmarks.duration(seconds) == text
 
 
 def test_every_kernel_says_what_it_does_and_where_its_gpu_side_is():

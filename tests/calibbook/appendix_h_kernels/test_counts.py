@@ -27,7 +27,8 @@ from calibbook.appendix_h_kernels.counts import (
 )
 from calibprune.kernels.gram import add_gram
 from calibprune.models.families import decoder, linears
-from calibprune.walk.layerwise import capture, collect
+from calibprune.walk.inputs import capture
+from calibprune.walk.layerwise import collect
 
 TOKENS = 128 * 8192
 TINY = Shape("tiny", 3, 32, 32, 16, 48)

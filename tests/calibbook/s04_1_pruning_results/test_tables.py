@@ -10,7 +10,6 @@ from frames import SEVEN, tidy, with_value
 
 from calibbook.s04_1_pruning_results.paper import NUMBERS
 from calibbook.s04_1_pruning_results.tables import beside_paper, fidelity_table
-from calibbook.shared import words
 from calibbook.shared.frames import METRICS, calibration_rank, setting, sources, summarize
 from calibbook.shared.words import fixed, in_caption, listed, number_style
 from calibprune.errors import ParameterError
@@ -230,8 +229,3 @@ def test_words_of_captions():
     assert [setting(0.0, "dense"), setting(2 / 3, "unstructured"), setting(0.5, "4:8")] == ["", "66.7%", "4:8"]
     assert sorted(["zh", "ar+en", "", "de"], key=calibration_rank) == ["", "de", "zh", "ar+en"]
     assert sources(tidy(sources=("udhr", "chromium"))) == ["udhr", "chromium"]
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(59.4, "59 s"), (185, "3 min 5 s"), (7800, "2 h 10 min")])
-def test_durations(seconds, text):
-    assert words.duration(seconds) == text

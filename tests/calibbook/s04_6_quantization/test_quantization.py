@@ -39,10 +39,9 @@ from calibbook.s04_6_quantization.tables import (
     title,
     widths,
 )
-from calibbook.shared.claims import readable
+from calibbook.shared.claim_tables import readable
 from calibbook.shared.frames import participle, treatment
 from calibbook.shared.statistics import share_interval
-from calibbook.shared.verdicts import readable as readable_on_text
 from calibprune.errors import ParameterError
 from calibprune.schemes import Grid
 
@@ -333,7 +332,7 @@ def test_a_small_study_decides_nothing_and_fails_nowhere(languages, settings):
     assert set(ours(found)["verdict"]) == {"undecided"} and len(readable(found)) == len(found)
     assert len(costs(tables)) and len(ranks(tables))
     small = frame(settings, languages=languages)
-    assert set(on_text(small)["verdict"]) <= {"undecided", "held", "not held"} and len(readable_on_text(on_text(small)))
+    assert set(on_text(small)["verdict"]) <= {"undecided", "held", "not held"} and len(readable(on_text(small)))
     rows = at_memory(small, "chromium", 128)
     assert equal_memory(rows, "chromium")._repr_html_() and which_wins(rows, "chromium") and len(overview(rows))
     assert set(at_equal_memory(rows, "chromium")["verdict"]) <= {"undecided"}
@@ -356,10 +355,8 @@ def test_the_finding_on_text_by_perplexity_and_snr():
         and set(found["method"]) == {"gptq"}
         and set(found["verdict"]) == {"held"}
     )
-    shown = readable_on_text(found[(found["metric"] == "perplexity") & (found["claim"] == claims.TARGET_IS_BETTER)])[
-        "result"
-    ]
-    tiny = readable_on_text(on_text(frame(costs=(0.4, 1e-4))).query("metric == 'perplexity' and sparsity == '8-bit'"))
+    shown = readable(found[(found["metric"] == "perplexity") & (found["claim"] == claims.TARGET_IS_BETTER)])["result"]
+    tiny = readable(on_text(frame(costs=(0.4, 1e-4))).query("metric == 'perplexity' and sparsity == '8-bit'"))
     assert (
         shown.str.fullmatch(r"\d+\.\d+% lower").all()
         and "0.00500% lower" in set(tiny["result"])

@@ -28,14 +28,10 @@ from calibbook.s05_1_subspaces.figures_curves import (
     rank_curves,
     turn_curves,
 )
-from calibbook.shared.claims import decided, interval, paired, readable
+from calibbook.shared.claim_tables import readable
 from calibbook.shared.palette import looks
-from calibbook.shared.statistics import pair_interval, relabelling_p_value, sign_flip_p_value, target_advantage
-from calibbook.shared.verdicts import verdict_sentence
-from calibbook.shared.words import more_or_less, number
 from calibprune.errors import ParameterError
 from calibprune.languages import LANGUAGES
-from calibprune.metrics.subspace import feature_changes
 
 LAYERS = 6
 
@@ -170,7 +166,6 @@ def test_one_language_has_a_total_and_nothing_else():
     assert set(at_rank(changes(frame))["part"]) == {"total"}
     assert claims.section_5_1(frame).empty
     assert by_rank(changes(frame)).empty
-    assert verdict_sentence(claims.section_5_1(frame)).startswith("Nothing was calibrated")
 
 
 def test_cube_is_calibration_by_evaluation():
@@ -392,92 +387,3 @@ def test_claims_are_read_in_words():
         and table["95% interval"].str.fullmatch(r"2\d\.\d to 2\d\.\d% less").all()
     )
     assert table["method"].tolist() == ["Wanda", "Wanda", "SparseGPT", "SparseGPT"]
-
-
-def test_signs_are_flipped_exactly():
-    assert sign_flip_p_value([1.0, 2.0, 3.0]) == 1 / 8
-    assert sign_flip_p_value([-1.0, 2.0, 3.0]) == 2 / 8
-    assert sign_flip_p_value([0.0, 0.0]) == 1.0
-    assert np.isnan(sign_flip_p_value([])) and np.isnan(sign_flip_p_value([1.0, np.nan]))
-    assert sign_flip_p_value(np.ones(20)) == pytest.approx(1 / 20_000)
-
-
-def test_target_advantage_ignores_what_helps_a_whole_row_or_column():
-    gains = np.eye(4) * 3
-    shifted = gains + np.arange(4)[:, None] + 10 * np.arange(4)
-    assert target_advantage(gains) == pytest.approx([3, 3, 3, 3])
-    assert target_advantage(shifted) == pytest.approx([3, 3, 3, 3])
-    found = np.random.default_rng(0).normal(size=(5, 5))
-    off = found[~np.eye(5, dtype=bool)]
-    assert target_advantage(found).mean() == pytest.approx(np.diagonal(found).mean() - off.mean())
-    assert relabelling_p_value(gains) == relabelling_p_value(shifted) == pytest.approx(1 / 24)
-    assert relabelling_p_value(np.ones((3, 3))) == 1.0
-    assert np.isnan(relabelling_p_value(np.ones((1, 1)))) and np.isnan(target_advantage(np.ones((1, 1)))).all()
-    assert relabelling_p_value(np.eye(9)) == pytest.approx(1 / 20_001, rel=1)
-
-
-def test_jackknife_over_languages():
-    values = np.random.default_rng(1).normal(size=8)
-    # the mean over pairs is that over languages, and so is its error
-    mean, low, high = pair_interval((values[:, None] + values) / 2)
-    reach = 2.3646242 * values.std(ddof=1) / np.sqrt(8)
-    assert mean == pytest.approx(values.mean())
-    assert (low, high) == (pytest.approx(mean - reach), pytest.approx(mean + reach))
-    assert pair_interval(np.full((4, 4), 0.5)) == (0.5, 0.5, 0.5)
-    assert pair_interval(np.full((2, 2), 0.5))[0] == 0.5 and np.isnan(pair_interval(np.full((3, 3), 0.5))[1])
-
-
-def test_jackknife_intervals_cover_the_truth_about_as_often_as_they_say():
-    random = np.random.default_rng(0)
-    hits = 0
-    for _ in range(400):
-        languages, noise = random.normal(size=7), random.normal(scale=0.5, size=(7, 7))
-        _, low, high = pair_interval(languages[:, None] + languages + noise + noise.T)
-        hits += low <= 0 <= high
-    assert 0.92 <= hits / 400 <= 0.99
-
-
-def test_a_verdict_needs_interval_and_test():
-    assert decided(0.1, 0.2, 0.04, 0.01)["verdict"] == "held"
-    assert decided(0.1, 0.2, 0.06, 0.01)["verdict"] == "undecided"
-    assert decided(-0.1, 0.2, 0.01, 0.01)["verdict"] == "undecided"
-    assert decided(-0.2, -0.1, 1.0, 0.01)["verdict"] == "not held"
-    assert decided(0.1, 0.2, np.nan, 0.01)["verdict"] == "held"
-    assert decided(0.1, 0.2, 0.01, 0.0625)["verdict"] == "undecided"
-    assert decided(np.nan, np.nan, np.nan, 0.01)["verdict"] == "undecided"
-    assert paired(np.ones(5), lambda x: 2 * x, str)["what"] == "2.0"
-    assert paired([], lambda x: x, number)["what"] == "–"
-
-
-def test_intervals_use_the_words_of_their_result():
-    lines = pd.DataFrame(
-        [
-            ("3.00% less", -5.0, -1.0),
-            ("2.00% more", 1.0, 3.0),
-            ("1.00% less", -3.0, 1.0),
-            ("2.00 times", 1.5, 2.5),
-            ("–", np.nan, np.nan),
-        ],
-        columns=["what", "low", "high"],
-    )
-    assert [interval(row) for row in lines.itertuples()] == [
-        "1.00 to 5.00% less",
-        "1.00 to 3.00% more",
-        "3.00% less to 1.00% more",
-        "1.50 to 2.50",
-        "–",
-    ]
-
-
-def test_numbers_in_words():
-    shown = {
-        0.0: "0",
-        0.12345: "0.123",
-        -12.345: "−12.3",
-        123.45: "123",
-        12345.6: "12,346",
-        -1.23e-5: "−1.2×10⁻⁵",
-        float("nan"): "–",
-    }
-    assert {value: number(value) for value in shown} == shown
-    assert (more_or_less(12.0), more_or_less(-3.0), more_or_less(float("nan"))) == ("12.0% more", "3.00% less", "–")

@@ -20,8 +20,8 @@ from calibbook.s05_3_language_neurons import data as neurons
 from calibbook.s05_3_language_neurons import survival as neuron_survival
 from calibbook.s05_3_language_neurons.changes import Reference, over_layers, relative
 from calibbook.s05_3_language_neurons.figures import appendix_g, figure_3
-from calibbook.s05_3_language_neurons.tables import claim_table, kept_table, summary
-from calibbook.shared.claims import readable
+from calibbook.s05_3_language_neurons.tables import kept_table, summary
+from calibbook.shared.claim_tables import readable
 from calibprune.errors import ParameterError, StoreError
 from calibprune.metrics.neurons import language_specific
 from calibprune.schemes import Sparsity
@@ -345,8 +345,8 @@ def test_the_section_tests_each_method_at_every_sparsity_and_the_dense_model_onc
     counts = found[found["claim"] == claims.RISES].groupby("method")["sparsity"].apply(list)
     assert counts.to_dict() == {"sparsegpt": ["30%", "50%", "70%"], "wanda": ["30%", "50%", "70%"]}
     assert list(dict.fromkeys(found["claim"])) == list(claims.ORDER)
-    shown = claim_table(found[found["claim"] == claims.LOSES])
-    assert {"result", "95% interval", "neurons", "verdict"} <= set(shown.columns) and set(shown["neurons"]) == {16}
+    shown = readable(found[found["claim"] == claims.LOSES])
+    assert {"result", "95% interval", "languages", "verdict"} <= set(shown.columns) and set(shown["languages"]) == {16}
 
 
 def test_over_all_calibrations_verdicts_are_counted(study):

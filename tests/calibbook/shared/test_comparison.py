@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest, norm
+from statsmodels.stats.multitest import multipletests
 
 from calibbook.shared.comparison import best_calibrations, holm, items_needed, paired_bootstrap, rank_of_target
 from calibprune.errors import ParameterError
@@ -136,6 +137,11 @@ def test_holm_rejects_what_its_steps_reject(p, alpha):
             break
         rejected.add(int(place))
     assert set(np.flatnonzero(holm(p) <= alpha).tolist()) == rejected
+
+
+def test_holm_is_that_of_statsmodels():
+    for p in ([0.01, 0.04, 0.03, 0.005], [0.5, 0.6, 0.01, 0.01], np.random.default_rng(0).random(30) ** 3):
+        assert holm(p).tolist() == multipletests(p, method="holm")[1].tolist()
 
 
 def test_items_needed_by_hand():

@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from calibprune.errors import ParameterError
-from calibprune.languages import LANGUAGES
+from calibprune.languages import LANGUAGES, mixture
 from calibprune.schemes import Sparsity
-from calibprune.study.parameters import Parameters, mixture
+from calibprune.study.parameters import Parameters
 
 
 @pytest.mark.parametrize(

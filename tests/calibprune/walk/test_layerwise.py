@@ -20,7 +20,8 @@ from calibprune.methods.base import Prepared, each_alone
 from calibprune.models.families import FAMILIES, linears
 from calibprune.schemes import Sparsity
 from calibprune.walk import inputs
-from calibprune.walk.layerwise import capture, collect, prune
+from calibprune.walk.inputs import capture
+from calibprune.walk.layerwise import collect, prune
 from calibprune.walk.outputs import layer_outputs
 
 LINEARS = {

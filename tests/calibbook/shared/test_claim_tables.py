@@ -1,0 +1,58 @@
+"""Claims as a reader meets them."""
+
+import pandas as pd
+import pytest
+
+from calibbook.shared.claim_tables import NOTHING, interval, readable, show_claims, verdict_sentence
+from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame
+
+HELD = Claim("it rains", "udhr", "perplexity", "a", "wanda", "50%", "1.20% lower", 1.2, 0.5, 2.0, "%", 0.031, 7, "held")
+NOT = Claim(
+    "it rains", "udhr", "snr_db", "a", "gptq", "4-bit", "−1.00 dB", -1.0, -2.0, -0.5, "dB", n=7, verdict="not held"
+)
+
+
+@pytest.mark.parametrize(
+    ("unit", "low", "high", "text"),
+    [
+        (MORE_OR_LESS, -5.0, -1.0, "1.00 to 5.00% less"),
+        (MORE_OR_LESS, 1.0, 3.0, "1.00 to 3.00% more"),
+        (MORE_OR_LESS, -3.0, 1.0, "3.00% less to 1.00% more"),
+        ("", 1.5, 2.5, "1.50 to 2.50"),
+        ("%", 0.00474, 100.0, "0.00474 to 100%"),
+        ("dB", -0.5, 1.234, "−0.500 to 1.23 dB"),
+        ("%", float("nan"), 1.0, "–"),
+    ],
+)
+def test_intervals_use_the_words_of_their_unit(unit, low, high, text):
+    assert interval(Claim("it rains", low=low, high=high, unit=unit)) == text
+
+
+def test_one_row_a_claim_and_no_column_that_says_nothing():
+    table = readable(claims_frame([HELD, NOT]))
+    assert table.columns.tolist() == [
+        "measured as", "method", "sparsity", "result", "95% interval", "p", "languages", "verdict"
+    ]  # fmt: skip
+    assert table["measured as"].tolist() == ["PPL", "SNR"] and table["method"].tolist() == ["Wanda", "GPTQ"]
+    assert table["p"].tolist() == ["0.031", "–"] and table["95% interval"].tolist() == [
+        "0.500 to 2.00%",
+        "−2.00 to −0.500 dB",
+    ]
+    named = readable(claims_frame([HELD]), always=("evaluated on",), renamed={"languages": "neurons"})
+    assert named.columns.tolist() == ["evaluated on", "method", "result", "95% interval", "p", "neurons", "verdict"]
+
+
+def test_a_sentence_and_a_table_for_each_claim(monkeypatch):
+    shown = []
+    monkeypatch.setattr("calibbook.shared.claim_tables.display", shown.append)
+    claims = claims_frame([HELD, NOT, Claim("it snows", what="nobody looked")])
+    show_claims(claims, "Finding {}", counted=claims[claims["claim"] == "it rains"])
+    sentence, *tables = shown
+    assert sentence.data == "Of 2 tests 1 held, 1 not held and 0 undecided."
+    assert ["Finding it rains" in tables[0].html, "Finding it snows" in tables[1].html] == [True, True]
+    assert len(tables) == 2 and "nobody looked" in tables[1].html
+
+
+def test_nothing_to_test():
+    assert verdict_sentence(claims_frame([])) == NOTHING and readable(claims_frame([])).empty
+    assert isinstance(readable(claims_frame([])), pd.DataFrame)

@@ -1,0 +1,43 @@
+"""How a number, a percentage and a duration are written."""
+
+import pytest
+
+from calibbook.shared.words import duration, more_or_less, number, percent, signed
+
+
+def test_numbers_in_words():
+    shown = {
+        0.0: "0",
+        0.12345: "0.123",
+        -12.345: "−12.3",
+        123.45: "123",
+        12345.6: "12,346",
+        -1.23e-5: "−1.2×10⁻⁵",
+        float("nan"): "–",
+        float("-inf"): "−∞",
+    }
+    assert {value: number(value) for value in shown} == shown
+    assert (more_or_less(12.0), more_or_less(-3.0), more_or_less(float("nan"))) == ("12.0% more", "3.00% less", "–")
+
+
+def test_shares_and_signs():
+    assert [percent(value) for value in (0.1234, 1.0, float("nan"))] == ["12.3", "100.0", "–"]
+    assert [signed(value) for value in (1.25, -0.31, -0.04)] == ["+1.2", "−0.3", "0.0"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (1.7e-5, "17 µs"),
+        (0.00365, "3.65 ms"),
+        (0.9999, "1 s"),
+        (17.07, "17.1 s"),
+        (59.97, "1 min 0 s"),
+        (185, "3 min 5 s"),
+        (7800, "2 h 10 min"),
+        (16888.8, "4 h 41 min"),
+    ],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
