@@ -77,13 +77,13 @@ def turn_curves(rows: pd.DataFrame) -> Picture:
     shares = turned(rows)
     shares["percent"] = 100 * shares["share"]
     shares["line"] = [_name(block) for block in shares[BLOCK_ON].itertuples(index=False, name=None)]
-    figure, (axis,) = panels(1, 1, 9.0, 3.4)
-    axis.axhline(0, color="#777777", linewidth=0.8)
     styles = looks(shares["line"], shares["line"].unique())
+    figure, (axis,) = panels(1, 1, 9.0, 3.4, margin=(0, 0.1 * len(styles)))
+    axis.axhline(0, color="#777777", linewidth=0.8)
     through_layers(axis, shares, "percent", "line", styles, errorbar=LOWEST_TO_HIGHEST)
     axis.set_ylim(top=100)
     axis.set_ylabel("share of the parts' squared change\nthat cancels out in the whole (%)", fontsize=8)
-    axis.legend(fontsize=8)
+    one_legend(figure, [axis])
 
     sentences = [
         "Line plot by layer of the share of the squared change of agnostic and specific features that "

@@ -239,7 +239,14 @@ def test_alternative_text_counts_the_stars(view):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"languages": ("de", "sw")}, {"sizes": False, "methods": ("wanda", "sparsegpt")}, {"seeds": (0, 1)}]
+    "options",
+    [
+        {},
+        {"languages": ("de", "sw")},
+        {"languages": ("de", "xx", "yy")},
+        {"sizes": False, "methods": ("wanda", "sparsegpt")},
+        {"seeds": (0, 1)},
+    ],
 )
 def test_every_kind_of_study_can_be_drawn(options):
     found = changes(moved(**options))
