@@ -1,9 +1,8 @@
 """Changes of features through the layers, and by the rank of the subspace: what the paper's panels leave to the eye."""
 
-import numpy as np
 import pandas as pd
 
-from calibbook.s05_1_subspaces.data import BLOCK_ON, turned
+from calibbook.s05_1_subspaces.data import BLOCK_ON, layer_means, turned
 from calibbook.shared.figure import Picture, block_title, one_legend, panels
 from calibbook.shared.frames import BLOCK
 from calibbook.shared.palette import DASHES, Look, looks
@@ -18,22 +17,6 @@ LOOKS = {
     for part, look in PARTS.items()
 }
 VIEWS = {"change": "Δ magnitude", "relative": "Δ magnitude / size in the dense model"}
-
-
-def layer_means(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean `change` and `relative` per block, part (agnostic, specific), group (target, other) and layer, over
-    languages and calibrations.
-
-    `rows` are those of `data.at_rank`.
-    """
-    rows = rows[rows["part"] != "total"]
-    group = np.where(rows["calibration"] == rows["language"], "target", "other")
-    return (
-        rows.assign(group=group)
-        .groupby([*BLOCK_ON, "part", "group", "layer"], sort=False)[list(VIEWS)]
-        .mean()
-        .reset_index()
-    )
 
 
 def layer_curves(rows: pd.DataFrame) -> Picture:

@@ -13,6 +13,7 @@ from calibbook.s05_1_subspaces.data import (
     changes,
     cube,
     figure_1_layers,
+    layer_means,
     middle,
     ranks,
     separated,
@@ -20,12 +21,7 @@ from calibbook.s05_1_subspaces.data import (
     turned,
 )
 from calibbook.s05_1_subspaces.figures import all_layers, figure_1
-from calibbook.s05_1_subspaces.figures_curves import (
-    layer_curves,
-    layer_means,
-    rank_curves,
-    turn_curves,
-)
+from calibbook.s05_1_subspaces.figures_curves import layer_curves, rank_curves, turn_curves
 from calibbook.s05_1_subspaces.ranks import by_rank
 from calibbook.shared.claims import decided, interval, paired, readable
 from calibbook.shared.palette import looks
