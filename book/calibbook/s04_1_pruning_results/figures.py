@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.colors import Normalize
 
 from calibbook.s04_1_pruning_results.data import by_layer, layer_means
+from calibbook.shared.colours import colours
 from calibbook.shared.figure import Picture, block_title, one_legend, panels
 from calibbook.shared.frames import BLOCK, METRICS, blocks, square, summarize
-from calibbook.shared.palette import Look
+from calibbook.shared.palette import DASHES, Look
 from calibbook.shared.plots import LOWEST_TO_HIGHEST, heatmap, name_cells, through_layers, write_cells
 from calibbook.shared.words import fixed, listed, number_style
 from calibprune.errors import ParameterError
@@ -21,9 +22,9 @@ GROUPS = {
     "none": "without calibration",
 }
 LOOKS = {
-    GROUPS["target"]: Look("#00224e", "o", ""),
-    GROUPS["other"]: Look("#b35900", "s", (4, 1.5)),
-    GROUPS["none"]: Look("#555555", "D", (1, 1)),
+    GROUPS["target"]: Look(colours(0.0)[0], "o", DASHES[0]),
+    GROUPS["other"]: Look("#b35900", "s", DASHES[1]),
+    GROUPS["none"]: Look("#555555", "D", DASHES[2]),
 }
 
 

@@ -8,11 +8,11 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from calibbook.s04_6_quantization.memory import DENSE_BITS, change, contests, size
 from calibbook.shared.figure import Picture, panels
 from calibbook.shared.frames import BLOCK, METHODS, languages_of, setting
-from calibbook.shared.palette import Look, looks
+from calibbook.shared.palette import DASHES, Look, looks
 from calibbook.shared.words import listed
 from calibprune.languages import LANGUAGES
 
-DENSE = Look("#777777", "*", (4, 1.5))
+DENSE = Look("#777777", "*", DASHES[1])
 COLUMNS = 2  # panels side by side that a phone can show
 APART = 0.8  # bits between the marks of models of one size
 STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5))  # round numbers in a power of ten

@@ -153,3 +153,19 @@ def percent_more(logarithm: float) -> float:
 def percent_less(logarithm: float) -> float:
     """A log ratio as the percent by which the other thing is less."""
     return -100 * math.expm1(-logarithm)
+
+
+def layer_means(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean `change` and `relative` per block, part (agnostic, specific), group (target, other) and layer, over
+    languages and calibrations.
+
+    `rows` are those of `at_rank`.
+    """
+    rows = rows[rows["part"] != "total"]
+    group = np.where(rows["calibration"] == rows["language"], "target", "other")
+    return (
+        rows.assign(group=group)
+        .groupby([*BLOCK_ON, "part", "group", "layer"], sort=False)[["change", "relative"]]
+        .mean()
+        .reset_index()
+    )

@@ -1,9 +1,8 @@
 """Changes of features through the layers, and by the rank of the subspace: what the paper's panels leave to the eye."""
 
-import numpy as np
 import pandas as pd
 
-from calibbook.s05_1_subspaces.data import BLOCK_ON, turned
+from calibbook.s05_1_subspaces.data import BLOCK_ON, layer_means, turned
 from calibbook.shared.figure import Picture, block_title, one_legend, panels
 from calibbook.shared.frames import BLOCK
 from calibbook.shared.palette import DASHES, Look, looks
@@ -18,22 +17,6 @@ LOOKS = {
     for part, look in PARTS.items()
 }
 VIEWS = {"change": "Δ magnitude", "relative": "Δ magnitude / size in the dense model"}
-
-
-def layer_means(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean `change` and `relative` per block, part (agnostic, specific), group (target, other) and layer, over
-    languages and calibrations.
-
-    `rows` are those of `data.at_rank`.
-    """
-    rows = rows[rows["part"] != "total"]
-    group = np.where(rows["calibration"] == rows["language"], "target", "other")
-    return (
-        rows.assign(group=group)
-        .groupby([*BLOCK_ON, "part", "group", "layer"], sort=False)[list(VIEWS)]
-        .mean()
-        .reset_index()
-    )
 
 
 def layer_curves(rows: pd.DataFrame) -> Picture:
@@ -77,13 +60,13 @@ def turn_curves(rows: pd.DataFrame) -> Picture:
     shares = turned(rows)
     shares["percent"] = 100 * shares["share"]
     shares["line"] = [_name(block) for block in shares[BLOCK_ON].itertuples(index=False, name=None)]
-    figure, (axis,) = panels(1, 1, 9.0, 3.4)
-    axis.axhline(0, color="#777777", linewidth=0.8)
     styles = looks(shares["line"], shares["line"].unique())
+    figure, (axis,) = panels(1, 1, 9.0, 3.4, margin=(0, 0.1 * len(styles)))
+    axis.axhline(0, color="#777777", linewidth=0.8)
     through_layers(axis, shares, "percent", "line", styles, errorbar=LOWEST_TO_HIGHEST)
     axis.set_ylim(top=100)
     axis.set_ylabel("share of the parts' squared change\nthat cancels out in the whole (%)", fontsize=8)
-    axis.legend(fontsize=8)
+    one_legend(figure, [axis])
 
     sentences = [
         "Line plot by layer of the share of the squared change of agnostic and specific features that "

@@ -172,3 +172,19 @@ def _of_matrix(masks: Mapping[tuple[str, int], Tensor], sparsity: float) -> list
             two | {"kind": "language", "iou": mean_of_singles(a, b), "expected": expected_iou(sparsity, sparsity)}
         )
     return rows
+
+
+def grid(rows: pd.DataFrame) -> pd.DataFrame:
+    """[layers, components] of mean IoU; `rows` are those of one block and kind."""
+    components = list(dict.fromkeys(rows["component"]))
+    return rows.pivot_table(index="layer", columns="component", values="iou", sort=False).sort_index()[components]
+
+
+def distances(rows: pd.DataFrame) -> pd.DataFrame:
+    """[languages, languages]: 1 − mean IoU of stable masks over all matrices; `rows` are those of one block."""
+    pairs = rows[rows["kind"] == "between"].groupby(["first", "second"])["iou"].mean()
+    languages = languages_of([language for pair in pairs.index for language in pair])
+    table = pd.DataFrame(0.0, index=languages, columns=languages)
+    for (a, b), iou in pairs.items():
+        table.loc[a, b] = table.loc[b, a] = 1 - iou
+    return table

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
+from calibbook.s05_2_pruning_masks.data import distances, grid
 from calibbook.shared.colours import COLOURS
 from calibbook.shared.figure import Picture, block_title, panels
 from calibbook.shared.frames import BLOCK, languages_of
@@ -24,12 +25,6 @@ from calibbook.shared.words import listed, number
 
 PANELS = {"within": "within a language: all draws", "between": "between two languages: stable masks"}
 WRITTEN_UP_TO = 12  # languages whose IoUs have room in the cells
-
-
-def grid(rows: pd.DataFrame) -> pd.DataFrame:
-    """[layers, components] of mean IoU; `rows` are those of one block and kind."""
-    components = list(dict.fromkeys(rows["component"]))
-    return rows.pivot_table(index="layer", columns="component", values="iou", sort=False).sort_index()[components]
 
 
 def figure_2(rows: pd.DataFrame) -> Picture:
@@ -99,16 +94,6 @@ def every_pair(rows: pd.DataFrame) -> Picture:
             f"({number(pairs.min())})."
         )
     return Picture(figure, " ".join(sentences))
-
-
-def distances(rows: pd.DataFrame) -> pd.DataFrame:
-    """[languages, languages]: 1 − mean IoU of stable masks over all matrices; `rows` are those of one block."""
-    pairs = rows[rows["kind"] == "between"].groupby(["first", "second"])["iou"].mean()
-    languages = languages_of([language for pair in pairs.index for language in pair])
-    table = pd.DataFrame(0.0, index=languages, columns=languages)
-    for (a, b), iou in pairs.items():
-        table.loc[a, b] = table.loc[b, a] = 1 - iou
-    return table
 
 
 def tree(rows: pd.DataFrame) -> Picture:

@@ -13,7 +13,7 @@ NOT_SHADED = ("#e6e6e6", "#000000")  # a cell without a shade, and the ink on it
 LOWEST_TO_HIGHEST = ("pi", 100)  # seaborn's name of a band that leaves nothing out
 
 
-def heatmap(axis: Axes, table: pd.DataFrame, scale: Normalize, **options) -> None:
+def heatmap(axis: Axes, table: pd.DataFrame, scale: Normalize) -> None:
     """The cells of a table, its first row on top, from dark (low) to light (high) on `scale`; grey where a value is
     missing. The centre of cell (i, j) is at (j + 0.5, i + 0.5).
     """
@@ -27,7 +27,6 @@ def heatmap(axis: Axes, table: pd.DataFrame, scale: Normalize, **options) -> Non
         cbar=False,
         xticklabels=False,
         yticklabels=False,
-        **options,
     )
     axis.set(xlabel="", ylabel="", facecolor=NOT_SHADED[0])
 
@@ -40,10 +39,10 @@ def write_cells(axis: Axes, table: pd.DataFrame, scale: Normalize, texts: np.nda
         axis.text(j + 0.5, i + 0.5, texts[i, j], color=ink, fontsize=8, fontweight=weight, ha="center", va="center")
 
 
-def name_cells(axis: Axes, columns: list[str], rows: list[str], fontsize: float = 8) -> None:
+def name_cells(axis: Axes, columns: list[str], rows: list[str]) -> None:
     """Names below the columns and beside the rows of a `heatmap`."""
-    axis.set_xticks(np.arange(len(columns)) + 0.5, columns, fontsize=fontsize)
-    axis.set_yticks(np.arange(len(rows)) + 0.5, rows, fontsize=fontsize)
+    axis.set_xticks(np.arange(len(columns)) + 0.5, columns, fontsize=8)
+    axis.set_yticks(np.arange(len(rows)) + 0.5, rows, fontsize=8)
     axis.tick_params(length=0)
 
 

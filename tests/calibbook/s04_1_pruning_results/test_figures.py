@@ -47,6 +47,7 @@ def test_cells_have_the_shades_of_the_tables():
         {"methods": ("magnitude", "wanda"), "mixtures": ("ar+en", "+".join(SEVEN))},
         {"languages": ("de",)},
         {"models": ("a", "b"), "sparsity": ((0.5, "unstructured"), (0.5, "2:4"))},
+        {"methods": ("coin_toss", "wanda"), "languages": ("de", "xx")},
         {"seeds": (0, 1, 2), "sources": ("chromium",)},
     ],
 )

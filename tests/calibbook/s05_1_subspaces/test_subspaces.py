@@ -14,6 +14,7 @@ from calibbook.s05_1_subspaces.data import (
     changes,
     cube,
     figure_1_layers,
+    layer_means,
     middle,
     ranks,
     separated,
@@ -22,12 +23,7 @@ from calibbook.s05_1_subspaces.data import (
 )
 from calibbook.s05_1_subspaces.data_ranks import by_rank
 from calibbook.s05_1_subspaces.figures import all_layers, figure_1
-from calibbook.s05_1_subspaces.figures_curves import (
-    layer_curves,
-    layer_means,
-    rank_curves,
-    turn_curves,
-)
+from calibbook.s05_1_subspaces.figures_curves import layer_curves, rank_curves, turn_curves
 from calibbook.shared.claim_tables import readable
 from calibbook.shared.palette import looks
 from calibprune.errors import ParameterError
@@ -235,7 +231,14 @@ def test_alternative_text_counts_the_stars(view):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"languages": ("de", "sw")}, {"sizes": False, "methods": ("wanda", "sparsegpt")}, {"seeds": (0, 1)}]
+    "options",
+    [
+        {},
+        {"languages": ("de", "sw")},
+        {"languages": ("de", "xx", "yy")},
+        {"sizes": False, "methods": ("wanda", "sparsegpt")},
+        {"seeds": (0, 1)},
+    ],
 )
 def test_every_kind_of_study_can_be_drawn(options):
     found = changes(moved(**options))

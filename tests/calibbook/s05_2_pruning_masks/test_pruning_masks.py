@@ -13,14 +13,8 @@ from frames import SEVEN
 
 from calibbook.s05_2_pruning_masks import claims as claims
 from calibbook.s05_2_pruning_masks import paper
-from calibbook.s05_2_pruning_masks.data import COMPONENTS, keeping, similarities
-from calibbook.s05_2_pruning_masks.figures import (
-    distances,
-    every_pair,
-    figure_2,
-    grid,
-    tree,
-)
+from calibbook.s05_2_pruning_masks.data import COMPONENTS, distances, grid, keeping, similarities
+from calibbook.s05_2_pruning_masks.figures import every_pair, figure_2, tree
 from calibbook.s05_2_pruning_masks.tables import by_component, every_pair_table, like_with_like, table_16, table_17
 from calibbook.shared.claim_tables import readable
 from calibprune.errors import ParameterError, StoreError

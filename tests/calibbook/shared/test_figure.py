@@ -44,6 +44,12 @@ def test_panels_stand_in_lines_and_no_empty_one_is_left(count, size, places):
     assert [(place.rowspan.start, place.colspan.start) for place in found] == places
 
 
+def test_a_line_is_as_high_as_its_highest_panel():
+    figure, axes = panels(3, 2, 2.0, [1.5, 2.0, 5.0], words=1.0)
+    assert tuple(figure.get_size_inches()) == (4, 7)
+    assert axes[0].get_subplotspec().get_gridspec().get_height_ratios() == [1.0, 4.0]
+
+
 def test_every_language_of_the_paper_has_a_colour_and_a_marker_of_its_own():
     found = looks(SEVEN, LANGUAGES).values()
     assert len({style.colour for style in found}) == len({style.marker for style in found}) == 7
