@@ -24,7 +24,9 @@ ORDER = (
     ("metrics", "saving"),
     ("tasks",),
     ("study",),
+    ("commands",),
     ("cli",),
+    ("__main__",),
 )
 """The parts of calibprune, bottom to top: each imports those below it. Two of one line know nothing of each other."""
 LEVEL = {part: level for level, parts in enumerate(ORDER) for part in parts}

@@ -2,12 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from calibprune.metrics.fidelity import Fidelity
 
 CALIBRATED = ("uncalibrated", "languages", "mixtures", "sweep", "quantization")
 """All models of a study but the dense one and those of which only the masks are kept."""
@@ -39,8 +36,9 @@ class Metric(NamedTuple):
         log: whether tables shade it by its logarithm.
         models: of which models of a study it is taken: "dense"; "uncalibrated", those of a method that needs no text;
             and the parts of a study ("languages", "mixtures", "draws", "sweep", "quantization").
-        read: `(fidelity) -> Reading`, from what the pass over one text gives; of the dense model its lists of layers
-            are empty. None for a metric that looks inside a model, which the runner measures by functions of its own.
+        read: `(Fidelity) -> Reading`, from what the pass over one text gives (fidelity.py); of the dense model its
+            lists of layers are empty. None for a metric that looks inside a model, which the runner measures by
+            functions of its own.
         sums: `(dense, pruned) -> Tensor [k]`, for a metric that needs more of the pass than a `Fidelity` has: called
             with both models' output of a layer for each batch of windows, [batch, length, width]; what it returns is
             added up and handed to `read` as `fidelity.sums[name]`, float64 [layers, k].
@@ -53,5 +51,5 @@ class Metric(NamedTuple):
     lower_is_better: bool = True
     log: bool = False
     models: tuple[str, ...] = CALIBRATED
-    read: "Callable[[Fidelity], Reading] | None" = None
+    read: Callable[[Any], Reading] | None = None
     sums: Callable[[Tensor, Tensor], Tensor] | None = None

@@ -32,7 +32,7 @@ ROWS = [
 ]
 ROWS += ["p", "p_holm", "unbeaten", "best", "within_one_stderr", "n", "shade"]
 RESAMPLES = 10_000
-A_SCORE = Metric("score", "", "%", lower_is_better=False, log=False)
+A_SCORE = Metric("score", "Score", unit="%", lower_is_better=False)
 
 
 class Column(NamedTuple):

@@ -44,7 +44,7 @@ def kept_table(found: pd.DataFrame, value: str) -> Html:
     other texts, without shade.
     """
     shape, lower = KEPT[value], KEPT[value].lower_is_better
-    marked = best(found.assign(mean=found[value]), Metric(shape.title, "", shape.unit, lower, log=False))
+    marked = best(found.assign(mean=found[value]), Metric(value, shape.title, unit=shape.unit, lower_is_better=lower))
     pruned = found[value].where(found["method"] != "dense")
     column = pruned.groupby([found["model"], found["language"]])
     low, high = column.transform("min"), column.transform("max")
