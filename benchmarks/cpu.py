@@ -7,12 +7,14 @@ One line a ratio, medians of --repeats runs a side, the sides taking turns.
 import argparse
 import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import textbook
 import torch
 from measuring import turns
 
 import calibprune as cp
+from calibprune.forward import fast_gates, fast_norms, quicker, short_windows
 from calibprune.forward.cross_entropy import token_losses
 from calibprune.models.families import decoder, linears
 from calibprune.walk.inputs import batches
@@ -37,6 +39,13 @@ def products(model: torch.nn.Module, tokens: torch.Tensor) -> None:
                 torch.nn.functional.linear(
                     torch.empty(batch.numel(), linear.in_features, dtype=model.dtype).fill_(1), linear.weight
                 )
+
+
+@torch.no_grad()
+def forward(model: torch.nn.Module, tokens: torch.Tensor, way: AbstractContextManager) -> None:
+    with way:
+        for batch in batches(tokens):
+            decoder(model)(input_ids=batch, use_cache=False)
 
 
 def main() -> None:
@@ -69,6 +78,16 @@ def main() -> None:
         )
 
     validation = cp.windows(tokenizer, "chromium", ["de"], 8, 512, split="validation")
+    ways = {
+        "calibprune.forward": lambda: quicker(dense, 512),
+        "its attention alone": lambda: short_windows(dense, 512),
+        "its norms alone": lambda: fast_norms(dense),
+        "its feed-forward parts alone": lambda: fast_gates(dense),
+    }
+    for name, way in ways.items():
+        ours = lambda way=way: forward(dense, validation, way())  # noqa: E731
+        plain_pass = lambda: forward(dense, validation, nullcontext())  # noqa: E731
+        line(f"forward pass with {name}", *turns(ours, plain_pass, chosen.repeats), 1.0)
 
     @torch.no_grad()
     def plain() -> None:

@@ -1,4 +1,4 @@
-"""What the weights of a matrix become: zero at a sparsity, or values on a grid of so many bits."""
+"""What a method is asked for: a sparsity, how many weights become zero; a grid, which values the others may have."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Masks with eight weights a byte: packing, and how far sets of masks overlap.
+"""Masks with eight weights a byte: packing, counting, and how far sets of masks overlap.
 
 Column j of a mask's row is bit j mod 8, counted from the least significant, of byte j div 8 (numpy's bitorder
 "little"). The bits after the last column are 0.

@@ -184,11 +184,10 @@ def cells_of(parameters: Parameters) -> list[Cell]:
         further = [sparsity for sparsity in p.sweep_sparsity if sparsity not in p.sparsity]
         for method, sparsity, language, seed in product(calibrated, further, p.sweep_languages, p.seeds):
             cells.append(replace(_only(pruned(method, sparsity, (language,), seed, part="sweep"), _SWEPT), tasks=()))
-        for method, bits, language, seed in product(quantizers(), p.bits, p.languages, p.seeds):
+        for (method, how), bits in product(quantizers().items(), p.bits):
             grid = Grid.of(bits, p.group_size)
-            cells.append(
-                _only(pruned(method, Sparsity(0.0), (language,), seed, part="quantization", grid=grid), FIDELITY)
-            )
+            for text, seed in product(((code,) for code in p.languages), p.seeds) if how.accumulate else [((), 0)]:
+                cells.append(_only(pruned(method, Sparsity(0.0), text, seed, part="quantization", grid=grid), FIDELITY))
     return cells
 
 

@@ -18,8 +18,8 @@ BATCH_TOKENS = 2048
 
 
 def batches(tokens: Tensor, batch_tokens: int = BATCH_TOKENS) -> tuple[Tensor, ...]:
-    """Split windows [samples, length] into batches of about 2,048 tokens: enough work for each product, and what lies
-    between stays in the cache.
+    """Split windows [samples, length] into batches of about 2,048 tokens: enough for quick matrix products, and few
+    enough that what is computed between them stays in the cache.
     """
     return tokens.split(max(1, batch_tokens // tokens.shape[1]))
 
@@ -89,7 +89,7 @@ class Inputs:
 
 @torch.no_grad()
 def capture(model: nn.Module, tokens: Tensor, batch_tokens: int = BATCH_TOKENS) -> Inputs:
-    """Run the decoder on every batch with its layers passed over, and keep what each layer was called with.
+    """Run the decoder on every batch without its layers, and keep what each layer would have been called with.
 
     Each layer keeps its own keyword arguments: layers of one decoder may take different masks and rotary embeddings, as
     Gemma 3's do.

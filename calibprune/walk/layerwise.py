@@ -19,7 +19,7 @@ from calibprune.walk.solving import Attempt, Plan, check_and_retry, try_without_
 
 
 class _LastStatisticIn(Exception):
-    """Ends a layer's first pass: nothing after the input of its last linear is needed."""
+    """Stops a layer that is run for its statistics as soon as the last of them is in."""
 
 
 def collect(
@@ -28,7 +28,8 @@ def collect(
     """One statistic for each distinct tensor that linears of the layer read.
 
     Linears that are called with the same tensor object share a statistic (query, key and value; gate and up; all five
-    in Cohere's parallel block); who shares is found in the first batch. A batch ends at the input of the last linear.
+    in Cohere's parallel block); who shares is found in the first batch. The layer is run up to the input of its last
+    linear, since nothing after it is needed.
 
     Returns:
         pairs of a statistic and the components that share it, in order of their call.
@@ -148,9 +149,10 @@ def prune(
     chosen = method if isinstance(method, Method) else pruner(method)
     grid = None if bits is None else Grid.of(bits, group_size, symmetric)
     if grid and not chosen.rounds:
-        able = [name for name, known in METHODS.items() if known.does == Does.PRUNE | Does.ROUND]
+        name = chosen.label if isinstance(method, Method) else method
+        able = [other for other, known in METHODS.items() if known.does == Does.PRUNE | Does.ROUND]
         raise ParameterError(
-            f"bits {bits}: method {method!r} does not round; prune with {' or '.join(able)}, or use calibprune.quantize"
+            f"bits {bits}: method {name!r} does not round; prune with {' or '.join(able)}, or use calibprune.quantize"
         )
     return _walk(model, tokens, chosen, Sparsity.of(nm if nm is not None else sparsity), grid, progress)
 

@@ -145,7 +145,7 @@ def test_widths_are_told_apart_from_each_other_and_from_pruning():
         "dense",
         "gptq",
     }
-    tables = compare_widths(scores(methods=("gptq", "wanda")))
+    tables = compare_widths(scores() | item_scores(methods=("wanda",), tasks=("knowledge",), items=200))
     assert list(tables) == ["4-bit", "8-bit"]
     assert {(row.method, row.pattern) for row in tables["4-bit"].itertuples()} == {
         ("dense", "dense"),

@@ -11,6 +11,7 @@ from lsar import feature_changes, separate
 import calibprune
 from calibprune.errors import ParameterError
 from calibprune.kernels.packed import pack
+from calibprune.methods import METHODS
 from calibprune.metrics.embeddings import sentence_embeddings
 from calibprune.metrics.neurons import counting
 from calibprune.metrics.subspace import language_subspace
@@ -129,6 +130,17 @@ def test_more_bits_are_nearer_to_the_dense_model(study):
     configurations = [study.store.provenance(c)["configuration"] for c in study.cells("quantization")]
     assert {(c["grid"]["bits"], c["grid"]["group_size"]) for c in configurations} == {(4, 8), (8, 8)}
     assert not any("sparsity" in c for c in configurations)
+
+
+def test_every_quantizer_is_asked_and_one_without_text_once(study, monkeypatch):
+    before = study.cells("quantization")
+    monkeypatch.setitem(METHODS, "plain", METHODS["gptq"]._replace(label="Plain", accumulate=None))
+    added = [cell for cell in study.cells("quantization") if cell not in before]
+    assert [(cell.method, cell.pattern, cell.calibration) for cell in added] == [
+        ("plain", "4-bit", ()),
+        ("plain", "8-bit", ()),
+    ]
+    assert len(study.cells("quantization")) == len(before) + 2
 
 
 def test_a_hessian_that_needs_more_damping_is_in_the_records(study, monkeypatch):
