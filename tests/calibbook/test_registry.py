@@ -47,17 +47,18 @@ def study(tmp_path_factory):
     byte_tokenizer().save_pretrained(folder / "tiny-llama")
     parameters = STUDY | {"models": [str(folder / "tiny-llama")], "store": str(folder / "results")}
     (folder / "study.yaml").write_text(yaml.safe_dump(parameters))
-    environment = install(folder, random="other_methods:RANDOM", loud="other_methods:LOUD")
+    changed = install(folder, random="other_methods:RANDOM", loud="other_methods:LOUD") | {"OMP_NUM_THREADS": "1"}
     code = "from calibprune.cli import main; main()"
-    subprocess.run([sys.executable, "-c", code, "study", folder / "study.yaml"], env=environment, check=True)
-    return parameters, environment
+    subprocess.run([sys.executable, "-c", code, "study", folder / "study.yaml"], env=changed, check=True)
+    return parameters, changed
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_other_methods_are_wherever_those_of_calibprune_are(notebook, study, tmp_path, monkeypatch):
     """Cell by cell: tables say a method's label, and figures say it in their alternative text."""
     parameters, environment = study
-    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
+    for name in ("PYTHONPATH", "OMP_NUM_THREADS"):  # what a kernel inherits
+        monkeypatch.setenv(name, environment[name])
     output = tmp_path / notebook.name
     papermill.execute_notebook(notebook, output, parameters, kernel_name="python3", progress_bar=False, cwd=ROOT)
     check(output)
