@@ -12,7 +12,7 @@ import pandas as pd
 
 from calibbook.shared.colours import colours
 from calibbook.shared.frames import BLOCK, method_label, setting
-from calibbook.shared.words import fixed, number
+from calibbook.shared.words import fixed
 from calibprune.languages import LANGUAGES
 
 # Which way is better is the paper's own convention (captions of its Tables 1 and 6): dark is low in every metric.
@@ -256,7 +256,7 @@ def deviation(sd: float, exponent: int = 0, decimals: int = 1) -> str:
 def text_table(frame: pd.DataFrame, title: str, note: str = "") -> Html:
     """A frame of words and numbers as a captioned table; its first column heads the rows.
 
-    Floats are written as `words.number` does, missing values as a dash. An empty frame becomes one line that says so.
+    Missing values are a dash. An empty frame becomes one line that says so.
     """
     lines = [] if frame.empty else list(frame.itertuples(index=False, name=None))
     names = [str(name) for name in frame.columns]
@@ -276,11 +276,13 @@ def text_table(frame: pd.DataFrame, title: str, note: str = "") -> Html:
 
 
 def shown(value) -> str:
-    """A value as text."""
+    """A value as text. Floats have at most three significant digits, and whole numbers from a thousand on; not
+    `words.number`, which would write a data sheet's 67 as 67.0.
+    """
     if isinstance(value, str):
         return value
     if pd.isna(value):
         return "–"
     if isinstance(value, (float, np.floating)):
-        return number(value)
+        return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}").replace("-", "−")
     return f"{value:,}" if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else str(value)

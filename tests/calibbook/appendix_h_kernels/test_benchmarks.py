@@ -222,7 +222,7 @@ def test_measured_peaks_join_those_of_data_sheets():
 
 def test_every_kernel_says_what_it_does_and_where_its_gpu_side_is():
     table = benchmarks.kernels().set_index("file")
-    assert (table["what it does"].str.len() > 20).all()
+    assert (table["what it does"].str.len() > 20).all() and table["what it does"].str.endswith(".").all()
     assert table.loc["gram.py", "on a GPU"] == "gram_triton.py"
     assert table.loc["factor.py", "on a GPU"] == "torch"
     assert "gram_triton.py" not in table.index

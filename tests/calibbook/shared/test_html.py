@@ -15,6 +15,7 @@ from calibbook.shared.html import (
     calibration_label,
     deviation,
     heat_table,
+    shown,
     text_table,
 )
 
@@ -149,3 +150,19 @@ def test_text_table_escapes_heads_its_rows_and_says_when_it_is_empty():
 def test_text_table_keeps_rows_and_columns_of_the_same_name_apart():
     soup = parsed(text_table(pd.DataFrame([["a", 1, 2], ["a", 3, 4]], columns=["of", "x", "x"]), "Title"))
     assert [[td.text for td in row.select("td")] for row in soup.select("tbody tr")] == [["1", "2"], ["3", "4"]]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.12345, "0.123"),
+        (67.0, "67"),
+        (-1234.5, "−1,234"),
+        (12345, "12,345"),
+        (None, "–"),
+        (np.nan, "–"),
+        (True, "True"),
+    ],
+)
+def test_values_of_a_text_table(value, text):
+    assert shown(value) == text
