@@ -33,13 +33,15 @@ if WORKERS > 1:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Tests of one file run in one process, and all that run the real model or read its book in one as well: the model
-    is loaded once, and only one process uses it at a time. They are slow.
+    is loaded once, and only one process uses it at a time. These are slow, and so is what tests/slow.txt names.
     """
+    slow = set((ROOT / "tests" / "slow.txt").read_text().splitlines())
     for item in items:
+        file = item.path.relative_to(ROOT).as_posix()
         real = item.get_closest_marker("gemma") or {"smoke_store", "book_html"} & set(item.fixturenames)
-        if real:
+        if real or {file, f"{file}::{item.originalname}"} & slow:
             item.add_marker("slow")
-        item.add_marker(pytest.mark.xdist_group("gemma" if real else item.path.relative_to(ROOT).as_posix()))
+        item.add_marker(pytest.mark.xdist_group("gemma" if real else file))
 
 
 @pytest.fixture(autouse=True)
