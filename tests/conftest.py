@@ -3,6 +3,7 @@ smoke study and its book. Also which tests are slow, and which stay together whe
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import torch
 import triton_device  # noqa: F401 - chooses the interpreter before anything imports triton
 from byte_tokenizer import byte_tokenizer
 from tiny_models import tiny
+from xdist.scheduler import LoadScopeScheduling
 
 from calibbook import build as book
 from calibbook.checkout import ROOT
@@ -31,16 +33,48 @@ if WORKERS > 1:
     os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))  # for the processes that tests start
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Tests of one file run in one process, and all that run the real model or read its book in one as well: the model
-    is loaded once, and only one process uses it at a time. They are slow.
-    """
+    """Slow is what runs the real model or reads its book, and what tests/slow.txt names."""
+    slow = set((ROOT / "tests" / "slow.txt").read_text().splitlines())
     for item in items:
+        file = item.path.relative_to(ROOT).as_posix()
         real = item.get_closest_marker("gemma") or {"smoke_store", "book_html"} & set(item.fixturenames)
-        if real:
+        if real or {file, f"{file}::{item.originalname}"} & slow:
             item.add_marker("slow")
-        item.add_marker(pytest.mark.xdist_group("gemma" if real else item.path.relative_to(ROOT).as_posix()))
+
+
+class OneProcessForTheModel(LoadScopeScheduling):
+    """With `-n 2`, the tests of one file run in one process, and all that run the real model or read its book in one as
+    well: it is loaded once, and used by one process at a time. (`--dist loadgroup` of pytest-xdist 3.8 does not heed
+    the groups under pytest 9.2.)
+    """
+
+    MARKED = re.compile(r"^@pytest\.mark\.gemma\n(?:@.*\n)*def (\w+)", re.MULTILINE)
+
+    def __init__(self, config, log):
+        super().__init__(config, log)
+        self.marked = {
+            (path.relative_to(ROOT).as_posix(), name)
+            for path in (ROOT / "tests").rglob("test_*.py")
+            for name in self.MARKED.findall(path.read_text(encoding="utf-8"))
+        }
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, name = nodeid.partition("::")
+        of_the_book = file.startswith("tests/browser/") or file == "tests/test_notebooks.py"
+        return "gemma" if of_the_book or (file, name.split("[")[0]) in self.marked else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return OneProcessForTheModel(config, log)
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Bytes are named by their argument, since the same test must have the same name in every process (compressed bytes
+    hold the time).
+    """
+    return argname if isinstance(val, bytes) else None
 
 
 @pytest.fixture(autouse=True)

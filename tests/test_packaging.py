@@ -90,12 +90,10 @@ def bare(wheel, tmp_path_factory):
     return environment(tmp_path_factory.mktemp("bare"), wheel, distributions=closure(needed()))
 
 
-@pytest.mark.slow
 def test_the_wheel_with_what_it_requires_prunes(bare):
     assert str(bare.parents[1]) in run(bare, PRUNE)
 
 
-@pytest.mark.slow
 def test_a_study_that_is_not_installed_is_named_with_its_remedy(bare):
     absent = ["lm_eval", "pandas", "datasets", "triton", "matplotlib", "calibbook", "pytest"]
     run(bare, f"from importlib.util import find_spec\nassert not any(map(find_spec, {absent}))")
@@ -103,7 +101,6 @@ def test_a_study_that_is_not_installed_is_named_with_its_remedy(bare):
     assert said == "calibprune.Study needs pandas, which is not installed: pip install 'calibprune[study]'\n"
 
 
-@pytest.mark.slow
 def test_the_book_needs_no_triton_and_nothing_of_the_tests(wheel, tmp_path):
     """Every file of the book imports with what `make book` installs."""
     distributions = closure(needed(*BOOK))

@@ -139,3 +139,11 @@ def test_what_a_commit_is_checked_with_finds_nothing(entry):
         [Path(sys.executable).with_name(entry[0]), *entry[1:], *files], cwd=ROOT, capture_output=True, text=True
     )
     assert files and checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_every_line_of_the_list_of_slow_tests_names_one():
+    for line in (ROOT / "tests" / "slow.txt").read_text().splitlines():
+        if not line.startswith("#"):
+            path, _, name = line.partition("::")
+            assert (ROOT / path).is_file(), line
+            assert f"def {name or 'test_'}" in (ROOT / path).read_text(encoding="utf-8"), line
