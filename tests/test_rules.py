@@ -134,6 +134,17 @@ def against_the_rooms(root: Path) -> list[str]:
     return found
 
 
+def notebooks_against_the_rooms(root: Path) -> list[str]:
+    """A notebook imports the room of its name, `shared`, and rooms of earlier sections."""
+    found = []
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        own = path.stem if path.stem.startswith("appendix") else f"s{path.stem}"
+        for room in sorted(set(re.findall(r"calibbook\.((?:s\d|appendix_)\w+)", path.read_text(encoding="utf-8")))):
+            if _place(room) > _place(own):
+                found.append(f"{path.name} imports {room}, which comes after it")
+    return found
+
+
 def _place(room: str) -> tuple[bool, str]:
     """Sections in order, then the appendices."""
     return room.startswith("appendix"), room
@@ -266,3 +277,13 @@ def test_a_rule_that_is_broken_is_found(copied, rule, path, line, named):
         for folder in new:
             folder.rmdir()
     assert rule(copied) == rule(ROOT)
+
+
+def test_a_notebook_that_imports_a_later_room_is_found(copied):
+    assert notebooks_against_the_rooms(ROOT) == []
+    planted = copied / "notebooks" / "04_1_pruning_results.ipynb"
+    text = planted.read_text(encoding="utf-8")
+    planted.write_text(text.replace("from calibbook.shared", "from calibbook.s05_1_subspaces", 1), encoding="utf-8")
+    found = notebooks_against_the_rooms(copied)
+    planted.write_text(text, encoding="utf-8")
+    assert found == ["04_1_pruning_results.ipynb imports s05_1_subspaces, which comes after it"]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import COLUMN, TASK_METRICS, tasks_of
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
-from calibbook.shared.frames import BLOCK, ROW, languages_of, participle, treatment
+from calibbook.shared.frames import BLOCK, ROW, languages_of, method_label, participle, treatment
 from calibbook.shared.html import Cell, Html, Label, Languages, Mark, block_rows, deviation, heat_table
 from calibbook.shared.words import in_caption, listed, percent
 
@@ -158,3 +158,25 @@ def chance_sentence(table: pd.DataFrame, chance: dict[str, float]) -> str:
             lost if others.any() else "",
         ]
     ).strip()
+
+
+def beside_quotes(table: pd.DataFrame, section: str) -> pd.DataFrame:
+    """The accuracies that the running text of a section states, and the same cells of the records at the paper's
+    sparsity: 'not measured' mostly.
+    """
+    half = table[(table["sparsity"] == 0.5) & (table["pattern"] == "unstructured")]
+    ours = half.set_index(["model", "method", "calibration", "task", "language"])["mean"]
+    lines = []
+    for number in NUMBERS.of(section).itertuples():
+        line = {
+            "task": task_name(number.task),
+            "evaluation": number.language,
+            "method": method_label(number.method),
+            "calibration": number.calibration,
+            "the paper": f"{percent(number.value)}, {number.model}",
+        }
+        for model in dict.fromkeys(half["model"]):
+            found = ours.get((model, number.method, number.calibration, number.task, number.language))
+            line[model] = "not measured" if found is None else percent(found)
+        lines.append(line)
+    return pd.DataFrame(lines)

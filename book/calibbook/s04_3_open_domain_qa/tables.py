@@ -7,7 +7,7 @@ import pandas as pd
 from calibbook.s04_2_downstream_tasks.data import A_SCORE
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
 from calibbook.s04_2_downstream_tasks.tables import caption, cell, task_name
-from calibbook.shared.frames import in_order, languages_of, method_label, setting, shade
+from calibbook.shared.frames import in_order, languages_of, setting, shade
 from calibbook.shared.html import Cell, Html, Languages, block_rows, heat_table
 from calibbook.shared.paper import LABELS
 from calibbook.shared.words import percent
@@ -45,28 +45,6 @@ def beside_table_3(table: pd.DataFrame, title: str) -> Html:
     known = any(cell.paper for cell in cells.values())
     lead = caption(table, None, intervals=False, known=known) if len(table) else ""
     return heat_table(rows, columns, cells, corner, title, f"{lead} {PAPER_NOTE}".strip())
-
-
-def beside_quotes(table: pd.DataFrame, section: str) -> pd.DataFrame:
-    """The accuracies that the running text of a section states, and the same cells of the records at the paper's
-    sparsity: 'not measured' mostly.
-    """
-    half = table[(table["sparsity"] == 0.5) & (table["pattern"] == "unstructured")]
-    ours = half.set_index(["model", "method", "calibration", "task", "language"])["mean"]
-    lines = []
-    for number in NUMBERS.of(section).itertuples():
-        line = {
-            "task": task_name(number.task),
-            "evaluation": number.language,
-            "method": method_label(number.method),
-            "calibration": number.calibration,
-            "the paper": f"{percent(number.value)}, {number.model}",
-        }
-        for model in dict.fromkeys(half["model"]):
-            found = ours.get((model, number.method, number.calibration, number.task, number.language))
-            line[model] = "not measured" if found is None else percent(found)
-        lines.append(line)
-    return pd.DataFrame(lines)
 
 
 def _grouped(table: pd.DataFrame) -> pd.DataFrame:

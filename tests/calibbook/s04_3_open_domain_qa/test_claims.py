@@ -8,8 +8,9 @@ from task_items import DENSE, item_scores, lines_of, parsed, verdicts
 from calibbook.s04_2_downstream_tasks import claims_order as language_order
 from calibbook.s04_2_downstream_tasks.data import compare
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
+from calibbook.s04_2_downstream_tasks.tables import beside_quotes
 from calibbook.s04_3_open_domain_qa.claims import KNOWLEDGE_IS_LOST, kept, section_4_3
-from calibbook.s04_3_open_domain_qa.tables import beside_quotes, beside_table_3
+from calibbook.s04_3_open_domain_qa.tables import beside_table_3
 
 
 def section(scores):
