@@ -56,7 +56,6 @@ def checkout(tmp_path):
     return tmp_path
 
 
-@pytest.mark.slow
 def test_a_section_is_a_notebook_a_room_and_a_line(checkout, tiny_checkpoint, tiny_texts, monkeypatch):
     parameters = {
         "models": [str(tiny_checkpoint)],
