@@ -124,9 +124,9 @@ def beside_paper(frame: pd.DataFrame, source: str) -> pd.DataFrame:
                         "metric": METRICS[metric].label,
                         "calibration": number.calibration,
                         "evaluation": number.language,
-                        f"paper, {number.model} on {number.source}": f"{number.value:.1f}",
+                        f"paper, {number.model} on {number.source}": fixed(number.value),
                         "our model": f"{model}, {setting(sparsity, pattern)}",
-                        f"ours on {source}": "not measured" if found is None else f"{found:.1f}",
+                        f"ours on {source}": "not measured" if found is None else fixed(found),
                     }
                 )
     return pd.DataFrame(lines)

@@ -14,7 +14,7 @@ from calibbook.s04_2_downstream_tasks.tables import task_name
 from calibbook.shared.claims import Claim, claims_frame, counted, names
 from calibbook.shared.statistics import ALPHA, diagonal_p_value, least_p_value, share_interval
 from calibbook.shared.verdicts import GAIN, judged
-from calibbook.shared.words import percent
+from calibbook.shared.words import fixed, percent
 
 LANGUAGE_MATTERS = "the calibration language changes what is left in a task"
 TARGET_NOT_RELIABLE = "the target language is not reliably the best to calibrate in"
@@ -101,7 +101,7 @@ def target_is_reasonable(table: pd.DataFrame) -> list[Claim]:
             Claim(
                 TARGET_IS_REASONABLE,
                 **names(block, metric=tasks_in_words(table)),
-                what=f"{columns_in_words(hits, len(columns))}, by chance {by_chance:.1f}",
+                what=f"{columns_in_words(hits, len(columns))}, by chance {fixed(by_chance)}",
                 **counted(hits, len(columns)),
                 p=p,
                 n=languages_in(targets(columns)),

@@ -15,6 +15,7 @@ from calibbook.shared.comparison import holm, paired_bootstrap
 from calibbook.shared.frames import Block, blocks, calibrated, is_mixture
 from calibbook.shared.statistics import ALPHA
 from calibbook.shared.verdicts import ANY, GAIN, LOSS, NO_GAIN, TOO_FEW, Expected, judged
+from calibbook.shared.words import fixed
 from calibprune.languages import LANGUAGES
 
 NO_BENEFIT_FROM_OUTLIER = "calibrating in an outlier, Swahili, brings the other languages no benefit"
@@ -67,7 +68,7 @@ def _one_calibration(table: pd.DataFrame, text: str, claim: str, expected: Expec
         last = int((others.rank(method="max").loc[text] <= 2).sum())
         note = (
             f"last or last but one in {last} of {others.shape[1]} columns, by chance "
-            f"{2 / len(others) * others.shape[1]:.1f}"
+            f"{fixed(2 / len(others) * others.shape[1])}"
         )
         found.append(effect(claim, where, gains, expected, note=note))
     return found
@@ -104,7 +105,7 @@ def spread_by_method(table: pd.DataFrame) -> list[Claim]:
     found = []
     for one, other in _pairs(spreads, ("wanda", "sparsegpt")):
         values = ((spreads[other] - spreads[one]) / 100).dropna().to_dict()
-        note = f"{spreads[other].mean():.1f} against {spreads[one].mean():.1f} points"
+        note = f"{fixed(spreads[other].mean())} against {fixed(spreads[one].mean())} points"
         where = names(one, metric=tasks_in_words(table), method="both")
         found.append(effect(SPREAD, where, values, GAIN, note=note))
     return found

@@ -22,6 +22,7 @@ from calibbook.shared.comparison import holm
 from calibbook.shared.frames import Block, is_mixture
 from calibbook.shared.statistics import ALPHA, normal_interval
 from calibbook.shared.verdicts import FEWEST_LANGUAGES, decided, judged
+from calibbook.shared.words import fixed
 from calibprune.languages import LANGUAGES
 
 ENGLISH_IS_STRONGEST = "the dense model is strongest in English"
@@ -85,7 +86,7 @@ def languages_differ(table: pd.DataFrame, scores: Scores) -> list[Claim]:
             Claim(
                 LANGUAGES_DIFFER,
                 **where,
-                what=f"{100 * gap:.1f} points between {best} and {worst} in {task_name(task)}",
+                what=f"{fixed(100 * gap)} points between {best} and {worst} in {task_name(task)}",
                 statistic=100 * gap,
                 low=100 * low,
                 high=100 * high,
@@ -156,7 +157,7 @@ def latin_is_stronger(table: pd.DataFrame, scores: Scores) -> list[Claim]:
             Claim(
                 LATIN_IS_STRONGER,
                 **where,
-                what=f"{100 * gap:.1f} points higher".replace("-", "−"),
+                what=f"{fixed(100 * gap)} points higher",
                 statistic=100 * float(gap),
                 low=100 * float(low),
                 high=100 * float(high),

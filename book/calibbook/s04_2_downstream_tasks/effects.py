@@ -13,7 +13,7 @@ from calibbook.s04_2_downstream_tasks.tables import task_name
 from calibbook.shared.claims import Claim
 from calibbook.shared.statistics import student_interval
 from calibbook.shared.verdicts import Expected, decided
-from calibbook.shared.words import listed, signed
+from calibbook.shared.words import fixed, listed, signed
 
 
 def effect(
@@ -52,7 +52,7 @@ def tasks_in_words(table: pd.DataFrame) -> str:
 
 def columns_in_words(hits: int, n: int) -> str:
     """`3 of 7 columns (43%)`."""
-    return f"{hits} of {n} columns ({100 * hits / n:.0f}%)"
+    return f"{hits} of {n} columns ({fixed(100 * hits / n, 0, 0)}%)"
 
 
 def languages_in(columns: Iterable[tuple[str, str]]) -> int:

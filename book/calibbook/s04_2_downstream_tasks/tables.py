@@ -10,7 +10,7 @@ from calibbook.s04_2_downstream_tasks.data import COLUMN, TASK_METRICS, tasks_of
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
 from calibbook.shared.frames import BLOCK, ROW, languages_of, method_label, participle, treatment
 from calibbook.shared.html import Cell, Html, Label, Languages, Mark, block_rows, deviation, heat_table
-from calibbook.shared.words import in_caption, listed, percent
+from calibbook.shared.words import in_caption, listed, p_value, percent
 
 BEST = Mark("★", "significantly better than every other calibration of this column", best=True)
 UNBEATEN = Mark("≈", "not significantly worse than the best of this column")
@@ -85,7 +85,7 @@ def details(row) -> str:
         parts.append(
             f"{percent(-row.difference)} points behind the best ({percent(-row.difference_high)} to "
             f"{percent(-row.difference_low)}), "
-            f"p {row.p_holm:.2g} after Holm"
+            f"p {p_value(row.p_holm)} after Holm"
         )
     return "; ".join(parts)
 

@@ -11,7 +11,7 @@ from calibbook.s04_2_downstream_tasks.tables import task_name
 from calibbook.shared.comparison import items_needed, rank_of_target
 from calibbook.shared.frames import BLOCK, calibrated, languages_of, method_label, setting
 from calibbook.shared.statistics import diagonal_p_value
-from calibbook.shared.words import in_caption, percent
+from calibbook.shared.words import fixed, in_caption, p_value, percent
 from calibprune.languages import LANGUAGES
 
 
@@ -44,7 +44,7 @@ def target_ranks(table: pd.DataFrame) -> pd.DataFrame:
     lines = rank_lines(table)
     paper = []
     for (method, sparsity, pattern), rows in NUMBERS.of("Table 2").groupby(BLOCK[1:], sort=False):
-        counts = rows.set_index("metric")["value"].map("{:.0f}".format)
+        counts = rows.set_index("metric")["value"].map(lambda count: fixed(count, 0, 0))
         names = {"model": "the paper's Table 2", "method": method_label(method), "sparsity": setting(sparsity, pattern)}
         paper.append(names | {"columns": counts["columns"], "best": counts["columns that the target language wins"]})
     return pd.DataFrame([*lines, *paper]).fillna("not known") if lines else pd.DataFrame()
@@ -68,10 +68,10 @@ def rank_lines(table: pd.DataFrame) -> list[dict[str, str]]:
                 "columns": str(counts.columns),
             }
             | {
-                word: f"{count} (chance {chance:.1f})"
+                word: f"{count} (chance {fixed(chance)})"
                 for word, count, chance in zip(words, counts[1:], chances, strict=True)
             }
-            | {"p": f"{p:.2g}"}
+            | {"p": p_value(p)}
         )
     return lines
 

@@ -17,7 +17,7 @@ from calibbook.shared.comparison import holm, paired_bootstrap
 from calibbook.shared.frames import BLOCK, METHODS, calibrated, is_mixture, setting
 from calibbook.shared.statistics import ALPHA
 from calibbook.shared.verdicts import judged
-from calibbook.shared.words import listed, percent
+from calibbook.shared.words import fixed, listed, percent
 
 KNOWLEDGE_IS_LOST = "pruning substantially reduces knowledge in every language"
 SUBSTANTIAL = 0.1
@@ -65,7 +65,7 @@ def knowledge_is_lost(scores: Scores) -> list[Claim]:
             Claim(
                 KNOWLEDGE_IS_LOST,
                 **where,
-                what=f"{mean:.0f}% of the dense score lost".replace("-", "−"),
+                what=f"{fixed(mean, 0, 0)}% of the dense score lost",
                 statistic=mean,
                 low=low,
                 high=high,
@@ -114,5 +114,5 @@ def kept(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fall(before: float, after: float) -> str:
-    share = f" ({100 * after / before:.0f}%)" if before > 0 else ""
+    share = f" ({fixed(100 * after / before, 0, 0)}%)" if before > 0 else ""
     return f"{percent(before)} to {percent(after)}{share}"

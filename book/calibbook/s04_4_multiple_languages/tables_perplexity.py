@@ -6,14 +6,13 @@ from operator import attrgetter
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from calibbook.s04_2_downstream_tasks.data import COLUMN
 from calibbook.s04_4_multiple_languages.data import TARGET, setups
 from calibbook.s04_4_multiple_languages.tables import mixed_by_name, place, setup_table
 from calibbook.shared.frames import BLOCK, METRICS, in_order, shade, summarize
 from calibbook.shared.html import Cell, Html
-from calibbook.shared.statistics import ALPHA
+from calibbook.shared.statistics import normal_interval
 from calibbook.shared.words import fixed, signed
 
 CHANGES = [*BLOCK, "language", "setup", "calibration", "mean", "log_ratio", "low", "high"]
@@ -36,10 +35,8 @@ def perplexity_changes(frame: pd.DataFrame, source: str, reference: str = TARGET
         for setup, text in named.items():
             if base and text != base:
                 ratio = np.log(by_text.loc[text, "mean"] / by_text.loc[base, "mean"])
-                half = norm.isf(ALPHA / 2) * np.sqrt(variance[text] + variance[base])
-                lines.append(
-                    (*block, language, setup, text, by_text.loc[text, "mean"], ratio, ratio - half, ratio + half)
-                )
+                interval = normal_interval(ratio, np.sqrt(variance[text] + variance[base]))
+                lines.append((*block, language, setup, text, by_text.loc[text, "mean"], ratio, *interval))
     return pd.DataFrame(lines, columns=CHANGES)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, names, paired
 from calibbook.shared.frames import BLOCK, METHODS, is_mixture, is_quantized, languages_of, setting, summarize
-from calibbook.shared.words import listed, more_or_less, number
+from calibbook.shared.words import fixed, listed, more_or_less, number
 from calibprune.schemes import Grid
 
 DENSE_BITS = 16
@@ -129,7 +129,7 @@ def which_wins(rows: pd.DataFrame, source: str) -> str:
         winner = "quantization wins" if 2 * won > of else "pruning wins" if 2 * won < of else "neither wins"
         where = listed(f"in {hits} of {n} languages against {method}" for method, hits, n in results)
         near = 1 / ABOUT_EQUAL <= after / before <= ABOUT_EQUAL
-        memory = "about equal memory" if near else f"{100 * after / before:.0f}% of the memory"
+        memory = "about equal memory" if near else f"{fixed(100 * after / before, 0, 0)}% of the memory"
         sentences.append(
             f"**At {memory} {winner}**{f' for {model}' if len(models) > 1 else ''}: with "
             f"{width.removesuffix('-bit')} bits ({size(after)} "

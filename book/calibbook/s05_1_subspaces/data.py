@@ -11,6 +11,8 @@ import pandas as pd
 from calibbook.shared.frames import BLOCK, calibrated, in_order, languages_of
 from calibprune.errors import ParameterError
 
+VIEWS = {"change": "Δ magnitude", "relative": "Δ magnitude / size in the dense model"}
+"""What figures call the two ways to look at a change: as it is, and beside the size of what changed."""
 PARTS = {
     "total": "whole sentence embedding",
     "agnostic": "language-agnostic part",

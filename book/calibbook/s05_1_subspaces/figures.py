@@ -8,7 +8,7 @@ import seaborn
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from calibbook.s05_1_subspaces.data import PARTS, TOKENS, figure_1_layers
+from calibbook.s05_1_subspaces.data import PARTS, TOKENS, VIEWS, figure_1_layers
 from calibbook.shared.figure import Picture, block_title, panels
 from calibbook.shared.frames import languages_of
 from calibbook.shared.palette import looks
@@ -20,7 +20,6 @@ KEYS_IN_A_LINE = 10
 DODGE = 0.7  # of the room between two evaluation languages
 DARKEST = 0.22  # of the grey behind the layer that changes most
 NAMES = PARTS | {TOKENS: "hidden states of single tokens"}
-LABELS = {"change": "Δ magnitude", "relative": "Δ magnitude / size in the dense model"}
 
 
 def figure_1(rows: pd.DataFrame, value: str = "change") -> Picture:
@@ -35,11 +34,11 @@ def figure_1(rows: pd.DataFrame, value: str = "change") -> Picture:
         _dots(axis, rows[(rows["part"] == part) & (rows["layer"] == layer)], value)
         axis.set_title(f"{part}, layer {layer}", fontsize=9)
     for axis in axes[:: len(layers)]:
-        axis.set_ylabel(LABELS[value], fontsize=8)
+        axis.set_ylabel(VIEWS[value], fontsize=8)
     for axis in axes[len(layers) :]:
         axis.set_xlabel("evaluation language", fontsize=8)
     _finish(figure, rows, _title(rows))
-    sentences = [f"Dot plots of {LABELS[value]} by evaluation and calibration language. {_title(rows)}."]
+    sentences = [f"Dot plots of {VIEWS[value]} by evaluation and calibration language. {_title(rows)}."]
     for layer in layers:
         at_layer = rows[rows["layer"] == layer]
         ranges = listed(f"{part} {_in_words(at_layer[at_layer['part'] == part], value)}" for part in parts)
@@ -63,7 +62,7 @@ def all_layers(rows: pd.DataFrame, part: str, value: str = "change") -> Picture:
         _dots(axis, rows[rows["layer"] == layer], value)
         axis.set_title(f"layer {layer}", fontsize=9, pad=3)
         axis.set_facecolor(str(1 - DARKEST * (height - heights.min()) / reach) if 0 < reach < np.inf else "1")
-    _finish(figure, rows, f"{LABELS[value]}, {NAMES[part]}\n{_title(rows)}")
+    _finish(figure, rows, f"{VIEWS[value]}, {NAMES[part]}\n{_title(rows)}")
 
     highest = int(rows.loc[rows[value].idxmax(), "layer"])
     shown = dict.fromkeys([layers[0], highest, layers[-1]])
@@ -71,7 +70,7 @@ def all_layers(rows: pd.DataFrame, part: str, value: str = "change") -> Picture:
     hits, n = _stars(rows, value)
     return Picture(
         figure,
-        f"Dot plots of {LABELS[value]} in {NAMES[part]} by evaluation and calibration language, one panel "
+        f"Dot plots of {VIEWS[value]} in {NAMES[part]} by evaluation and calibration language, one panel "
         f"for each of {len(layers)} layers. "
         f"{_title(rows)}. Highest in layer {highest}. {ranges[0].upper()}{ranges[1:]}. "
         f"Over all layers the target language changes least in {hits} of {n} cases.",

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from calibbook.s05_1_subspaces.data import BLOCK_ON, layer_means, turned
+from calibbook.s05_1_subspaces.data import BLOCK_ON, VIEWS, layer_means, turned
 from calibbook.shared.figure import Picture, block_title, one_legend, panels
 from calibbook.shared.frames import BLOCK
 from calibbook.shared.palette import DASHES, Look, looks
@@ -16,7 +16,6 @@ LOOKS = {
     for label, dashes in zip(GROUPS.values(), DASHES, strict=False)
     for part, look in PARTS.items()
 }
-VIEWS = {"change": "Δ magnitude", "relative": "Δ magnitude / size in the dense model"}
 
 
 def layer_curves(rows: pd.DataFrame) -> Picture:

@@ -11,6 +11,7 @@ from calibbook.shared.figure import block_title
 from calibbook.shared.frames import BLOCK, languages_of
 from calibbook.shared.html import MISSING, Cell, Html, Label, Languages, heat_table
 from calibbook.shared.paper import LABELS
+from calibbook.shared.words import fixed
 
 Pair = tuple[str, str]
 
@@ -108,7 +109,7 @@ def _table(
             names = {"kind": kind, "component": component, "first": first, "second": second}
             known = NUMBERS.get(model=MODEL, **method, **names)
             where = component, (first, second)
-            cells[where] = cells[where]._replace(paper="not known" if known is None else f"{known:.3f}")
+            cells[where] = cells[where]._replace(paper="not known" if known is None else fixed(known, 0, 3))
     return heat_table(
         {component: (component,) for component in found},
         {pair: (label,) for pair, label in columns.items()} | {"random": ("random masks",)},
@@ -120,7 +121,7 @@ def _table(
 
 
 def _cell(value: float | None) -> Cell:
-    return MISSING if value is None or np.isnan(value) else Cell(f"{value:.3f}")
+    return MISSING if value is None or np.isnan(value) else Cell(fixed(value, 0, 3))
 
 
 def _note(rows: pd.DataFrame) -> str:

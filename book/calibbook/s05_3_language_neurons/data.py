@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from calibbook.shared.frames import METHODS, setting
+from calibbook.shared.words import fixed
 from calibprune.errors import ParameterError
 from calibprune.metrics import neurons as metric
 from calibprune.study.cells import Cell
@@ -170,7 +171,7 @@ def never_active(compared: Sequence[Activations]) -> pd.DataFrame:
         {
             "model": [title(model) for model in compared],
             "never active": [int(found.sum()) for found in silent],
-            "of all neurons": [f"{100 * found.mean():.2f}%" for found in silent],
+            "of all neurons": [f"{fixed(100 * found.mean(), 0, 2)}%" for found in silent],
             "active in the dense model": [int((found & ~silent[0]).sum()) for found in silent],
         }
     )

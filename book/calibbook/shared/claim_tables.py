@@ -10,7 +10,7 @@ from calibbook.shared.claims import MORE_OR_LESS
 from calibbook.shared.frames import METHODS, METRICS
 from calibbook.shared.html import text_table
 from calibbook.shared.verdicts import VERDICTS
-from calibbook.shared.words import listed, more_or_less, number
+from calibbook.shared.words import listed, more_or_less, number, p_value
 
 NOTHING = "There was nothing here that a claim could be tested on."
 
@@ -58,7 +58,7 @@ def readable(
             "sparsity": claims["sparsity"],
             "result": claims["what"],
             "95% interval": [interval(row) for row in claims.itertuples()],
-            "p": ["–" if math.isnan(p) else f"{p:.2g}" for p in claims["p"]],
+            "p": claims["p"].map(p_value),
             "languages": claims["n"],
             "verdict": claims["verdict"],
             "note": claims["note"],

@@ -5,7 +5,7 @@ import re
 import pandas as pd
 
 from calibbook.shared.frames import calibration_rank, is_quantized, method_label, setting
-from calibbook.shared.words import duration
+from calibbook.shared.words import duration, fixed
 
 CELL = ["model", "method", "sparsity", "pattern", "calibration", "seed"]
 CHECKSUM = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
@@ -34,7 +34,7 @@ def what_was_run(provenance: pd.DataFrame) -> pd.DataFrame:
         ("calibration tokens", distinct(provenance.loc[provenance["calibration"] != "", "calibration_tokens"])),
         ("time pruning and quantizing" if rounded else "time pruning", duration(provenance["seconds_prune"].sum())),
         ("time measuring", duration(provenance["seconds_measure"].sum())),
-        ("peak memory", f"{provenance['peak_memory_gb'].max():.1f} GB"),
+        ("peak memory", f"{fixed(provenance['peak_memory_gb'].max())} GB"),
         ("from", dates[0] if dates else ""),
         ("to", dates[-1] if dates else ""),
     ]

@@ -73,6 +73,11 @@ def number(value: float) -> str:
     return f"{digits}×10{str(int(power)).translate(SUPERSCRIPT)}".replace("-", "−")
 
 
+def p_value(p: float) -> str:
+    """Two significant digits; a dash where there was no test."""
+    return "–" if math.isnan(p) else f"{p:.2g}"
+
+
 def more_or_less(percent: float) -> str:
     """`12.0% more`, `3.00% less`, `–`."""
     return "–" if math.isnan(percent) else f"{number(abs(percent))}% {'less' if percent < 0 else 'more'}"
