@@ -156,7 +156,7 @@ def against_a_heavy_face(root: Path) -> list[str]:
 def _run_by_import(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """What is executed when a file is imported: no function's body, and nothing that only type checkers read."""
     for node in nodes:
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
             yield from _run_by_import(node.orelse)
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
@@ -223,12 +223,12 @@ def against_the_rooms(root: Path) -> list[str]:
 
 def notebooks_against_the_rooms(root: Path) -> list[str]:
     """The code of a notebook names its own room and those that `EARLIER` has for it, and no other."""
-    found = []
+    found, rooms = [], rooms_of(root)
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
         own = path.stem if path.stem.startswith("appendix") else f"s{path.stem}"
-        named = {room for room in rooms_of(root) if re.search(rf"\b{room}\b", code)}
+        named = {room for room in rooms if re.search(rf"\b{room}\b", code)}
         found += [f"{path.name} names {room}" for room in sorted(named - {own} - EARLIER.get(own, set()))]
     return found
 
@@ -264,10 +264,11 @@ def against_the_mirror(root: Path) -> list[str]:
             placed = re.match(r"tests/(calibprune|calibbook|browser)/", name)
             if not placed and name not in {f"tests/{top}" for top in TESTS_AT_THE_TOP}:
                 found.append(f"{name}: a test of one package, or in TESTS_AT_THE_TOP of tests/test_rules.py")
+    rooms = rooms_of(root)
     for path in sorted((root / "tests" / "calibprune").rglob("*.py")):
         for node in _statements(path.read_text(encoding="utf-8")):
             words = set(re.findall(r"\w+", ast.unparse(node)))
-            found += [f"{path.relative_to(root)}: imports {room}" for room in sorted(words & rooms_of(root))]
+            found += [f"{path.relative_to(root)}: imports {room}" for room in sorted(words & rooms)]
     for package, source in SOURCES.items():
         tests = root / "tests" / package
         for folder in sorted({path.parent for path in tests.rglob("*.py")}):
@@ -324,6 +325,12 @@ PLANTED = [
         against_a_heavy_face,
         "calibprune/__init__.py",
         "try:\n    from .schemes import Sparsity\nfinally:\n    pass",
+        "imports calibprune",
+    ),
+    (
+        against_a_heavy_face,
+        "calibprune/__init__.py",
+        "if not TYPE_CHECKING:\n    import calibprune.schemes",
         "imports calibprune",
     ),
     (against_a_heavy_face, "calibprune/__init__.py", "import_module('calibprune.study')", "imports dynamically"),
