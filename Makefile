@@ -55,15 +55,17 @@ setup-test:
 	@$(BIN)/python $(PINNED) --editable '.[$(EXTRAS),test]' --editable book
 	@touch $@
 
-# torch stays as it is pinned, unless another is asked for (make lock TORCH=2.14.0); its version is written without the name of
-# a build, so that every build of it fits.
+# torch stays as it is pinned, unless another is asked for (make lock TORCH=2.14.0 TRITON=3.8.0); its version is written without the
+# name of a build, so that every build of it fits. Builds for CUDA want one version of Triton, which the one for CPUs does not name,
+# and bring CUDA's libraries, which are not pinned.
 TORCH = $(shell sed -n 's/^torch==//p' constraints.txt)
+TRITON = $(shell sed -n 's/^triton==//p' constraints.txt)
 lock:
 	@rm -rf _build/lock && $(PYTHON) -m venv _build/lock
-	@_build/lock/bin/python $(INSTALL) torch==$(TORCH)
+	@_build/lock/bin/python $(INSTALL) torch==$(TORCH) triton==$(TRITON)
 	@_build/lock/bin/python $(INSTALL) --editable '.[$(EXTRAS),test]' --editable book
 	@_build/lock/bin/python $(INSTALL) --no-deps $(ALONE)
-	@{ sed -n 1p constraints.txt; _build/lock/bin/python -m pip freeze --disable-pip-version-check --exclude-editable | sed 's/+.*//' | LC_ALL=C sort --ignore-case; } > _build/constraints.txt
+	@{ sed -n 1p constraints.txt; _build/lock/bin/python -m pip freeze --disable-pip-version-check --exclude-editable | sed 's/+.*//; /^nvidia-/d; /^cuda-/d' | LC_ALL=C sort --ignore-case; } > _build/constraints.txt
 	@mv _build/constraints.txt constraints.txt && rm -rf _build/lock
 
 clean:

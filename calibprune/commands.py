@@ -19,6 +19,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Th
 Params = Annotated[Path, typer.Argument(help="a YAML file of parameters, for example params/embedded.yaml")]
 Model = Annotated[str, typer.Argument(help=", ".join([*PACKAGED, "a local folder, or a hub id"]))]
 Output = Annotated[Path, typer.Option(help="a new folder for the checkpoint")]
+Calibration = Annotated[
+    str, typer.Option(help="a language or a mixture, for example de or ar+en; needed unless the method uses no text")
+]
 Source = Annotated[str, typer.Option(help=", ".join(texts.names()))]
 Samples = Annotated[int, typer.Option(help="number of calibration windows")]
 Length = Annotated[int, typer.Option(help="tokens in a window")]
@@ -65,10 +68,7 @@ def prune(
     output: Output,
     method: Annotated[str, typer.Option(help="a method that prunes; an unknown name lists them")] = "wanda",
     sparsity: Annotated[str, typer.Option(help="a fraction in [0, 1), or a pattern such as 2:4")] = "0.5",
-    calibration: Annotated[
-        str,
-        typer.Option(help="a language or a mixture, for example de or ar+en; needed unless the method uses no text"),
-    ] = "",
+    calibration: Calibration = "",
     bits: Annotated[
         int | None, typer.Option(help="round the weights that stay too, to 2 to 8 bits, where the method can")
     ] = None,
@@ -100,7 +100,7 @@ def prune(
 def quantize(
     model: Model,
     output: Output,
-    calibration: Annotated[str, typer.Option(help="a language or a mixture, for example de or ar+en")],
+    calibration: Calibration = "",
     method: Annotated[str, typer.Option(help="a method that rounds; an unknown name lists them")] = DEFAULT_QUANTIZER,
     bits: Annotated[int, typer.Option(help="2 to 8")] = 4,
     group_size: GroupSize = 128,

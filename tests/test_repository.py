@@ -154,3 +154,14 @@ def test_every_line_of_the_list_of_slow_tests_names_one():
             path, _, name = line.partition("::")
             assert (ROOT / path).is_file(), line
             assert f"def {name or 'test_'}" in (ROOT / path).read_text(encoding="utf-8"), line
+
+
+def test_what_contributing_says_draws_the_papers_tables_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+/\w+\.py): (\w+)`", text)
+    assert len(named) >= 12
+    for file, function in named:
+        assert f"\ndef {function}(" in (ROOT / "book" / "calibbook" / file).read_text(encoding="utf-8"), (
+            file,
+            function,
+        )

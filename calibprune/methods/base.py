@@ -48,6 +48,7 @@ class Prepared(NamedTuple):
         value: what `solve` is given.
         sound: bool [] on the statistic's device, whether `value` can be used; None where that is already certain.
         damping: the share of the Hessian's mean diagonal that was added to it; None for a method that adds nothing.
+            Where it is None, no copies of the weights are kept, and a second try must raise an error.
     """
 
     value: Any
@@ -80,8 +81,9 @@ class Method(NamedTuple):
     Attributes:
         label: the name in tables and figures, such as "SparseGPT".
         solve: `(weights, value, sparsity, grid) -> [Solved]`, one for each weight. Changes the weights, [out, in] each,
-            in place and in their own dtype. `value` is that of `Prepared`; `sparsity` is None where nothing is to be
-            pruned, `grid` where nothing is to be rounded. `each_alone` makes one from a function for one matrix.
+            in place and in their own dtype. `value` is that of `Prepared`; `sparsity` (with `m` above 0: n of every m
+            consecutive inputs go) is None where nothing is to be pruned, `grid` where nothing is to be rounded.
+            `each_alone` makes one from a function for one matrix.
         accumulate: `(total or None, x [..., in]) -> total`, the statistic with a batch of inputs added; None for a
             method that needs no text.
         prepare: `(total, samples, grid, retry) -> Prepared`, from the statistic of `samples` sequences. With `retry`

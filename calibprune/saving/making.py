@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from calibprune.corpora.windows import windows
 from calibprune.errors import ParameterError, one_of
 from calibprune.languages import mixture
-from calibprune.methods import DEFAULT_QUANTIZER, pruner, quantizer
+from calibprune.methods import DEFAULT_QUANTIZER, Method, pruner, quantizer
 from calibprune.models.loading import load
 from calibprune.models.packaged import PACKAGED
 from calibprune.saving import checkpoint, compressed
@@ -67,9 +67,7 @@ def prune(
     Raises:
         CalibpruneError: one line saying what cannot be used; nothing is left in the folder.
     """
-    needs_text = pruner(method).accumulate is not None
-    if needs_text and not text.calibration:
-        raise ParameterError(f"method {method} calibrates on text: give its language, for example --calibration de")
+    needs_text = _needs_text(method, pruner(method), text)
     settings = {"method": method, "sparsity": str(sparsity)}
     if grid:
         settings |= {"bits": grid.bits, "group-size": grid.group_size, "symmetric": grid.symmetric}
@@ -91,7 +89,7 @@ def quantize(
     progress: Progress = lambda done, layers: None,
 ) -> PruneResult:
     """Quantize a model and write it with its card; arguments and errors as of `prune`."""
-    needs_text = quantizer(method).accumulate is not None
+    needs_text = _needs_text(method, quantizer(method), text)
     settings = {
         "method": method,
         "bits": grid.bits,
@@ -105,6 +103,13 @@ def quantize(
         return layerwise.quantize(loaded, tokens, *grid, progress=progress, method=method)
 
     return _make(model, target, text if needs_text else None, grid, settings, walk, progress)
+
+
+def _needs_text(name: str, method: Method, text: Text) -> bool:
+    """Whether the method calibrates. Raises ParameterError where it does and no language is given."""
+    if method.accumulate is not None and not text.calibration:
+        raise ParameterError(f"method {name} calibrates on text: give its language, for example --calibration de")
+    return method.accumulate is not None
 
 
 def _make(

@@ -3,15 +3,15 @@
 | family | what it asks | languages | where |
 | --- | --- | --- | --- |
 | `arc_easy` | school science, the easy set | en (a mirror can add ar de es ru zh) | the original |
-| `arc_challenge` | school science, the hard set | ar de en es ru zh | the original in English, else Okapi's translation
-| | `belebele` | which answer does a passage support | all seven | human translations |
-| `mmlu` | knowledge in 57 subjects | ar de en es ru zh | the original in English, else Okapi's translation |
-| `hellaswag` | which ending continues a text | ar de en es ru | the original in English, else Okapi's translation |
-| `mkqa` | questions answered freely, without context | ar de en es ru zh | mkqa.py |
+| `arc_challenge` | school science, the hard set | ar de en es ru zh | the original in English, else Okapi's |
+| `belebele` | which answer does a passage support | all seven | human translations |
+| `mmlu` | knowledge in 57 subjects | ar de en es ru zh | the original in English, else Okapi's |
+| `hellaswag` | which ending continues a text | ar de en es ru | the original in English, else Okapi's |
+| `mkqa` | questions answered freely, without context | ar de en es ru zh | paper/mkqa.py |
 
 and the embedded ones of `embedded/`, which need no data, in all seven. A family names its tasks in every language of
 the study, `family_language` one of them. "paper" stands for the paper's Section 4.2 and "embedded" for all embedded
-ones: whatever of them exists in the study's languages.
+ones: whatever of them exists in the study's languages. Okapi's are translations.
 """
 
 import difflib
@@ -30,16 +30,21 @@ OKAPI = ("ar", "de", "es", "ru", "zh")
 
 
 class Family(NamedTuple):
-    """A benchmark: its section of the paper and, by language, the YAML of the harness's own task, below its folder of
-    tasks.
+    """A benchmark.
 
-    An embedded family's YAML is found by `embedded`, here it is empty. `mirrored` are the languages whose data only a
-    mirror has.
+    Attributes:
+        section: of the paper; "4.2" puts it into the group "paper".
+        yaml: by language, the YAML of the harness's own task, below its folder of tasks; empty for an embedded family,
+            whose YAML `embedded` finds.
+        mirrored: languages whose data only a mirror has.
+        chance: what guessing reaches, 0 where answers are generated. ARC has a few questions with three or five
+            options.
     """
 
     section: str
     yaml: dict[str, str]
     mirrored: tuple[str, ...] = ()
+    chance: float = 0.25
 
 
 ARC = {code: f"okapi/arc_multilingual/arc_{code}.yaml" for code in OKAPI}
@@ -66,7 +71,9 @@ PAPER = {
         {"en": "hellaswag/hellaswag.yaml"}
         | {code: f"okapi/hellaswag_multilingual/hellaswag_{code}.yaml" for code in OKAPI if code != "zh"},
     ),
-    "mkqa": Family("4.3", {code: str(Path(mkqa.__file__).with_name(f"mkqa_{code}.yaml")) for code in mkqa.CODES}),
+    "mkqa": Family(
+        "4.3", {code: str(Path(mkqa.__file__).with_name(f"mkqa_{code}.yaml")) for code in mkqa.CODES}, chance=0.0
+    ),
 }
 # The harness has a task for each subject of the English MMLU and averages them by their size: the mean over all
 # questions. One task over the data set's configuration "all" has the same prompts and, by construction, that mean.
@@ -100,7 +107,9 @@ class TaskSpec(NamedTuple):
 def families() -> dict[str, Family]:
     """Every family by name, the paper's first."""
     return PAPER | {
-        name: Family("4.3" if task.chance is None else "4.2", dict.fromkeys(task.languages, ""))
+        name: Family(
+            "4.3" if task.chance is None else "4.2", dict.fromkeys(task.languages, ""), chance=task.chance or 0.0
+        )
         for name, task in _embedded().items()
     }
 
@@ -212,9 +221,8 @@ def _spec(family: str, language: str, folder: Path | None) -> TaskSpec:
         _documents(family, language, folder)
         config |= (mkqa if family == "mkqa" else mirror).source(family, language, folder)
     metrics = tuple(metric["metric"] for metric in config["metric_list"])
-    # ARC has a few questions with three or five options
-    chance = 0.25 if config["output_type"] == "multiple_choice" else 0.0
-    return TaskSpec(family, language, config, metrics, chance, families()[family].section)
+    known = families()[family]
+    return TaskSpec(family, language, config, metrics, known.chance, known.section)
 
 
 def _config(family: str, language: str) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def prune(
 
 def quantize(
     model: nn.Module,
-    tokens: Tensor,
+    tokens: Tensor | None,
     bits: int = 4,
     group_size: int = 128,
     symmetric: bool = True,
@@ -172,7 +172,7 @@ def quantize(
     Afterwards weights lie on the grid, in the model's dtype.
 
     Args:
-        tokens: calibration windows, LongTensor [samples, length].
+        tokens: calibration windows, LongTensor [samples, length]; None for a method that needs no data.
         bits: 2 to 8.
         group_size: how many consecutive inputs of a row share a scale.
         symmetric: levels around 0 and a scale for each group; else the group's own range, with a zero point too.
@@ -203,6 +203,11 @@ def _walk(
     started = time.perf_counter()
     base = decoder(model)
     for i, layer in enumerate(base.layers):
+        for name, parameter in layer.named_parameters():
+            if parameter.ndim > 2:
+                raise ModelError(
+                    f"layers.{i}.{name}: experts that share one tensor of {parameter.ndim} dimensions cannot be pruned"
+                )
         for component, linear in linears(layer):
             for rule in filter(None, (sparsity, grid)):
                 rule.check_width(linear.in_features, f"layers.{i}.{component}")

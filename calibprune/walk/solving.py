@@ -98,6 +98,11 @@ def check_and_retry(plan: Plan, attempts: list[Attempt]) -> None:
 
 def _retry(plan: Plan, attempt: Attempt) -> None:
     value, _, damping = plan.method.prepare(attempt.total, plan.samples, plan.grid, True)
+    if not attempt.before:
+        raise ModelError(
+            "the statistic cannot be used, and the old weights are gone: a method whose second try may "
+            "succeed gives a damping"
+        )
     for weight, old in zip(attempt.weights, attempt.before, strict=True):
         weight.copy_(old)
     attempt.solved = plan.method.solve(attempt.weights, value, plan.sparsity, plan.grid)

@@ -50,7 +50,8 @@ def perplexity_table(frame: pd.DataFrame, source: str, title: str) -> Html:
     summary = summarize(frame, "perplexity", source)
     lines = []
     for (*block, language), rows in summary.groupby([*BLOCK, "language"], sort=False):
-        named = {"none": ""} if block[1] in ("dense", "magnitude") else setups(language, list(rows["calibration"]))
+        texts = list(rows["calibration"])
+        named = {"none": ""} if texts == [""] else setups(language, texts)
         means = rows.set_index("calibration")["mean"]
         lines += [(*block, "perplexity", language, setup, text, means[text]) for setup, text in named.items()]
     rows = in_order(pd.DataFrame(lines, columns=[*BLOCK, *COLUMN, "setup", "calibration", "mean"]))

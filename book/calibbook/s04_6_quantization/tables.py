@@ -11,6 +11,7 @@ from calibbook.s04_2_downstream_tasks.data import A_SCORE, COLUMN, Scores, compa
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
 from calibbook.s04_2_downstream_tasks.tables import task_columns
 from calibbook.s04_2_downstream_tasks.tables_summaries import order_of_languages, rank_lines
+from calibbook.s04_6_quantization.memory import size
 from calibbook.shared.frames import BLOCK, ROW, calibrated, in_order, is_quantized, shade
 from calibbook.shared.html import Cell, Html, block_rows, heat_table
 from calibbook.shared.paper import LABELS
@@ -31,7 +32,7 @@ def asked(bits: list[int], group_size: int) -> str:
             "**This run quantized nothing**: only the paper's numbers stand here. Ask for it by naming widths "
             "in `bits`, such as `bits: [4, 8]`."
         )
-    sizes = listed(f"{Grid.of(width, group_size).bits_per_weight():.3f}".rstrip("0") for width in bits)
+    sizes = listed(size(Grid.of(width, group_size).bits_per_weight()) for width in bits)
     other = "" if group_size == PAPER_GROUP else f" The paper takes groups of {PAPER_GROUP}."
     return (
         f"Weights were rounded to {listed(bits)} bits. {group_size} consecutive inputs of a row share a "

@@ -86,7 +86,7 @@ def missing(cells: Sequence[Cell]) -> str:
     if not found:
         return "Neurons were not looked at in this study: add `neurons` to `metrics`."
     if all(cell.dense for cell in found):
-        return "No model of this study was pruned with calibration text: add `wanda` or `sparsegpt` to `methods`."
+        return "No model of this study was pruned with calibration text: add a method that calibrates to `methods`."
     if len(found[0].languages) < 2:
         return "Entropy over languages needs at least two of them, and this study has one: add to `languages`."
     return ""

@@ -338,3 +338,11 @@ def test_bad_arguments_change_nothing(arguments, words):
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert all(torch.equal(before[name], after) for name, after in weights(model).items())
+
+
+def test_experts_that_share_one_tensor_are_refused_and_not_passed_over():
+    model = tiny("llama")
+    model.model.layers[1].mlp.experts = torch.nn.Parameter(torch.zeros(2, 3, 4))
+    with pytest.raises(ModelError, match=r"layers.1.mlp.experts: experts that share one tensor"):
+        prune(model, some_tokens(), "wanda", 0.5)
+    assert all(bool((linear.weight != 0).all()) for _, linear in linears(model.model.layers[0]))
