@@ -70,6 +70,13 @@ def test_notebooks_take_every_parameter_and_have_the_smoke_values(path):
     assert Parameters.of(assigned) == smoke
 
 
+def test_every_notebook_is_a_page_of_the_table_of_contents():
+    parts = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
+    pages = [chapter["file"] for part in parts for chapter in part["chapters"]]
+    executed = [page.removeprefix("executed/") for page in pages if page.startswith("executed/")]
+    assert sorted(executed) == sorted(path.stem for path in NOTEBOOKS)
+
+
 @pytest.mark.parametrize("path", PARAMETER_FILES, ids=lambda path: path.name)
 def test_parameter_files_hold(path):
     assert Parameters.from_yaml(path).models

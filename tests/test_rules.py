@@ -3,8 +3,10 @@ test breaks it in a copy and sees it found.
 """
 
 import ast
+import json
 import re
 import shutil
+from collections.abc import Iterable, Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -32,6 +34,26 @@ ORDER = (
 LEVEL = {part: level for level, parts in enumerate(ORDER) for part in parts}
 SOURCES = {"calibprune": "calibprune", "calibbook": "book/calibbook"}
 
+EARLIER = {
+    "s04_2_downstream_tasks": {"s04_1_pruning_results"},
+    "s04_3_open_domain_qa": {"s04_2_downstream_tasks"},
+    "s04_4_multiple_languages": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
+    "s04_6_quantization": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
+    "appendix_g_neurons": {"s05_3_language_neurons"},
+}
+"""The rooms that a room and the notebook of its name import beside `shared`. Those that are not here import none."""
+
+DYNAMIC = {
+    "calibprune/__init__.py": "a name of the package is imported when it is first used",
+    "calibprune/methods/installed.py": "methods of other packages, by their entry points",
+    "calibprune/models/packaged.py": "the weights of a model are an optional package",
+}
+"""The files that import what no import statement names, and why."""
+DYNAMICALLY = {"import_module", "__import__", "entry_points", "exec_module", "runpy"}
+
+TESTS_AT_THE_TOP = {"test_notebooks.py", "test_packaging.py", "test_repository.py", "test_rules.py"}
+"""The tests of the whole. Every other one stands in tests/calibprune, tests/calibbook or tests/browser."""
+
 
 class Import(NamedTuple):
     """`module` imports `target`, both dotted names; `names` are what it takes from there, empty for `import target`."""
@@ -54,7 +76,7 @@ def modules(root: Path) -> dict[str, Path]:
 
 def imports(root: Path) -> list[Import]:
     """What both packages' files import from both packages, also inside functions. `calibprune/__init__.py` is left
-    out: it imports a name of its face when that is first used.
+    out: it imports a name of its face when that is first used (`against_a_heavy_face`).
     """
     known, found = modules(root), []
     for module, path in known.items():
@@ -87,6 +109,11 @@ def _absolute(node: ast.ImportFrom, module: str, path: Path) -> str:
     return ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
 
 
+def rooms_of(root: Path) -> set[str]:
+    """The folders of calibbook, but for `shared`."""
+    return {path.parent.name for path in (root / SOURCES["calibbook"]).glob("*/*.py")} - {"shared"}
+
+
 def part(module: str) -> str:
     """`kernels` of `calibprune.kernels.gram`; empty for the package itself."""
     return ".".join(module.split(".")[1:2])
@@ -111,67 +138,137 @@ def against_the_order(root: Path) -> list[str]:
     return found
 
 
+def against_a_heavy_face(root: Path) -> list[str]:
+    """`import calibprune` imports nothing of either package: its `__init__.py` does so in functions alone, and there
+    nothing of calibbook.
+    """
+    path = root / "calibprune" / "__init__.py"
+    source = path.read_text(encoding="utf-8")
+    at_once = {ast.unparse(node): _targets(node) for node in _run_by_import(ast.parse(source).body)}
+    ever = {ast.unparse(node): _targets(node) & {"calibbook"} for node in _statements(source)}
+    return [
+        f"calibprune/__init__.py: `{line}` imports {', '.join(sorted(targets))}"
+        for line, targets in (ever | at_once).items()
+        if targets
+    ]
+
+
+def _run_by_import(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """What is executed when a file is imported: no function's body, and nothing that only type checkers read."""
+    for node in nodes:
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            yield from _run_by_import(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+            yield from _run_by_import(ast.iter_child_nodes(node))
+
+
+def _targets(node: ast.AST) -> set[str]:
+    """Which of the two packages a node of calibprune/__init__.py imports; whatever it imports dynamically counts."""
+    if isinstance(node, ast.Import):
+        return {alias.name.split(".")[0] for alias in node.names} & set(SOURCES)
+    if isinstance(node, ast.ImportFrom):
+        return {"calibprune"} if node.level else {node.module.split(".")[0]} & set(SOURCES)
+    return {"dynamically"} if isinstance(node, ast.Name) and node.id in DYNAMICALLY else set()
+
+
+def against_dynamic_imports(root: Path) -> list[str]:
+    """Files import by statements, which these rules read; `DYNAMIC` has the exceptions."""
+    found = []
+    for path in modules(root).values():
+        where = path.relative_to(root).as_posix()
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = {
+            getattr(node, field)
+            for node in ast.walk(tree)
+            for kind, field in ((ast.Name, "id"), (ast.Attribute, "attr"), (ast.alias, "name"))
+            if isinstance(node, kind)
+        }
+        if where not in DYNAMIC:
+            found += [f"{where}: {name} imports what these rules cannot see" for name in sorted(named & DYNAMICALLY)]
+    return found
+
+
+def against_hidden_folders(root: Path) -> list[str]:
+    """A folder with Python files has an `__init__.py`; without one it is not installed."""
+    folders = {path.parent for path in modules(root).values()}
+    return [
+        f"{folder.relative_to(root).as_posix()}: has no __init__.py"
+        for folder in sorted(folders)
+        if not (folder / "__init__.py").is_file()
+    ]
+
+
 def _below(other: str, own: str) -> bool:
     return other == own or LEVEL[other] < LEVEL[own] or {other, own} <= set(GROUND)
 
 
 def against_the_rooms(root: Path) -> list[str]:
-    """A room of calibbook imports `shared` and rooms of earlier sections, `shared` no room, neither of them what builds
-    the book; a room has the name of a notebook.
+    """A room of calibbook imports `shared` and the rooms that `EARLIER` names, `shared` no room, neither of them what
+    builds the book; a room has the name of a notebook.
     """
-    folder = root / SOURCES["calibbook"]
-    rooms = {path.name for path in folder.iterdir() if (path / "__init__.py").is_file() and path.name != "shared"}
+    rooms = rooms_of(root)
     notebooks = {path.stem for path in (root / "notebooks").glob("*.ipynb")}
     found = [f"{room}: no notebook of this name" for room in sorted(rooms) if room.removeprefix("s") not in notebooks]
     for module, target, _, where in imports(root):
         own, other = part(module), part(target)
         if not target.startswith("calibbook.") or own == other or own not in {*rooms, "shared"}:
             continue
-        if other in rooms and (own == "shared" or _place(other) > _place(own)):
-            found.append(f"{where}: {own} imports {other}, which comes after it")
+        if other in rooms and other not in EARLIER.get(own, ()):
+            found.append(f"{where}: {own} imports {other}, which EARLIER of tests/test_rules.py does not have")
         elif other not in {*rooms, "shared", "checkout"}:
             found.append(f"{where}: {own} imports {other}, which builds the book from it")
     return found
 
 
 def notebooks_against_the_rooms(root: Path) -> list[str]:
-    """A notebook imports the room of its name, `shared`, and rooms of earlier sections."""
-    found = []
+    """The code of a notebook names its own room and those that `EARLIER` has for it, and no other."""
+    found, rooms = [], rooms_of(root)
     for path in sorted((root / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
         own = path.stem if path.stem.startswith("appendix") else f"s{path.stem}"
-        for room in sorted(set(re.findall(r"calibbook\.((?:s\d|appendix_)\w+)", path.read_text(encoding="utf-8")))):
-            if _place(room) > _place(own):
-                found.append(f"{path.name} imports {room}, which comes after it")
+        named = {room for room in rooms if re.search(rf"\b{room}\b", code)}
+        found += [f"{path.name} names {room}" for room in sorted(named - {own} - EARLIER.get(own, set()))]
     return found
-
-
-def _place(room: str) -> tuple[bool, str]:
-    """Sections in order, then the appendices."""
-    return room.startswith("appendix"), room
 
 
 def against_the_pairs(root: Path) -> list[str]:
     """A kernel is x.py with at most x_triton.py beside it, and Triton is used there alone."""
     folder = root / "calibprune" / "kernels"
     names = {path.stem for path in folder.glob("*.py")}
-    found = [
-        f"kernels/{path.name}/: a kernel is a file" for path in folder.iterdir() if (path / "__init__.py").exists()
-    ]
+    found = [f"kernels/{path.parent.name}/: a kernel is a file" for path in sorted(folder.glob("*/*.py"))]
     for name in sorted(names):
         beside = sorted(other for other in names if other.startswith(f"{name}_") and other != f"{name}_triton")
         found += [f"kernels/{other}.py: beside {name}.py stands {name}_triton.py alone" for other in beside]
         if name.endswith("_triton") and name.removesuffix("_triton") not in names:
             found.append(f"kernels/{name}.py: belongs to no {name.removesuffix('_triton')}.py")
     for module, path in modules(root).items():
-        uses = re.search(r"^\s*(import|from) triton\b", path.read_text(encoding="utf-8"), re.MULTILINE)
-        if uses and not (path.parent == folder and path.stem.endswith("_triton")):
+        imported = set()
+        for node in _statements(path.read_text(encoding="utf-8")):
+            named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            imported |= {name.split(".")[0] for name in named}
+        if "triton" in imported and not (path.parent == folder and path.stem.endswith("_triton")):
             found.append(f"{module}: Triton is used in kernels/*_triton.py alone")
     return found
 
 
 def against_the_mirror(root: Path) -> list[str]:
-    """Every folder below tests/calibprune and tests/calibbook is a folder of that package."""
+    """Every folder below tests/calibprune and tests/calibbook is a folder of that package; no test stands elsewhere,
+    but for those of the pages and of the whole; and tests of calibprune import no room of calibbook.
+    """
     found = []
+    for folder in ("tests", *SOURCES.values(), "notebooks"):
+        for path in sorted((root / folder).rglob("test_*.py")):
+            name = path.relative_to(root).as_posix()
+            placed = re.match(r"tests/(calibprune|calibbook|browser)/", name)
+            if not placed and name not in {f"tests/{top}" for top in TESTS_AT_THE_TOP}:
+                found.append(f"{name}: a test of one package, or in TESTS_AT_THE_TOP of tests/test_rules.py")
+    rooms = rooms_of(root)
+    for path in sorted((root / "tests" / "calibprune").rglob("*.py")):
+        for node in _statements(path.read_text(encoding="utf-8")):
+            words = set(re.findall(r"\w+", ast.unparse(node)))
+            found += [f"{path.relative_to(root)}: imports {room}" for room in sorted(words & rooms)]
     for package, source in SOURCES.items():
         tests = root / "tests" / package
         for folder in sorted({path.parent for path in tests.rglob("*.py")}):
@@ -194,7 +291,17 @@ def circles(root: Path) -> list[str]:
     return []
 
 
-RULES = (against_the_order, against_the_rooms, against_the_pairs, against_the_mirror, circles)
+RULES = (
+    against_the_order,
+    against_a_heavy_face,
+    against_dynamic_imports,
+    against_hidden_folders,
+    against_the_rooms,
+    notebooks_against_the_rooms,
+    against_the_pairs,
+    against_the_mirror,
+    circles,
+)
 
 PLANTED = [
     (against_the_order, "calibprune/kernels/gram.py", "import calibprune.models.families", "kernels imports models"),
@@ -213,6 +320,54 @@ PLANTED = [
     ),
     (against_the_order, "calibprune/tasks/catalogue.py", "import calibprune as cp", "its own face"),
     (against_the_order, "calibprune/helpers/__init__.py", "", "'helpers' has no place"),
+    (against_a_heavy_face, "calibprune/__init__.py", "from calibprune.study.study import Study", "imports calibprune"),
+    (
+        against_a_heavy_face,
+        "calibprune/__init__.py",
+        "try:\n    from .schemes import Sparsity\nfinally:\n    pass",
+        "imports calibprune",
+    ),
+    (
+        against_a_heavy_face,
+        "calibprune/__init__.py",
+        "if not TYPE_CHECKING:\n    import calibprune.schemes",
+        "imports calibprune",
+    ),
+    (against_a_heavy_face, "calibprune/__init__.py", "import_module('calibprune.study')", "imports dynamically"),
+    (against_a_heavy_face, "calibprune/__init__.py", "def f():\n    import calibbook.gate", "imports calibbook"),
+    (
+        against_dynamic_imports,
+        "calibprune/kernels/gram.py",
+        'import importlib\nimportlib.import_module("calibprune.study.cells")',
+        "kernels/gram.py: import_module",
+    ),
+    (
+        against_dynamic_imports,
+        "calibprune/kernels/gram.py",
+        "from importlib import import_module as get",
+        "kernels/gram.py: import_module",
+    ),
+    (
+        against_dynamic_imports,
+        "book/calibbook/shared/words.py",
+        'def f():\n    __import__("calibbook.build")',
+        "shared/words.py: __import__",
+    ),
+    (against_hidden_folders, "calibprune/walk/parts/norms.py", "", "calibprune/walk/parts: has no __init__.py"),
+    (against_hidden_folders, "book/calibbook/s04_1_more/data.py", "", "book/calibbook/s04_1_more: has no __init__.py"),
+    (against_the_rooms, "book/calibbook/s05_9_nothing/data.py", "", "s05_9_nothing: no notebook"),
+    (
+        against_the_rooms,
+        "book/calibbook/s04_4_multiple_languages/data.py",
+        "from calibbook.s04_3_open_domain_qa import tables",
+        "s04_4_multiple_languages imports s04_3_open_domain_qa",
+    ),
+    (
+        against_the_rooms,
+        "book/calibbook/s05_1_subspaces/data.py",
+        "from calibbook.s04_1_pruning_results import data",
+        "s05_1_subspaces imports s04_1_pruning_results",
+    ),
     (
         against_the_rooms,
         "book/calibbook/s04_1_pruning_results/tables.py",
@@ -240,6 +395,17 @@ PLANTED = [
         "calibprune/forward/gated.py",
         "def f():\n    import triton",
         "calibprune.forward.gated: Triton",
+    ),
+    (against_the_pairs, "calibprune/kernels/sums/sums.py", "", "kernels/sums/: a kernel is a file"),
+    (against_the_pairs, "calibprune/forward/gated.py", "import torch, triton", "calibprune.forward.gated: Triton"),
+    (against_the_mirror, "tests/support/test_it.py", "", "tests/support/test_it.py"),
+    (against_the_mirror, "tests/test_it.py", "", "tests/test_it.py"),
+    (against_the_mirror, "calibprune/walk/test_it.py", "", "calibprune/walk/test_it.py"),
+    (
+        against_the_mirror,
+        "tests/calibprune/walk/test_layerwise.py",
+        "from calibbook import s05_1_subspaces",
+        "test_layerwise.py: imports s05_1_subspaces",
     ),
     (against_the_mirror, "tests/calibprune/nowhere/test_it.py", "", "tests/calibprune/nowhere"),
     (against_the_mirror, "tests/calibbook/report/test_it.py", "", "tests/calibbook/report"),
@@ -279,11 +445,14 @@ def test_a_rule_that_is_broken_is_found(copied, rule, path, line, named):
     assert rule(copied) == rule(ROOT)
 
 
-def test_a_notebook_that_imports_a_later_room_is_found(copied):
-    assert notebooks_against_the_rooms(ROOT) == []
+@pytest.mark.parametrize("statement", ["from calibbook import ", "from calibbook.", "import calibbook as c; c."])
+def test_a_notebook_that_names_another_room_is_found(copied, statement):
     planted = copied / "notebooks" / "04_1_pruning_results.ipynb"
     text = planted.read_text(encoding="utf-8")
-    planted.write_text(text.replace("from calibbook.shared", "from calibbook.s05_1_subspaces", 1), encoding="utf-8")
+    notebook = json.loads(text)
+    code = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    code["source"].append(f"\n{statement}s05_1_subspaces")
+    planted.write_text(json.dumps(notebook), encoding="utf-8")
     found = notebooks_against_the_rooms(copied)
     planted.write_text(text, encoding="utf-8")
-    assert found == ["04_1_pruning_results.ipynb imports s05_1_subspaces, which comes after it"]
+    assert found == ["04_1_pruning_results.ipynb names s05_1_subspaces"]

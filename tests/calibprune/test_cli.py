@@ -13,6 +13,7 @@ import transformers as hf
 import yaml
 
 from calibprune import cli, corpora
+from calibprune.methods import pruners
 
 COMMAND = [sys.executable, "-m", "calibprune"]
 
@@ -213,13 +214,13 @@ def test_the_text_in_numbers(run, tiny_checkpoint, tiny_texts):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"method": "obc"}, ["unknown method 'obc'", "magnitude, wanda, sparsegpt"]),
+        ({"method": "no such"}, ["unknown method 'no such'", ", ".join(pruners())]),
         ({"sparsity": "1.5"}, ["sparsity '1.5'", "[0, 1)"]),
         ({"sparsity": "4:2"}, ["sparsity 4:2", "0 < n < m"]),
         ({"sparsity": "3:7"}, ["sparsity 3:7", "not a multiple of 7"]),
         ({"calibration": "fr"}, ["unknown language 'fr'", "ar, de, en"]),
         ({"calibration": None}, ["--calibration"]),
-        ({"source": "wiki"}, ["'wiki'", "chromium, udhr, mc4"]),
+        ({"source": "no such"}, ["'no such'", ", ".join(corpora.names())]),
         ({"source": "file:/no/such.txt"}, ["/no/such.txt"]),
         ({"samples": 0}, ["samples 0"]),
         ({"samples": 5000}, ["5000 are asked for"]),

@@ -5,6 +5,8 @@ import pandas as pd
 
 SEVEN = ("ar", "de", "en", "es", "ru", "sw", "zh")
 LAYERS = 4
+MEASURED = ("perplexity", "snr_db", "pruning_error")
+"""What the frames have: the paper's three, however many metrics are registered."""
 
 
 def value(metric: str, calibration: str, language: str, seed: int, gain: float) -> float:
@@ -47,7 +49,7 @@ def tidy(
 def cell(model, method, share, pattern, calibration, seed, source, languages, gain) -> list[dict]:
     rows = []
     for language in languages:
-        for metric in ("perplexity", "snr_db", "pruning_error"):
+        for metric in MEASURED:
             found = value(metric, calibration, language, seed, gain)
             rows.append(record(model, method, share, pattern, calibration, seed, metric, source, language, found))
             if metric != "perplexity":

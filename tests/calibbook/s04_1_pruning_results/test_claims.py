@@ -5,13 +5,13 @@ from math import factorial
 
 import numpy as np
 import pytest
-from frames import SEVEN, tidy, with_value
+from frames import MEASURED, SEVEN, tidy, with_value
 
 from calibbook.s04_1_pruning_results import claims
 from calibbook.s04_1_pruning_results.claims import no_single_best, section_4_1, target_is_best, target_is_better
 from calibbook.s04_1_pruning_results.claims_off_diagonal import exceptions, russian_for_chinese
 from calibbook.shared.claim_tables import NOTHING, readable, verdict_sentence
-from calibbook.shared.frames import METRICS, summarize
+from calibbook.shared.frames import summarize
 
 
 def one(found, method="wanda"):
@@ -23,12 +23,12 @@ def one(found, method="wanda"):
 def without_diagonal(winner: str):
     """Every column is won by one calibration language, by a wide margin."""
     frame = tidy(gain=0.0)
-    for metric in METRICS:
+    for metric in MEASURED:
         frame = with_value(frame, 100.0 if metric == "snr_db" else 1e-6, calibration=winner, metric=metric)
     return frame
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", MEASURED)
 def test_a_full_diagonal_is_held(metric):
     claim = one(target_is_best(tidy(), metric, "chromium"))
     assert (claim.verdict, claim.what, claim.n) == ("held", "7 of 7 columns", 7)
@@ -38,7 +38,7 @@ def test_a_full_diagonal_is_held(metric):
     assert one(no_single_best(tidy(), metric, "chromium")).verdict == "held"
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", MEASURED)
 def test_one_language_that_is_best_everywhere_refutes_both(metric):
     frame = without_diagonal("sw")
     claim = one(target_is_best(frame, metric, "chromium"))
@@ -54,7 +54,7 @@ def test_a_reversed_diagonal_is_not_held():
     assert better.verdict == "not held" and better.high < 0
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", MEASURED)
 def test_two_languages_are_too_few(metric):
     frame = tidy(languages=("de", "sw"))
     verdicts = {
@@ -67,7 +67,7 @@ def test_two_languages_are_too_few(metric):
 
 def test_mixtures_magnitude_and_foreign_columns_take_no_part():
     frame = tidy(methods=("magnitude", "wanda"), mixtures=("ar+en", "+".join(SEVEN)))
-    for metric in METRICS:
+    for metric in MEASURED:
         frame = with_value(frame, 100.0 if metric == "snr_db" else 1e-6, calibration="ar+en", metric=metric)
     found = target_is_best(frame, "perplexity", "chromium")
     assert [claim.method for claim in found] == ["wanda"] and found[0].what == "7 of 7 columns"
@@ -167,5 +167,5 @@ def test_a_study_of_perplexity_alone_and_one_that_prunes_nothing():
             nothing = with_value(nothing, found, metric=metric, method=method)
     with warnings.catch_warnings(action="error"):
         table = section_4_1(nothing)
-        assert all(exceptions(nothing, metric, "udhr").empty for metric in METRICS)
+        assert all(exceptions(nothing, metric, "udhr").empty for metric in MEASURED)
     assert "held" not in set(table.verdict[table.claim == claims.NO_SINGLE_BEST])

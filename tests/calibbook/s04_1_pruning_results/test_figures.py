@@ -3,12 +3,12 @@
 import re
 
 import pytest
-from frames import LAYERS, SEVEN, tidy, with_value
+from frames import LAYERS, MEASURED, SEVEN, tidy, with_value
 
 from calibbook.s04_1_pruning_results.data import by_layer, layer_means
 from calibbook.s04_1_pruning_results.figures import fidelity_heatmap, layer_curves
 from calibbook.shared.colours import colours
-from calibbook.shared.frames import METRICS, summarize
+from calibbook.shared.frames import summarize
 from calibprune.errors import ParameterError
 
 
@@ -51,7 +51,7 @@ def test_cells_have_the_shades_of_the_tables():
         {"seeds": (0, 1, 2), "sources": ("chromium",)},
     ],
 )
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", MEASURED)
 def test_every_kind_of_study_can_be_drawn(metric, options):
     frame = tidy(**options)
     picture = fidelity_heatmap(frame, metric, "chromium")

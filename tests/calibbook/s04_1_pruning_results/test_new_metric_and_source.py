@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import calibprune as cp
+from calibbook.s04_1_pruning_results.claims import section_4_1
 from calibbook.s04_1_pruning_results.figures import fidelity_heatmap
 from calibbook.s04_1_pruning_results.tables import fidelity_table
 from calibbook.shared.frames import measured, sources
@@ -93,13 +94,14 @@ def test_a_metric_and_a_source_of_ones_own(registered, tiny_checkpoint, tmp_path
     for metric in (WORST, ABSOLUTE):
         assert metric.label in fidelity_table(frame, metric.name, "rhymes")._repr_html_()
         assert metric.label in fidelity_heatmap(frame, metric.name, "rhymes").figure.get_suptitle()
+    assert set(section_4_1(frame)["metric"]) == {"perplexity", WORST.name, ABSOLUTE.name}
     together = fidelity_table(frame, measured(frame), "rhymes")._repr_html_()
     assert WORST.label in together and ABSOLUTE.label in together
 
 
 def test_help_and_errors_name_them(registered):
     assert corpora.names()[-2:] == ["rhymes", "rhymes:MOOD"]
-    assert corpora.packaged() == ["chromium", "udhr", "rhymes"]
+    assert corpora.packaged()[-1] == "rhymes"
     with pytest.raises(ParameterError, match="rhymes:MOOD"):
         cp.corpus("poems", "de")
     with pytest.raises(ParameterError, match="worst_snr_db, absolute_error"):

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from frames import SEVEN, tidy, with_value
+from frames import MEASURED, SEVEN, tidy, with_value
 
 from calibbook.s04_1_pruning_results.paper import NUMBERS
 from calibbook.s04_1_pruning_results.tables import beside_paper, fidelity_table
-from calibbook.shared.frames import METRICS, calibration_rank, setting, sources, summarize
+from calibbook.shared.frames import calibration_rank, setting, sources, summarize
 from calibbook.shared.words import fixed, in_caption, listed, number_style
 from calibprune.errors import ParameterError
 
@@ -39,7 +39,7 @@ def test_columns_are_languages_and_rows_are_calibrations_in_the_papers_order():
     ]
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", MEASURED)
 def test_mark_sits_at_the_best_cell_of_every_column(metric):
     soup = parsed(fidelity_table(tidy(), metric, "chromium"))
     for (method, calibration), cells in rows_of(soup).items():
@@ -66,7 +66,7 @@ def test_one_calibration_or_magnitude_alone_has_no_best():
     assert not summarize(frame, "perplexity", "chromium").best.any()
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", MEASURED)
 def test_shade_rises_with_the_value_down_every_column_from_dark_to_light(metric):
     summary = summarize(tidy(), metric, "chromium")
     for _, column in summary[summary.method != "dense"].groupby("language"):
@@ -130,7 +130,7 @@ def test_caption_says_what_was_measured():
 
 
 def test_several_metrics_stand_side_by_side_under_their_names():
-    soup = parsed(fidelity_table(tidy(), tuple(METRICS), "chromium", "Table 1"))
+    soup = parsed(fidelity_table(tidy(), MEASURED, "chromium", "Table 1"))
     groups = soup.select("thead th[scope=colgroup]")
     assert [th.text for th in groups] == [
         "Perplexity (PPL)",

@@ -4,7 +4,7 @@ tensors.
 
 import pytest
 import torch
-from tiny_models import tiny
+from tiny_models import CONFIGS, tiny
 
 from calibprune.forward.gated import fast_gates
 from calibprune.models.families import decoder
@@ -13,7 +13,6 @@ pytestmark = pytest.mark.skipif(
     not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()),
     reason="this CPU has no instructions for bfloat16 products, so the architecture's own part runs",
 )
-FAMILIES = ["llama", "gemma3_text", "cohere", "qwen2", "qwen3", "mistral"]
 
 
 def part(family):
@@ -25,7 +24,7 @@ def part(family):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CONFIGS)
 def test_as_exact_as_the_architecture_s_own(family):
     mlp, x = part(family)
     own = mlp(x)

@@ -6,6 +6,8 @@ import sys
 import pytest
 from plugin import install
 
+from calibprune.methods import METHODS, pruners, quantizers
+
 RANDOM, LOUD = "other_methods:RANDOM", "other_methods:LOUD"
 SCRIPT = """
 import torch
@@ -34,11 +36,12 @@ def run(code: str, environment: dict) -> subprocess.CompletedProcess:
 def test_an_installed_method_is_one_of_the_registry(tmp_path):
     done = run(SCRIPT, install(tmp_path, random=RANDOM, loud=LOUD))
     assert done.returncode == 0, done.stderr
+    labels = [method.label for method in METHODS.values()]
     assert done.stdout.splitlines() == [
-        "magnitude wanda sparsegpt random | gptq loud",
+        " ".join([*pruners(), "random", "|", *quantizers(), "loud"]),
         "parameters: methods: method 'loud' does not prune: ask for it with bits, or calibprune.quantize; methods "
-        "that prune are magnitude, wanda, sparsegpt, random",
-        "Dense Magnitude Wanda SparseGPT GPTQ Loud Random",
+        f"that prune are {', '.join(pruners())}, random",
+        " ".join(["Dense", *labels, "Loud", "Random"]),
     ]
 
 

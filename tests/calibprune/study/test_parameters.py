@@ -3,10 +3,15 @@
 import pytest
 import yaml
 
+from calibprune.corpora import names
 from calibprune.errors import ParameterError
 from calibprune.languages import LANGUAGES, mixture
+from calibprune.methods import pruners
+from calibprune.metrics.registry import METRICS
 from calibprune.schemes import Sparsity
 from calibprune.study.parameters import Parameters
+
+PRUNERS, SOURCES = ", ".join(pruners()), ", ".join(names())
 
 
 @pytest.mark.parametrize(
@@ -15,9 +20,9 @@ from calibprune.study.parameters import Parameters
         ({"models": []}, ["models", "at least one"]),
         ({"models": ["a", "a"]}, ["models", "'a'", "twice"]),
         ({"models": [3]}, ["models", "3"]),
-        ({"methods": "obc"}, ["methods", "'obc'", "magnitude, wanda, sparsegpt"]),
+        ({"methods": "no such"}, ["methods", "'no such'", PRUNERS]),
         ({"methods": ["wanda", "wanda"]}, ["methods", "wanda", "twice"]),
-        ({"methods": [["wanda"]]}, ["methods", "['wanda']", "magnitude, wanda, sparsegpt"]),
+        ({"methods": [["wanda"]]}, ["methods", "['wanda']", PRUNERS]),
         ({"languages": ["de", {"en": 1}]}, ["languages", "{'en': 1}", "ar, de, en"]),
         ({"languages": ["de", "fr"]}, ["languages", "'fr'", "ar, de, en, es, ru, sw, zh"]),
         ({"languages": ["de", "de"]}, ["languages", "de", "twice"]),
@@ -34,8 +39,8 @@ from calibprune.study.parameters import Parameters
         ({"seeds": [-1]}, ["seeds", "-1", "0"]),
         ({"seeds": ["many"]}, ["seeds", "'many'", "integer"]),
         ({"seeds": [0.5]}, ["seeds", "0.5", "integer"]),
-        ({"calibration_source": "wiki"}, ["calibration_source", "'wiki'", "chromium, udhr, mc4"]),
-        ({"evaluation_source": ["chromium", "wiki"]}, ["evaluation_source", "'wiki'", "chromium, udhr, mc4"]),
+        ({"calibration_source": "no such"}, ["calibration_source", "'no such'", SOURCES]),
+        ({"evaluation_source": ["chromium", "no such"]}, ["evaluation_source", "'no such'", SOURCES]),
         ({"calibration_samples": 0}, ["calibration_samples", "0", "greater than or equal to 1"]),
         ({"calibration_length": 1}, ["calibration_length", "1", "greater than or equal to 2"]),
         ({"calibration_length": "long"}, ["calibration_length", "'long'", "integer"]),
@@ -43,7 +48,7 @@ from calibprune.study.parameters import Parameters
         ({"evaluation_samples": -1}, ["evaluation_samples", "-1", "greater than or equal to 1"]),
         ({"evaluation_samples": {"udhr": 2}}, ["evaluation_samples", "'chromium'", "udhr"]),
         ({"evaluation_length": {"chromium": 1}}, ["evaluation_length.chromium", "1", "greater than or equal to 2"]),
-        ({"metrics": ["bleu"]}, ["metrics", "'bleu'", "perplexity, snr_db, pruning_error"]),
+        ({"metrics": ["no such"]}, ["metrics", "'no such'", ", ".join(METRICS)]),
         ({"tasks": ["arc"]}, ["tasks", "'arc'"]),
         ({"task_limit": 0}, ["task_limit", "0"]),
         ({"store": 3}, ["store", "3", "string"]),

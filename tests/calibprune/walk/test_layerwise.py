@@ -15,7 +15,7 @@ from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 from calibprune.errors import ModelError, ParameterError
 from calibprune.kernels.gram import add_gram
 from calibprune.kernels.selection import lowest_per_row
-from calibprune.methods import METHODS, Method
+from calibprune.methods import METHODS, Method, pruners
 from calibprune.methods.base import Prepared, each_alone
 from calibprune.models.families import FAMILIES, linears
 from calibprune.schemes import Sparsity
@@ -317,7 +317,7 @@ def test_activations_that_are_not_finite(name, value):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"method": "obc"}, "unknown method 'obc': choose one of magnitude, wanda, sparsegpt"),
+        ({"method": "no such"}, "unknown method 'no such': choose one of " + ", ".join(pruners())),
         ({"sparsity": 1.0}, "sparsity 1.0: give a fraction"),
         ({"nm": (4, 2)}, "sparsity 4:2: a pattern n:m"),
         ({"nm": (3, 7)}, "sparsity 3:7: layers.0.self_attn.q_proj has 32 inputs, not a multiple of 7"),

@@ -10,14 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
-from tiny_models import tiny
+from tiny_models import CONFIGS, tiny
 
 from calibprune.errors import ModelError, ParameterError
 from calibprune.tasks.harness import generation, shared_context
 from calibprune.tasks.harness.scorer import LONGEST_TEXT, Scorer
 from calibprune.tasks.harness.shared_context import Asked, batches, grow, score
 
-FAMILIES = ["llama", "gemma3_text", "cohere", "cohere2", "qwen3", "mistral"]
 CHAT = (
     "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}{% if add_generation_prompt "
     "%}[answer]{% endif %}"
@@ -62,7 +61,7 @@ def same(ours: list[tuple[float, bool]], theirs: list[tuple[float, bool]]) -> No
     )
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CONFIGS)
 @pytest.mark.parametrize("bos", [True, False])
 def test_log_likelihoods_are_those_of_the_harness(family, bos):
     """Contexts reach beyond the sliding windows of 8 tokens, and answers begin beyond them."""
@@ -231,7 +230,7 @@ def generated(until=("\n",), most=12, **more):
     return {"until": list(until), "max_gen_toks": most, "do_sample": False, **more}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CONFIGS)
 def test_generated_answers_are_those_of_the_harness(family):
     """Prompts of many lengths, longer than the sliding window and than the model reads, in one batch; stop strings of
     several tokens.

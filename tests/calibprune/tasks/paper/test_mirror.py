@@ -133,7 +133,8 @@ def test_a_damaged_file_is_named(tmp_path, data, named):
 
 @pytest.mark.parametrize("family", list(PAPER))
 def test_data_that_are_not_there_are_an_error_with_task_and_file(tmp_path, family):
-    assert_one_line(f"{family}_de", tmp_path, f"task {family}_de", str(tmp_path / family / "de.jsonl.gz"))
+    code = list(PAPER[family].yaml)[-1]
+    assert_one_line(f"{family}_{code}", tmp_path, f"task {family}_{code}", str(tmp_path / family / f"{code}.jsonl.gz"))
 
 
 def test_a_folder_in_the_place_of_a_file_is_not_a_file(tmp_path):
