@@ -177,7 +177,7 @@ def test_without_a_sweep_the_first_language_and_draw_is_taken():
     ("cells", "word"),
     [
         ([cell(metrics=()), cell("wanda", "0.5", "de", metrics=("perplexity",))], "`neurons`"),
-        ([cell()], "`wanda`"),
+        ([cell()], "a method that calibrates"),
         ([cell(languages=("de",)), cell("wanda", "0.5", "de", languages=("de",))], "at least two"),
     ],
 )
