@@ -1,6 +1,7 @@
 """The rows of `kernels.py`: each kernel against the published way, and against what the machine can do."""
 
 import argparse
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -117,6 +118,7 @@ def main(description: str, arguments: Sequence[str] | None = None) -> list[dict[
     parser.add_argument("--width", type=int, help="of the matrix and the Gram matrix: inputs")
     parser.add_argument("--tokens", type=int, help="of a batch of inputs")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--limit", type=float, default=math.inf, help="seconds, after which a row repeats no more")
     parser.add_argument("--group-size", type=int, default=128, help="weights that share a scale")
     parser.add_argument("--peak-size", type=int, help="of the square products that the peaks are measured with")
     parser.add_argument("--checkpoint", help="whose matrices are all solved; gemma3-270m on a CPU, none on a GPU")
@@ -147,8 +149,12 @@ def main(description: str, arguments: Sequence[str] | None = None) -> list[dict[
         chosen.group_size,
         checkpoint or "",
         peak,
+        chosen.limit,
     )
-    rows = [BENCHMARKS[key](at) for key in chosen.only if checkpoint or key != "sparsegpt_model"]
-    if chosen.write:
-        measuring.write(rows, device, peaks, chosen.folder)
-    return rows
+
+    def keep(rows: list[dict[str, Any]]) -> None:
+        if chosen.write:
+            measuring.write(rows, device, peaks, chosen.folder)
+
+    keys = [key for key in chosen.only if checkpoint or key != "sparsegpt_model"]
+    return measuring.measured(keys, lambda key: [BENCHMARKS[key](at)], keep)

@@ -13,5 +13,6 @@ if __name__ == "__main__":
     # nothing happens on import
     sys.path.append(sys.path.pop(0))
     from kernel_rows import main
+    from measuring import status
 
-    main(__doc__)
+    sys.exit(status(main(__doc__)))

@@ -4,11 +4,13 @@ in.
 
 import importlib.metadata
 import json
+import math
 import os
 import re
 import statistics
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,12 +31,17 @@ class Side(NamedTuple):
     start: Callable[[], object] = lambda: None
 
 
-def seconds(sides: Sequence[Side], repeats: int, device: str = "cpu", warm: bool = True) -> list[list[float]]:
+def seconds(
+    sides: Sequence[Side], repeats: int, device: str = "cpu", warm: bool = True, limit: float = math.inf
+) -> list[list[float]]:
     """Seconds of every run of each side. The sides take turns, after a turn that does not count, where kernels are
-    compiled and caches filled.
+    compiled and caches filled. No turn begins once `limit` seconds have passed, except the first that counts.
     """
     taken: list[list[float]] = [[] for _ in sides]
+    began = time.perf_counter()
     for turn in range(repeats + warm):
+        if turn > warm and time.perf_counter() - began > limit:
+            break
         for side, times in zip(sides, taken, strict=True):
             side.start()
             synchronise(device)
@@ -101,6 +108,30 @@ def row(
         "commit": provenance.commit(),
         "versions": versions(),
     }
+
+
+def measured(
+    keys: Sequence[str], measure: Callable[[str], list[dict[str, Any]]], keep: Callable[[list[dict[str, Any]]], object]
+) -> list[dict[str, Any]]:
+    """The rows of every key, each handed to `keep` as soon as it is there, so that nothing is lost where a run is cut
+    off. One that fails is a row with its reason, and the others are measured all the same.
+    """
+    rows = []
+    for key in keys:
+        try:
+            found = measure(key)
+        except Exception as error:  # a kernel that does not run on a device may fail in any way
+            traceback.print_exc()
+            reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
+            found = [row(key, "", False, None, {}, {}, reason=reason, detail={"failed": True})]
+        keep(found)
+        rows += found
+    return rows
+
+
+def status(rows: Sequence[dict[str, Any]]) -> int:
+    """The exit status of a script with these rows: 1 where one failed."""
+    return int(any(row["detail"].get("failed") for row in rows))
 
 
 def versions() -> dict[str, str]:

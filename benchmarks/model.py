@@ -6,7 +6,9 @@ installed. `--write` keeps the rows for Appendix H.
 """
 
 import argparse
+import math
 import statistics
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,46 +121,38 @@ class Run:
             self.stages.setdefault(stage, []).append(sum(layer.seconds[stage] for layer in result.layers))
 
 
-def own_rows(
-    model: nn.Module, tokens: Tensor, device: str, chosen: argparse.Namespace, size: str, asked: bool
-) -> list[dict[str, Any]]:
-    """Every method against two plain passes, and the peak of their memory."""
-    runs = [Run(model, tokens, method, device, chosen) for method in chosen.methods]
+def own_row(run: Run, size: str, asked: bool) -> dict[str, Any]:
+    """A method against two plain passes."""
+    model, tokens, device, chosen = run.model, run.tokens, run.device, run.chosen
+    two_passes(model, tokens[:1], device)
+    run.apply(tokens[:1])  # kernels are compiled, memory is reserved
     plain = Side(lambda: two_passes(model, tokens, device), lambda: draw(model))
-    for warm in (
-        lambda: two_passes(model, tokens[:1], device),
-        *(lambda run=run: run.apply(tokens[:1]) for run in runs),
-    ):
-        warm()  # kernels are compiled, memory is reserved
-    passes, *taken = measuring.seconds(
-        [plain, *(Side(run, run.start) for run in runs)], chosen.repeats, device, warm=False
+    passes, times = measuring.seconds(
+        [plain, Side(run, run.start)], chosen.repeats, device, warm=False, limit=chosen.limit
     )
-    rows = []
-    for run, times in zip(runs, taken, strict=True):
-        detail = {
-            "shape": list(shape_of(chosen)),
-            "samples": chosen.samples,
-            "length": chosen.length,
-            "method": run.method,
-            "stages": {stage: statistics.median(values) for stage, values in run.stages.items()},
-        }
-        value = statistics.median(times) / statistics.median(passes)
-        names = {"limit": "two plain passes"}
-        rows.append(
-            row(
-                f"model_{run.method}",
-                sized(run.method, size, chosen),
-                asked,
-                value,
-                {"ours": times, "limit": passes},
-                names,
-                detail=detail,
-            )
-        )
-    memory = [max(values) for values in zip(*(run.gigabytes for run in runs), strict=True)]
+    detail = {
+        "shape": list(shape_of(chosen)),
+        "samples": chosen.samples,
+        "length": chosen.length,
+        "method": run.method,
+        "stages": {stage: statistics.median(values) for stage, values in run.stages.items()},
+    }
+    return row(
+        f"model_{run.method}",
+        sized(run.method, size, chosen),
+        asked,
+        statistics.median(times) / statistics.median(passes),
+        {"ours": times, "limit": passes},
+        {"limit": "two plain passes"},
+        detail=detail,
+    )
+
+
+def memory_row(runs: Sequence[Run], device: str, size: str, asked: bool) -> dict[str, Any]:
+    """The peak of every method's runs."""
+    memory = [max(run.gigabytes) for run in runs if run.gigabytes]
     where = "of the GPU" if device.startswith("cuda") else "of the process"
-    rows.append(row("model_memory", size, asked, max(memory), {"ours": memory}, {"ours": where}, unit="GB"))
-    return rows
+    return row("model_memory", size, asked, max(memory), {"ours": memory}, {"ours": where}, unit="GB")
 
 
 def peer_rows(
@@ -200,6 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     for name in GPU_SIZES:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--limit", type=float, default=math.inf, help="seconds, after which a row repeats no more")
     parser.add_argument("--peer-repeats", type=int, default=1, help="of llm-compressor")
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=METHODS)
     parser.add_argument("--bits", type=int, default=4)
@@ -217,14 +212,29 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     size = f"{shape_of(chosen).name}, {chosen.samples:,} × {chosen.length:,} tokens"
     asked = gpu and all(getattr(chosen, name) == value for name, value in GPU_SIZES.items())
     tokens = torch.randint(0, VOCABULARY, (chosen.samples, chosen.length), generator=torch.Generator().manual_seed(0))
-    rows = own_rows(build(chosen, device, dtype), tokens, device, chosen, size, asked)
+    model = build(chosen, device, dtype)
+    runs = {f"model_{method}": Run(model, tokens, method, device, chosen) for method in chosen.methods}
+
+    def measure(key: str) -> list[dict[str, Any]]:
+        if key == "model_memory":
+            return [memory_row(list(runs.values()), device, size, asked)]
+        return [own_row(runs[key], size, asked)]
+
+    def keep(rows: list[dict[str, Any]]) -> None:
+        if chosen.write:
+            measuring.write(rows, device, folder=chosen.folder)
+
+    rows = measuring.measured([*runs, "model_memory"], measure, keep)
+    del model
+    runs.clear()
     if gpu:
         torch.cuda.empty_cache()
-    rows += peer_rows(rows, tokens, lambda: build(chosen, device, dtype), device, chosen)
-    if chosen.write:
-        measuring.write(rows, device, folder=chosen.folder)
-    return rows
+    peers = peer_rows(
+        [mine for mine in rows if mine["value"]], tokens, lambda: build(chosen, device, dtype), device, chosen
+    )
+    keep(peers)
+    return rows + peers
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(measuring.status(main()))

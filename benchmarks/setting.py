@@ -30,6 +30,7 @@ class Setting:
     group_size: int
     checkpoint: str
     peak: Peak
+    limit: float
 
     @property
     def matrix(self) -> str:
@@ -63,7 +64,7 @@ class Setting:
         return total
 
     def seconds(self, *sides: Side) -> list[list[float]]:
-        return measuring.seconds(sides, self.repeats, self.device)
+        return measuring.seconds(sides, self.repeats, self.device, limit=self.limit)
 
 
 def measured_peaks(device: str, dtype: torch.dtype, size: int, repeats: int) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """Fixtures that several files share: small batches, a tiny checkpoint, texts in every language, the real Gemma, the
 smoke study and its book. Also which tests are slow, and which stay together where several processes run them.
+
+What only the study and the book need is imported by the fixtures that need it: the kernels' tests run on a machine with
+a GPU that has neither.
 """
 
 import os
@@ -16,12 +19,10 @@ from byte_tokenizer import byte_tokenizer
 from tiny_models import tiny
 from xdist.scheduler import LoadScopeScheduling
 
-from calibbook import build as book
 from calibbook.checkout import ROOT
 from calibprune.files import held
 from calibprune.languages import LANGUAGES
 from calibprune.metrics import fidelity
-from calibprune.study.parameters import read_parameters
 from calibprune.walk import inputs
 
 SMOKE = ROOT / "params" / "smoke.yaml"
@@ -131,6 +132,8 @@ def smoke_store(shared_folder) -> str:
     """The checkout's store, with the study of params/smoke.yaml in it: on the real model, computed once for pages and
     notebooks.
     """
+    from calibprune.study.parameters import read_parameters
+
     command = [Path(sys.executable).with_name("calibprune"), "study", SMOKE]
     with held(shared_folder / ".smoke-study.lock"):  # another process that comes later finds everything computed
         subprocess.run(command, cwd=ROOT, check=True)
@@ -140,6 +143,8 @@ def smoke_store(shared_folder) -> str:
 @pytest.fixture(scope="session")
 def smoke_book(shared_folder, smoke_store) -> Path:
     """A copy of the checkout's pages with the book of params/smoke.yaml: book/executed/ and _build/html/, made once."""
+    from calibbook import build as book
+
     root = shared_folder / "smoke-book"
     with held(shared_folder / ".smoke-book.lock"):
         if not (root / "_build" / "html" / "index.html").is_file():

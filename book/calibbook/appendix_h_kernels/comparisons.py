@@ -43,8 +43,10 @@ class Comparison(NamedTuple):
 
 
 FAST, TIME, SHARE, GB = "times as fast", "times the time", "of the peak", "GB"
+ALIKE, RATIO = "of the weights", "times"
 COLUMN_LOOP, TWO_PASSES, PEER = "the published loop over columns in torch", "two plain forward passes", "llm-compressor"
 MATRIX, LAYER, WHOLE = "4,096 × 14,336", "a layer of llama3-8b", "llama3-8b, 128 × 8,192 tokens"
+CELL = "gemma3-270m, 32 × 512 tokens"
 
 COMPARISONS = {
     row.key: row
@@ -87,6 +89,26 @@ COMPARISONS = {
             3,
             CPU,
             "gemma3-270m",
+        ),
+        Comparison(
+            "cell_weights",
+            "A cell of the study: weights that both prune or both keep",
+            "the same cell on a CPU",
+            ALIKE,
+            AT_LEAST,
+            0.995,
+            GPU,
+            CELL,
+        ),
+        Comparison(
+            "cell_perplexity",
+            "A cell of the study: the larger perplexity over the smaller",
+            "the same cell on a CPU",
+            RATIO,
+            AT_MOST,
+            1.01,
+            GPU,
+            CELL,
         ),
         Comparison("gptq_matrix", "GPTQ of one matrix, statistic given", COLUMN_LOOP, FAST, AT_LEAST),
         Comparison("masks_pack", "Packing a mask, eight weights a byte", "copying the mask once", TIME, AT_MOST),
