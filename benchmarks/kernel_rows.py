@@ -75,7 +75,7 @@ def masks_pack(at: Setting) -> dict[str, Any]:
     copied = torch.empty_like(mask)
     sides = at.seconds(
         Side(lambda: packed.pack(mask)),
-        Side(lambda: (whole * bits).sum(-1, dtype=torch.uint8)),
+        Side(lambda: (whole * bits).sum(-1, dtype=torch.uint8).cpu()),  # where ours ends as well
         Side(lambda: copied.copy_(mask)),
     )
     names = {"peer": "products with powers of two in torch", "limit": "copying the mask"}
@@ -85,7 +85,7 @@ def masks_pack(at: Setting) -> dict[str, Any]:
 
 def masks_overlap(at: Setting) -> dict[str, Any]:
     one, other = (at.normal(at.rows, at.width, seed) > 0 for seed in range(2))
-    packs = [packed.pack(mask) for mask in (one, other)]
+    packs = [packed.pack(mask).to(at.device) for mask in (one, other)]
     copies = [torch.empty_like(pack) for pack in packs]
     sides = at.seconds(
         Side(lambda: packed.overlaps([[pack] for pack in packs])),

@@ -9,6 +9,7 @@ import argparse
 import math
 import statistics
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,15 +122,49 @@ class Run:
             self.stages.setdefault(stage, []).append(sum(layer.seconds[stage] for layer in result.layers))
 
 
-def own_row(run: Run, size: str, asked: bool) -> dict[str, Any]:
-    """A method against two plain passes."""
-    model, tokens, device, chosen = run.model, run.tokens, run.device, run.chosen
+def own_rows(
+    runs: Sequence[Run],
+    chosen: argparse.Namespace,
+    size: str,
+    asked: bool,
+    keep: Callable[[list[dict[str, Any]]], None],
+) -> list[dict[str, Any]]:
+    """Every method against two plain passes. They take turns, and after each turn of a method its row is kept as it is
+    so far; no turn begins once the limit of seconds has passed, except in the first round.
+    """
+    model, tokens, device = runs[0].model, runs[0].tokens, runs[0].device
     two_passes(model, tokens[:1], device)
-    run.apply(tokens[:1])  # kernels are compiled, memory is reserved
+    for run in runs:
+        run.apply(tokens[:1])  # kernels are compiled, memory is reserved
     plain = Side(lambda: two_passes(model, tokens, device), lambda: draw(model))
-    passes, times = measuring.seconds(
-        [plain, Side(run, run.start)], chosen.repeats, device, warm=False, limit=chosen.limit
-    )
+    passes: list[float] = []
+    taken: dict[str, list[float]] = {run.method: [] for run in runs}
+    rows: dict[str, list[dict[str, Any]]] = {}
+    began = time.perf_counter()
+
+    def late() -> bool:
+        return len(rows) == len(runs) and time.perf_counter() - began > chosen.limit
+
+    def turn(side: Side) -> float:
+        ((seconds,),) = measuring.seconds([side], 1, device, warm=False)
+        return seconds
+
+    def once_more(run: Run) -> list[dict[str, Any]]:
+        taken[run.method].append(turn(Side(run, run.start)))
+        return [own_row(run, taken[run.method], passes, size, asked)]
+
+    for _ in range(chosen.repeats):
+        if late():
+            break
+        passes.append(turn(plain))
+        for run in runs:
+            if not late():
+                rows[run.method] = measuring.measured([f"model_{run.method}"], lambda _, run=run: once_more(run), keep)
+    return [row for found in rows.values() for row in found]
+
+
+def own_row(run: Run, times: list[float], passes: list[float], size: str, asked: bool) -> dict[str, Any]:
+    chosen = run.chosen
     detail = {
         "shape": list(shape_of(chosen)),
         "samples": chosen.samples,
@@ -142,7 +177,7 @@ def own_row(run: Run, size: str, asked: bool) -> dict[str, Any]:
         sized(run.method, size, chosen),
         asked,
         statistics.median(times) / statistics.median(passes),
-        {"ours": times, "limit": passes},
+        {"ours": list(times), "limit": list(passes)},
         {"limit": "two plain passes"},
         detail=detail,
     )
@@ -213,18 +248,14 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     asked = gpu and all(getattr(chosen, name) == value for name, value in GPU_SIZES.items())
     tokens = torch.randint(0, VOCABULARY, (chosen.samples, chosen.length), generator=torch.Generator().manual_seed(0))
     model = build(chosen, device, dtype)
-    runs = {f"model_{method}": Run(model, tokens, method, device, chosen) for method in chosen.methods}
-
-    def measure(key: str) -> list[dict[str, Any]]:
-        if key == "model_memory":
-            return [memory_row(list(runs.values()), device, size, asked)]
-        return [own_row(runs[key], size, asked)]
+    runs = [Run(model, tokens, method, device, chosen) for method in chosen.methods]
 
     def keep(rows: list[dict[str, Any]]) -> None:
         if chosen.write:
             measuring.write(rows, device, folder=chosen.folder)
 
-    rows = measuring.measured([*runs, "model_memory"], measure, keep)
+    rows = own_rows(runs, chosen, size, asked, keep)
+    memory = measuring.measured(["model_memory"], lambda _: [memory_row(runs, device, size, asked)], keep)
     del model
     runs.clear()
     if gpu:
@@ -233,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
         [mine for mine in rows if mine["value"]], tokens, lambda: build(chosen, device, dtype), device, chosen
     )
     keep(peers)
-    return rows + peers
+    return rows + memory + peers
 
 
 if __name__ == "__main__":

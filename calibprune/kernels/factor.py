@@ -6,6 +6,8 @@ from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 _BLAS = ThreadpoolController()
+LEAF = 896  # columns of a triangle that is solved against the identity
+STRIPS = 4  # of a product with a triangle; what lies beyond the diagonal of each is left out
 
 
 def try_inverse_factor(hessian: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,8 +45,7 @@ def _inverse_of_cholesky(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """L⁻¹ with LLᵀ = matrix, lower triangular; and 0, or another number where there is no such L."""
     if matrix.device.type != "cpu":
         factor, failed = torch.linalg.cholesky_ex(matrix)
-        identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
-        return torch.linalg.solve_triangular(factor, identity, upper=False), failed
+        return triangular_inverse(factor), failed
     # LAPACK counts columns first, so the lower triangle of the row-ordered matrix is its upper one; its triangular
     # inverse does a third of the operations of torch's solve against the identity. Its threads would wait for torch's
     # on the same cores, so it gets one.
@@ -54,3 +55,42 @@ def _inverse_of_cholesky(matrix: Tensor) -> tuple[Tensor, Tensor]:
     with _BLAS.limit(limits=1, user_api="blas"):
         factor, failed = cholesky(matrix.numpy().T, lower=0, clean=1)
         return torch.from_numpy(inverse(factor, lower=0, overwrite_c=1)[0].T), torch.tensor(failed)
+
+
+def triangular_inverse(lower: Tensor) -> Tensor:
+    """L⁻¹ of a lower triangular matrix [n, n], lower triangular too, from products of its halves; for a GPU, which is
+    fast at them.
+
+    With A and B the halves on the diagonal and C what is below, the part of the inverse below is −B⁻¹ C A⁻¹. A triangle
+    in a product is taken in strips up to its diagonal. That is 0.21 n³ multiplications, where solving against the
+    identity takes 0.5 n³.
+    """
+    inverse = torch.zeros_like(lower)
+
+    def fill(start: int, stop: int) -> None:
+        if stop - start <= LEAF:
+            here = slice(start, stop)
+            identity = torch.eye(stop - start, dtype=lower.dtype, device=lower.device)
+            inverse[here, here] = torch.linalg.solve_triangular(lower[here, here], identity, upper=False)
+            return
+        middle = (start + stop) // 2
+        fill(start, middle)
+        fill(middle, stop)
+        below = torch.empty(stop - middle, middle - start, dtype=lower.dtype, device=lower.device)
+        for first, last in _strips(middle, stop):
+            torch.mm(
+                inverse[first:last, middle:last],
+                lower[middle:last, start:middle],
+                out=below[first - middle : last - middle],
+            )
+        for first, last in _strips(start, middle):
+            inverse[middle:stop, first:last] = below[:, first - start :] @ inverse[first:middle, first:last]
+        inverse[middle:stop, start:middle].neg_()
+
+    fill(0, len(lower))
+    return inverse
+
+
+def _strips(start: int, stop: int) -> list[tuple[int, int]]:
+    height = -(-(stop - start) // STRIPS)
+    return [(first, min(first + height, stop)) for first in range(start, stop, height)]
