@@ -184,8 +184,8 @@ def own_row(run: Run, times: list[float], passes: list[float], size: str, asked:
 
 
 def memory_row(runs: Sequence[Run], device: str, size: str, asked: bool) -> dict[str, Any]:
-    """The peak of every method's runs."""
-    memory = [max(run.gigabytes) for run in runs if run.gigabytes]
+    """The largest peak of a round, for every round that all methods took part in."""
+    memory = [max(peaks) for peaks in zip(*(run.gigabytes for run in runs), strict=False)]
     where = "of the GPU" if device.startswith("cuda") else "of the process"
     return row("model_memory", size, asked, max(memory), {"ours": memory}, {"ours": where}, unit="GB")
 
