@@ -187,7 +187,8 @@ def memory_row(runs: Sequence[Run], device: str, size: str, asked: bool) -> dict
     """The largest peak of a round, for every round that all methods took part in."""
     memory = [max(peaks) for peaks in zip(*(run.gigabytes for run in runs), strict=False)]
     where = "of the GPU" if device.startswith("cuda") else "of the process"
-    return row("model_memory", size, asked, max(memory), {"ours": memory}, {"ours": where}, unit="GB")
+    names = {"ours": f"{where}; {', '.join(run.method for run in runs)}"}
+    return row("model_memory", size, asked, max(memory), {"ours": memory}, names, unit="GB")
 
 
 def peer_rows(

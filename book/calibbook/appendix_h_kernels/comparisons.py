@@ -79,7 +79,7 @@ COMPARISONS = {
         Comparison("peer_sparsegpt", "SparseGPT of a whole model", PEER, FAST, AT_LEAST, 5, GPU, WHOLE),
         Comparison("model_gptq", "GPTQ of a whole model", TWO_PASSES, TIME, AT_MOST, 2, GPU, WHOLE),
         Comparison("peer_gptq", "GPTQ of a whole model", PEER, FAST, AT_LEAST, 5, GPU, WHOLE),
-        Comparison("model_memory", "Peak memory of all three", "", GB, AT_MOST, 45, GPU, WHOLE),
+        Comparison("model_memory", "Peak memory of the methods that were run", "", GB, AT_MOST, 45, GPU, WHOLE),
         Comparison(
             "sparsegpt_model",
             "SparseGPT of all matrices of a model, statistics given",

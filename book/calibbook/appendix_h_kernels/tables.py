@@ -95,7 +95,9 @@ def measured(machine: Machine) -> pd.DataFrame:
                 "what": COMPARISONS[row["key"]].what,
                 "size": row["size"],
                 **{side: _median(row, side) for side in ("ours", "peer", "limit")},
-                "repeats": min(len(row["sides"][side]) for side in ("ours", "peer") if row["sides"].get(side)),
+                "repeats": min(
+                    (len(row["sides"][side]) for side in ("ours", "peer") if row["sides"].get(side)), default=0
+                ),
                 "result": _result(row),
                 "alike (%)": 100 * row["detail"]["same"] if "same" in row["detail"] else None,
             }
@@ -155,7 +157,7 @@ def _lines(target: Comparison, machines: list[Machine]) -> list[dict[str, Any]]:
     if not asked:
         return [line | {"measured": None, "machine": "–", "verdict": missing(target, machines)}]
     return [
-        line | {"measured": row["value"], "machine": machine.name, "verdict": verdict(target, row)}
+        line | {"size": row["size"], "measured": row["value"], "machine": machine.name, "verdict": verdict(target, row)}
         for machine, row in asked
     ]
 

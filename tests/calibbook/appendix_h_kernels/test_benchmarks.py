@@ -149,6 +149,53 @@ def test_a_row_replaces_its_namesake_and_leaves_the_others(monkeypatch, tmp_path
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
+def test_the_first_script_on_a_gpu_runs_its_parts_and_keeps_their_rows(tiny_checkpoint, tiny_texts, tmp_path):
+    environment = os.environ | {
+        "PYTHON": sys.executable,
+        "OMP_NUM_THREADS": "1",
+        "WORKERS": "0",
+        "CELL_ARGUMENTS": f"--checkpoint {tiny_checkpoint} --source {tiny_texts}",
+    }
+    command = [BENCHMARKS / "gpu_first.sh", "--tiny", "--folder", tmp_path, "tests", "cells"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "== tests" in done.stdout and " passed" in done.stdout
+    (found,) = read(tmp_path)
+    by_key = {}
+    for row in found.rows:
+        by_key.setdefault(row["key"], []).append(row)
+    assert set(by_key) == {"cell_weights", "cell_perplexity"}
+    assert [len(rows) for rows in by_key.values()] == [4, 4], "a row a method"
+    assert all(row["value"] == 1 for row in found.rows), "a CPU agrees with itself"
+    unknown = subprocess.run([BENCHMARKS / "gpu_first.sh", "everything"], capture_output=True, text=True)
+    assert unknown.returncode == 2 and "everything" in unknown.stderr
+
+
+def test_a_row_that_fails_is_kept_with_its_reason_and_the_next_is_measured(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import measuring
+
+    kept = []
+
+    def measure(key: str) -> list[dict]:
+        if key == "gram":
+            raise RuntimeError("no such instruction\nand more")
+        return [row(key, 2.0)]
+
+    found = measuring.measured(["gram", "masks_pack"], measure, kept.append)
+    assert kept == [found[:1], found[1:]], "each as soon as it is there"
+    assert found[0]["value"] is None and found[0]["reason"] == "RuntimeError: no such instruction"
+    assert list(benchmarks.measured(machine(*found))["repeats"]) == [0, 3]
+    assert measuring.status(found) == 1 and measuring.status(found[1:]) == 0
+
+
+def test_no_turn_begins_after_the_limit_but_the_first(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from measuring import Side, seconds
+
+    assert [len(times) for times in seconds([Side(lambda: None)] * 2, 5, limit=0)] == [1, 1]
+
+
 def test_sides_take_turns_from_their_first_state(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     from measuring import Side, seconds
