@@ -8,7 +8,6 @@ from calibprune.corpora.base import SPLITS, Source, digest, one_in_five
 from calibprune.corpora.cleaning import sameness
 from calibprune.corpora.readers import Row, read_rows
 from calibprune.errors import CorpusError
-from calibprune.files import expanded
 from calibprune.languages import LANGUAGES
 
 CODE = r"[A-Za-z][A-Za-z0-9_-]*"  # a language code as part of a file name
@@ -21,7 +20,6 @@ def source(pattern: str) -> Source:
     `id` where the file has one, else every fifth text by its place is for validation, so that files that are
     translations of each other, text by text, are split alike. Repeated texts are taken once.
     """
-    pattern = str(expanded(pattern, CorpusError))
 
     def documents(language: str, split: str) -> list[str]:
         return list(_splits(pattern, language)[split])
@@ -33,7 +31,7 @@ def source(pattern: str) -> Source:
 
 
 def _path(pattern: str, language: str, split: str) -> Path:
-    return Path(pattern.replace("{language}", language).replace("{split}", split))
+    return Path(pattern.replace("{language}", language).replace("{split}", split)).expanduser()
 
 
 def _languages(pattern: str) -> tuple[str, ...]:

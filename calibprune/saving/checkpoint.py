@@ -16,6 +16,7 @@ from calibprune.errors import CalibpruneError, ModelError
 from calibprune.files import expanded, whole_folder
 from calibprune.methods import DEFAULT_QUANTIZER
 from calibprune.models.families import decoder, linears
+from calibprune.models.quiet import quiet
 from calibprune.saving.compressed import DENSE, PACKED, Compressed
 from calibprune.schemes import Grid
 from calibprune.walk.layerwise import PruneResult
@@ -67,7 +68,7 @@ def save(folder: Path, model, tokenizer, card: str, compressed: Compressed | Non
     Raises:
         ModelError: the folder holds something, or cannot be written.
     """
-    with _at(folder, keep=True) as scratch, _without_bars():
+    with _at(folder, keep=True) as scratch, quiet():  # else transformers shows a bar
         compressed.write(scratch, model) if compressed else model.save_pretrained(scratch)
         tokenizer.save_pretrained(scratch)
         (scratch / "README.md").write_text(card, encoding="utf-8")
@@ -117,20 +118,6 @@ def _refuse_taken(folder: Path, target: Path) -> None:
             raise ModelError(
                 f"{folder} already exists and is not empty; choose another --output, or empty it ({held[0]} is in it)"
             )
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    """Without the bar that transformers shows while it writes weights."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def model_card(model: str, result: PruneResult, settings: dict, licence: str = "") -> str:
