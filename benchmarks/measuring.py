@@ -147,7 +147,6 @@ def write(
         "peaks": before["peaks"] if peaks is None else peaks,
         "rows": sorted([*kept, *new.values()], key=lambda row: (order.index(row["key"]), row["size"])),
     }
-    folder.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as file:
         json.dump(content, file, indent=1, ensure_ascii=False)
         file.write("\n")

@@ -106,7 +106,7 @@ def follow_umask(folder: Path) -> None:
         mode = path.stat().st_mode
         wanted = mode & ~0o777 | rights & (0o777 if path.is_dir() else 0o666)
         if mode != wanted:
-            with suppress(PermissionError):  # a file system that keeps no rights
+            with suppress(OSError):  # a file system that keeps no rights
                 path.chmod(wanted)
 
 

@@ -157,6 +157,9 @@ def test_a_row_replaces_its_namesake_and_leaves_the_others(monkeypatch, tmp_path
     }
     assert found.peak[1:] == (1.0, 2.0, 3.0)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
 
 
 def test_sides_take_turns_from_their_first_state(monkeypatch):
