@@ -126,6 +126,8 @@ def main(description: str, arguments: Sequence[str] | None = None) -> list[dict[
     parser.add_argument("--write", action="store_true", help="keep the rows in book/results/benchmarks")
     parser.add_argument("--folder", type=Path, default=measuring.RESULTS, help="keep them there instead")
     chosen = parser.parse_args(arguments)
+    if chosen.write:
+        chosen.folder.mkdir(parents=True, exist_ok=True)  # before hours of measuring
     device = str(resolve_device(chosen.device))
     gpu = device.startswith("cuda")
     dtype = resolve_dtype(chosen.dtype, torch.device(device))

@@ -5,10 +5,8 @@ in.
 import importlib.metadata
 import json
 import math
-import os
 import re
 import statistics
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -20,6 +18,7 @@ import torch
 from calibbook.appendix_h_kernels.comparisons import COMPARISONS
 from calibbook.appendix_h_kernels.results import RESULTS
 from calibprune import provenance
+from calibprune.files import whole_file
 
 PACKAGES = ("torch", "triton", "transformers", "llmcompressor")
 
@@ -179,11 +178,8 @@ def write(
         "peaks": before["peaks"] if peaks is None else peaks,
         "rows": sorted([*kept, *new.values()], key=lambda row: (order.index(row["key"]), row["size"])),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, suffix=".part", delete=False) as scratch:
-        json.dump(content, scratch, indent=1, ensure_ascii=False)
-        scratch.write("\n")
-    os.chmod(scratch.name, 0o644)
-    os.replace(scratch.name, path)
+    with whole_file(path) as file:
+        json.dump(content, file, indent=1, ensure_ascii=False)
+        file.write("\n")
     print(f"written to {path}")
     return path

@@ -238,6 +238,8 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     parser.add_argument("--write", action="store_true", help="keep the rows in book/results/benchmarks")
     parser.add_argument("--folder", type=Path, default=measuring.RESULTS, help="keep them there instead")
     chosen = parser.parse_args(arguments)
+    if chosen.write:
+        chosen.folder.mkdir(parents=True, exist_ok=True)  # before hours of measuring
     device = str(resolve_device(chosen.device))
     gpu = device.startswith("cuda")
     for name, default in (GPU_SIZES if gpu else CPU_SIZES).items():

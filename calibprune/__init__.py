@@ -9,6 +9,8 @@ to records). A name below is imported when it is first used: `import calibprune`
 package of the study.
 """
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,14 @@ if TYPE_CHECKING:  # for editors and type checkers; `__getattr__` does it when t
     from calibprune.walk.layerwise import quantize as quantize
 
 __version__ = "0.1.0"
+
+_WAITING = {"GOMP_SPINCOUNT": "3000", "KMP_BLOCKTIME": "1"}
+"""How long OpenMP's threads look for work before they sleep: libgomp's in turns of a loop, of 300,000 by default, and
+Intel's and LLVM's in milliseconds, of 200. While they look they keep a core from others: two processes on the cores of
+one then take ten times as long. The libraries read this once, when torch loads one of them.
+"""
+if "torch" not in sys.modules and not os.environ.keys() & {"OMP_WAIT_POLICY", *_WAITING}:  # a user's own value stays
+    os.environ.update(_WAITING)
 
 _WHERE = {
     "CalibpruneError": "errors",

@@ -4,14 +4,23 @@ import sys
 
 from calibprune.errors import INTERRUPTED, CalibpruneError, ended_in_one_line
 
+AFTER_AN_INTERRUPT = {
+    "study": "the same command goes on where it was",
+    "prune": "no checkpoint was written, and the same command starts over",
+    "quantize": "no checkpoint was written, and the same command starts over",
+    "fetch": "what was complete is kept, and the same command does the rest",
+}
+"""What is true once a command was interrupted. One that is not here keeps nothing."""
+
 
 def main() -> None:
     """Run the command line; what a user can cause ends with one line on standard error and status 1 (2 for a wrong
     option).
     """
-    with ended_in_one_line("calibprune"):
+    arguments = sys.argv[1:] or ["--help"]
+    with ended_in_one_line("calibprune", AFTER_AN_INTERRUPT.get(arguments[0], "the same command starts over")):
         try:
-            status = _run(sys.argv[1:] or ["--help"])
+            status = _run(arguments)
         except ModuleNotFoundError as missing:
             package = str(missing.name).partition(".")[0]
             if package == "calibprune":

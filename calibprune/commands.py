@@ -6,19 +6,24 @@ A command imports what it needs when it is called, so that `calibprune --help` a
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calibprune import __version__
 from calibprune import corpora as texts
-from calibprune.methods import DEFAULT_QUANTIZER
+from calibprune.errors import ParameterError
+from calibprune.methods import DEFAULT_QUANTIZER, pruner, quantizer
 from calibprune.models.packaged import PACKAGED
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The command line of calibprune.")
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 Params = Annotated[Path, typer.Argument(help="a YAML file of parameters, for example params/embedded.yaml")]
 Model = Annotated[str, typer.Argument(help=", ".join([*PACKAGED, "a local folder, or a hub id"]))]
-Output = Annotated[Path, typer.Option(help="a new folder for the checkpoint")]
+Output = Annotated[Path, typer.Option(help="a new or empty folder for the checkpoint")]
 Calibration = Annotated[
     str, typer.Option(help="a language or a mixture, for example de or ar+en; needed unless the method uses no text")
 ]
@@ -31,6 +36,24 @@ Symmetric = Annotated[bool, typer.Option(help="levels around 0; else each group 
 Format = Annotated[str, typer.Option(help="dense, or compressed-tensors, which packs rounded weights")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
 Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16, float32")]
+
+OF_THE_TEXT = ("calibration", "source", "samples", "length", "seed")
+OF_ROUNDING = ("group_size", "symmetric")
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"calibprune {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="say which version this is")
+    ] = False,
+) -> None:
+    """The command line of calibprune."""
 
 
 @app.command()
@@ -46,7 +69,6 @@ def study(params: Params) -> None:
 @app.command()
 def cells(params: Params) -> None:
     """List the cells of a study, with what is done."""
-    from rich.console import Console
     from rich.table import Table
 
     from calibprune.study.study import Study
@@ -58,12 +80,13 @@ def cells(params: Params) -> None:
         known = chosen.store.provenance(cell) if chosen.store.has(cell) else {}
         seconds = f"{known['seconds_prune'] + known['seconds_measure']:.0f}" if known else ""
         table.add_row(cell.title, cell.id, "yes" if known else "no", seconds, known.get("date", ""))
-    Console().print(table)
+    _console().print(table)
     print(f"{sum(map(chosen.store.has, listed))} of {len(listed)} cells done")
 
 
 @app.command()
 def prune(
+    context: typer.Context,
     model: Model,
     output: Output,
     method: Annotated[str, typer.Option(help="a method that prunes; an unknown name lists them")] = "wanda",
@@ -86,6 +109,10 @@ def prune(
     from calibprune.saving import making
     from calibprune.schemes import Grid, Sparsity
 
+    if bits is None:
+        _refuse_idle(context, OF_ROUNDING, "without --bits")
+    if pruner(method).accumulate is None:
+        _refuse_idle(context, OF_THE_TEXT, f"with method {method}, which uses no text")
     pattern = Sparsity.of(sparsity)
     grid = None if bits is None else Grid.of(bits, group_size, symmetric)
     target = making.Target(output, format, device, dtype)
@@ -98,6 +125,7 @@ def prune(
 
 @app.command()
 def quantize(
+    context: typer.Context,
     model: Model,
     output: Output,
     calibration: Calibration = "",
@@ -118,12 +146,30 @@ def quantize(
     from calibprune.saving import making
     from calibprune.schemes import Grid
 
+    if quantizer(method).accumulate is None:
+        _refuse_idle(context, OF_THE_TEXT, f"with method {method}, which uses no text")
     grid = Grid.of(bits, group_size, symmetric, act_order)
     target = making.Target(output, format, device, dtype)
     text = making.Text(calibration, source, samples, length, seed)
     with _layers(f"{model} {method} {grid.pattern} {calibration}") as progress:
         result = making.quantize(model, target, grid, text, method, progress)
     print(f"{output}: {model} quantized to {bits} bits in {result.seconds:.0f} s")
+
+
+def _refuse_idle(context: typer.Context, names: tuple[str, ...], why: str) -> None:
+    """Raises ParameterError where the command line has options of these names, which change nothing."""
+    given = [name for name in names if context.get_parameter_source(name).name == "COMMANDLINE"]
+    if given:
+        options = ", ".join(f"--{'no-' * (context.params[name] is False)}{name.replace('_', '-')}" for name in given)
+        have, them = ("have", "them") if len(given) > 1 else ("has", "it")
+        raise ParameterError(f"{options} {have} no effect {why}; leave {them} out")
+
+
+def _console() -> "Console":
+    """Standard output, for tables: names are shown as they are, also where they look like rich's own markup."""
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False)
 
 
 @contextmanager
@@ -143,7 +189,6 @@ def corpora(
     tokenizer: Annotated[str, typer.Option(help="count tokens with this model's tokenizer")] = "gemma3-270m",
 ) -> None:
     """What text there is, in numbers."""
-    from rich.console import Console
     from rich.table import Table
 
     from calibprune.corpora.windows import count_tokens
@@ -157,7 +202,7 @@ def corpora(
             table.add_row(
                 source, row.language, row.split, f"{row.texts:>10,}", f"{row.characters:>10,}", f"{tokens:>10,}"
             )
-    Console().print(table)
+    _console().print(table)
 
 
 @app.command()

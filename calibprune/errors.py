@@ -38,9 +38,12 @@ def one_of(what: str, value, allowed) -> str:
 
 
 @contextmanager
-def ended_in_one_line(program: str) -> Iterator[None]:
+def ended_in_one_line(program: str, interrupted: str = "the same command starts over") -> Iterator[None]:
     """End a program whose block fails in a way that a user can cause: one line on standard error and status 1, or 130
     where it was interrupted.
+
+    Args:
+        interrupted: what is true of the program's work once it was interrupted, and what to do.
     """
     status = 1
     try:
@@ -51,6 +54,6 @@ def ended_in_one_line(program: str) -> Iterator[None]:
     except OSError as error:
         line = f"{error.filename or 'a file'}: {error.strerror or error}; check the path, its rights and the space left"
     except KeyboardInterrupt:
-        line, status = "interrupted; the same command goes on where it was", INTERRUPTED
+        line, status = f"interrupted; {interrupted}", INTERRUPTED
     print(f"{program}: {line}", file=sys.stderr)
     sys.exit(status)

@@ -4,3 +4,5 @@ claims.
 `build.py` executes the notebooks, judges them and renders the pages; `shared/` is what several rooms use. `python -m
 calibbook params/embedded.yaml` does all of it.
 """
+
+import calibprune  # noqa: F401 - before anything imports torch: it chooses how the threads of torch wait

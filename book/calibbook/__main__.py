@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from calibbook.build import build
+from calibbook.build import build, check_ready
+from calibprune import __version__
 from calibprune.errors import ended_in_one_line
 from calibprune.study.study import Study
 
@@ -17,12 +18,14 @@ def main() -> None:
         prog="python -m calibbook", description="Compute a study, execute the notebooks and build the book."
     )
     parser.add_argument("params", type=Path, help="a YAML file of parameters, for example params/embedded.yaml")
+    parser.add_argument("--version", action="version", version=f"calibprune {__version__}")
     study = Study.from_yaml(params := parser.parse_args().params)
+    check_ready()
     study.run()
     print(build(params, inputs=study.fingerprint()))
 
 
 if __name__ == "__main__":
-    with ended_in_one_line("calibbook"):
+    with ended_in_one_line("calibbook", "the same command goes on where it was"):
         main()
     sys.exit()

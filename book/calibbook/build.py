@@ -25,7 +25,7 @@ from calibbook.checkout import ROOT
 from calibbook.gate import check, last_line
 from calibbook.notebooks import execute, unchanged
 from calibprune.errors import CalibpruneError, NotebookError, ParameterError
-from calibprune.files import held
+from calibprune.files import held, results_folder
 
 LOG_TAIL = 20
 """Lines of the builder's log that are shown when it fails."""
@@ -47,7 +47,8 @@ def build(
 
     Args:
         params: YAML file with a flat mapping of study parameters.
-        root: holds book/, notebooks/, _config.yml and _toc.yml; it is the notebooks' working folder as well.
+        root: holds book/, notebooks/, _config.yml and _toc.yml. Relative paths among the parameters are those of the
+            current folder, which is the notebooks' working folder too.
         overrides: parameters that replace those of the file.
         timeout: seconds that one notebook cell may take.
         inputs: what the notebooks read, as `Study.fingerprint` names it; by default whatever is in the store.
@@ -64,10 +65,26 @@ def build(
 
     root = Path(root).resolve()
     parameters = read_parameters(params) | (overrides or {})
-    target = root / "_build"
-    target.mkdir(exist_ok=True)
-    with held(target / ".lock"):  # of two that build at once the second finds its work done
+    check_ready(root)
+    with held(root / "_build" / ".lock"):  # of two that build at once the second finds its work done
         return _build(root, parameters, timeout, inputs)
+
+
+def check_ready(root: Path = ROOT) -> None:
+    """What can be known before a study is computed whose book is to be built.
+
+    Raises:
+        ParameterError: `root` holds no book, its `_build` cannot be written, or the book's builder is not installed.
+    """
+    pages(root / "_toc.yml")
+    program()
+    try:
+        (root / "_build").mkdir(exist_ok=True)
+        (root / "_build" / ".lock").touch()
+    except OSError as error:
+        raise ParameterError(
+            f"{root / '_build'}: the book cannot be written there ({error.strerror}); allow it, or use another checkout"
+        ) from None
 
 
 def _build(root: Path, parameters: dict, timeout: int, inputs: str) -> Path:
@@ -76,7 +93,7 @@ def _build(root: Path, parameters: dict, timeout: int, inputs: str) -> Path:
     # by a process that was killed; the builder would take it for a page
     for left in (root / "book" / "executed").glob(".executing-*"):
         shutil.rmtree(left, ignore_errors=True)
-    inputs = inputs or results_fingerprint(root / str(parameters.get("store", "results")))
+    inputs = inputs or results_fingerprint(results_folder(str(parameters.get("store", "results"))))
     inputs += results_fingerprint(root / "book" / "results")  # published runs and benchmarks
     _execute(
         [path for path in executed if not _is_unchanged(path, root, parameters, inputs)],
@@ -100,7 +117,8 @@ def _is_unchanged(path: Path, root: Path, parameters: dict, inputs: str) -> bool
 def _execute(paths: list[Path], root: Path, parameters: dict, timeout: int, inputs: str) -> None:
     if paths:
         print(f"notebooks {', '.join(path.name for path in paths)}, {AT_ONCE} at a time", file=sys.stderr)
-    calls = {path.name: (root / "notebooks" / path.name, path, parameters, timeout, inputs, root) for path in paths}
+    here = Path.cwd()
+    calls = {path.name: (root / "notebooks" / path.name, path, parameters, timeout, inputs, here) for path in paths}
     for name in each_in_a_process(execute, calls, AT_ONCE):
         print(f"notebook {name} executed", file=sys.stderr)
 
@@ -185,17 +203,22 @@ def results_fingerprint(store: Path) -> str:
     return "\n".join(f"{name} {about.st_size} {about.st_mtime_ns}" for name, about in files)
 
 
+def program() -> Path:
+    """The book's builder. Raises ParameterError where it is not installed."""
+    found = Path(sys.executable).with_name("jupyter-book")
+    if not found.is_file():
+        raise ParameterError(f"the book's builder is missing at {found}: install the book's requirements")
+    return found
+
+
 def _render(root: Path) -> Path:
     """Runs the book's builder with warnings as errors; returns the first page."""
-    program = Path(sys.executable).with_name("jupyter-book")
-    if not program.is_file():
-        raise ParameterError(f"the book's builder is missing at {program}: install the book's requirements")
     target = root / "_build"
     for left in target.glob(".building-*"):  # by a process that was killed
         shutil.rmtree(left, ignore_errors=True)
     log = target / "book.log"
     with tempfile.TemporaryDirectory(prefix=".building-", dir=target) as aside:
-        command = [program, "build", root / "book", "--config", root / "_config.yml"]
+        command = [program(), "build", root / "book", "--config", root / "_config.yml"]
         command += ["--toc", root / "_toc.yml", "--path-output", aside, "--all", "-W", "--keep-going", "-n"]
         with log.open("w", encoding="utf-8") as stream:
             ended = subprocess.run(command, check=False, cwd=root, stdout=stream, stderr=subprocess.STDOUT)

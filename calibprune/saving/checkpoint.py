@@ -1,54 +1,123 @@
 """A pruned or quantized model as a Hugging Face checkpoint, with a model card that says how it was made."""
 
+import errno
 import os
 import shutil
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
 import yaml
+from torch import nn
 
 from calibprune import provenance
-from calibprune.errors import ModelError
+from calibprune.errors import CalibpruneError, ModelError
+from calibprune.files import expanded, whole_folder
 from calibprune.methods import DEFAULT_QUANTIZER
+from calibprune.models.families import decoder, linears
+from calibprune.models.quiet import quiet
 from calibprune.saving.compressed import DENSE, PACKED, Compressed
+from calibprune.schemes import Grid
 from calibprune.walk.layerwise import PruneResult
+
+MADE_BY_MOUNTING = {"lost+found"}
+"""What a new file system holds that is still empty to its user."""
 
 
 def check_output(folder: Path) -> None:
-    """Raises ModelError where a checkpoint may not be written: something is already there."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ModelError(f"{folder} already exists and is not empty; choose another --output, or delete it first")
+    """Whether `save` can write to `folder`, found out by doing as it does, with nothing to write.
+
+    Raises:
+        ModelError: something is there already, or the folder cannot be made. Nothing is left of the attempt.
+    """
+    with _at(folder, keep=False):
+        pass
+
+
+def check_room(folder: Path, model: nn.Module, grid: Grid | None) -> None:
+    """Raises ModelError where the file system that is to hold `folder` has less room than the weights will take.
+
+    Args:
+        grid: what the decoder's linears are packed to; None where all weights are stored as they are.
+    """
+    weights = {id(weight): weight for weight in model.parameters()}  # tied ones are stored once
+    needed = sum(weight.nbytes for weight in weights.values())
+    if grid:
+        packed = [linear.weight for layer in decoder(model).layers for _, linear in linears(layer)]
+        for weight in packed:
+            needed -= weight.nbytes - weight.numel() * grid.bits_per_weight(8 * weight.itemsize) // 8
+    target = _resolved(folder)
+    there = next(place for place in (target, *target.parents) if place.exists())
+    disk = shutil.disk_usage(there)
+    if disk.total and disk.free < needed:  # some network file systems do not tell
+        raise ModelError(
+            f"{folder}: the checkpoint takes {needed / 1e9:.2g} GB and {disk.free / 1e9:.2g} GB are free; free some "
+            f"space, or choose another --output"
+        )
 
 
 def save(folder: Path, model, tokenizer, card: str, compressed: Compressed | None = None) -> None:
     """Write weights (safetensors), configuration, tokenizer and card; all of it or nothing.
 
     Args:
+        folder: a new one, which is made with those above it, or an empty one.
         compressed: the model's rounded weights as packed codes, from `compressed.compress`; None stores all weights
             densely, as they are.
 
     Raises:
         ModelError: the folder holds something, or cannot be written.
     """
-    check_output(folder)
+    with _at(folder, keep=True) as scratch, quiet():  # else transformers shows a bar
+        compressed.write(scratch, model) if compressed else model.save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        (scratch / "README.md").write_text(card, encoding="utf-8")
+
+
+@contextmanager
+def _at(folder: Path, keep: bool) -> Iterator[Path]:
+    """A scratch folder whose content is at `folder` when the block ends. Folders that were made for it go where the
+    block fails, and without `keep` always.
+    """
+    made, kept = [], False
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        try:
-            compressed.write(scratch, model) if compressed else model.save_pretrained(scratch)
-            tokenizer.save_pretrained(scratch)
-            (scratch / "README.md").write_text(card, encoding="utf-8")
-            scratch.chmod(0o755)
-            os.replace(scratch, folder)
-        except BaseException:
-            shutil.rmtree(scratch, ignore_errors=True)
-            raise
+        target = _resolved(folder)
+        _refuse_taken(folder, target)
+        made = [place for place in (target, *target.parents) if not place.exists()]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with whole_folder(target) as scratch:
+            yield scratch
+        kept = keep
+    except CalibpruneError:
+        raise
     except Exception as error:  # safetensors wraps the system's errors in its own class
-        raise ModelError(
-            f"{folder}: the checkpoint cannot be written ({' '.join(str(error).split())[:120]}); free "
-            f"some space, or choose another --output"
-        ) from None
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
+        full = any(os.strerror(code) in reason for code in (errno.ENOSPC, errno.EDQUOT))
+        remedy = "free some space, or choose another --output" if full else "choose another --output"
+        raise ModelError(f"{folder}: the checkpoint cannot be written ({reason}); {remedy}") from None
+    finally:
+        for place in () if kept else made:
+            with suppress(OSError):  # somebody else has put something there
+                place.rmdir()
+
+
+def _resolved(folder: Path) -> Path:
+    """The folder itself where `folder` is a link to it, there or not."""
+    return Path(os.path.realpath(expanded(folder, ModelError)))
+
+
+def _refuse_taken(folder: Path, target: Path) -> None:
+    """Raises ModelError where there is something at `target`, to which `folder` leads, or a file above it."""
+    nearest = next(place for place in (target, *target.parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        what = "already exists and is no folder" if nearest == target else f"cannot be made: {nearest} is no folder"
+        raise ModelError(f"{folder} {what}; choose another --output")
+    if nearest == target:
+        ignored = MADE_BY_MOUNTING if target.is_mount() else set()
+        if held := sorted({entry.name for entry in target.iterdir()} - ignored):
+            raise ModelError(
+                f"{folder} already exists and is not empty; choose another --output, or empty it ({held[0]} is in it)"
+            )
 
 
 def model_card(model: str, result: PruneResult, settings: dict, licence: str = "") -> str:

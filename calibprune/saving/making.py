@@ -1,7 +1,7 @@
 """From a model's name to a checkpoint on disk: what the commands `calibprune prune` and `calibprune quantize` do.
 
 Whatever can be wrong is said before the work of pruning begins: the format, the folder, the languages, the model, the
-window length, the text.
+room on the disk, the window length, the text.
 """
 
 from collections.abc import Callable
@@ -38,8 +38,8 @@ class Text(NamedTuple):
 
 
 class Target(NamedTuple):
-    """The new folder that a checkpoint is written to, how its weights are stored (`compressed.FORMATS`), and what it is
-    computed on.
+    """The new or empty folder that a checkpoint is written to, how its weights are stored (`compressed.FORMATS`), and
+    what it is computed on.
     """
 
     folder: Path
@@ -130,6 +130,7 @@ def _make(
     languages = list(mixture(text.calibration)) if text else []
     checkpoint.check_output(target.folder)
     loaded, tokenizer = load(model, target.device, target.dtype)
+    checkpoint.check_room(target.folder, loaded, grid if packed else None)
     tokens = None
     if text:
         check_length(loaded, text.length)

@@ -78,7 +78,9 @@ class Parameters(BaseModel):
     windows, and `mask_seeds` further draws of which only the masks are kept; `parallel_source` and `parallel_samples`
     are the sentences whose embeddings are compared; `tasks` are names of calibprune.tasks, `task_limit` the first items
     of each, `data_mirror` a folder to read their data from instead of the hub; `device`, `dtype` and `store` say where
-    it is computed and kept, and do not change what it is.
+    it is computed and kept, and do not change what it is. A relative `store` is taken from the top of the checkout that
+    the current folder is in, and outside of a checkout from the current folder, by commands and notebooks alike; every
+    other relative path from the current folder.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)

@@ -14,10 +14,11 @@ class StudyProgress:
         self._work = max(work, 1)
         self._done = 0.0
         self._started = 0.0
-        self._console = Console(stderr=True, quiet=not show)
+        # names of models and texts are shown as they are, also where they look like rich's own markup
+        self._console = Console(stderr=True, quiet=not show, markup=False, emoji=False, highlight=False)
         self._live = self._console.is_terminal and show
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
@@ -40,7 +41,7 @@ class StudyProgress:
         self._started = self._started or time.monotonic()
         self._bar.update(self._task, description=title)
         if not self._live:
-            self._console.print(f"{title} … {self._left()}", highlight=False)
+            self._console.print(f"{title} … {self._left()}", soft_wrap=True)
 
     def step(self, work: float = 1) -> None:
         self._done += work

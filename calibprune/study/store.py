@@ -1,10 +1,9 @@
 """Records and provenance on disk: one folder a cell, which exists whole or not at all."""
 
 import contextlib
+import errno
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from calibprune.errors import StoreError
-from calibprune.files import file_sha256, held
+from calibprune.files import file_sha256, held, results_folder, whole_folder
 from calibprune.study.cells import Cell
 
 COLUMNS = {
@@ -43,10 +42,13 @@ CELL = "cell.json"
 class Store:
     """The folder that keeps a study's results: `<store>/cells/<id>/` with `records.parquet`, `cell.json` and larger
     arrays as safetensors.
+
+    Args:
+        root: the folder, as the parameter `store` names it (`files.results_folder`).
     """
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root).expanduser()
+        self.root = results_folder(root)
 
     def folder(self, cell: Cell) -> Path:
         return self.root / "cells" / cell.id
@@ -73,8 +75,8 @@ class Store:
         with self._writable():
             target = self.folder(cell)
             target.parent.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{cell.id}."))
-            try:
+            shutil.rmtree(target, ignore_errors=True)  # what is left of a cell that somebody damaged
+            with whole_folder(target, scratch=_scratch(cell)) as scratch:
                 records[list(COLUMNS)].astype(COLUMNS).to_parquet(scratch / RECORDS, index=False)
                 for name, tensors in artifacts.items():
                     save_file(
@@ -88,12 +90,6 @@ class Store:
                     "artifacts_sha256": {name: file_sha256(self._artifact(scratch, name)) for name in artifacts},
                 }
                 (scratch / CELL).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-                scratch.chmod(0o755)  # mkdtemp's folders are their owner's alone
-                shutil.rmtree(target, ignore_errors=True)  # what is left of a cell that somebody damaged
-                os.replace(scratch, target)
-            except BaseException:
-                shutil.rmtree(scratch, ignore_errors=True)
-                raise
 
     def records(self, cell: Cell) -> pd.DataFrame:
         """A cell's records, verified.
@@ -154,6 +150,9 @@ class Store:
     def claim(self, cell: Cell, wait: bool) -> Iterator[bool]:
         """Whether this process may compute the cell; the claim ends with the block, or with the process however it
         ends.
+
+        Raises:
+            StoreError: the store cannot be written, which is tried before anything is computed.
         """
         locks = self.root / "claims"
         with self._writable():
@@ -162,13 +161,17 @@ class Store:
         with held(locks / cell.id, wait) as mine:
             if mine:
                 self._forget_scratch(cell)
+                with self._writable():
+                    attempt = self.folder(cell).with_name(f"{_scratch(cell)}attempt")
+                    attempt.mkdir(parents=True)
+                    attempt.rmdir()
             yield mine
 
     def _artifact(self, folder: Path, name: str) -> Path:
         return folder / f"{name}.safetensors"
 
     def _forget_scratch(self, cell: Cell) -> None:
-        for scratch in (self.root / "cells").glob(f".{cell.id}.*"):  # of a process that was killed while writing
+        for scratch in (self.root / "cells").glob(f"{_scratch(cell)}*"):  # of a process that was killed while writing
             shutil.rmtree(scratch, ignore_errors=True)
 
     def _damaged(self, path: Path) -> StoreError:
@@ -179,6 +182,12 @@ class Store:
         try:
             yield
         except OSError as error:
+            space = "free some space, or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
             raise StoreError(
-                f"{self.root}: cannot be written ({error.strerror or error}); free some space, or choose another store"
+                f"{self.root}: cannot be written ({error.strerror or error}); {space}choose another store"
             ) from None
+
+
+def _scratch(cell: Cell) -> str:
+    """How the names of folders begin in which a cell is being written."""
+    return f".{cell.id}."

@@ -1,6 +1,7 @@
 """No failed, timed-out or never-executed notebook gets into the book."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,11 +11,14 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from calibbook import __main__ as program
 from calibbook import build as book
 from calibbook.checkout import ROOT
 from calibbook.gate import check
 from calibbook.notebooks import execute
+from calibprune import __version__
 from calibprune.errors import NotebookError, ParameterError
+from calibprune.files import results_folder
 
 PAGE = "# First page\n\n{{cite}}`{}`\n\n```{{bibliography}}\n```\n"
 
@@ -226,6 +230,74 @@ def test_of_two_builds_at_once_one_is_killed_and_the_other_ends_well(small_book)
     assert "n.ipynb executed" in said
     assert "5\n" in (small_book / "_build" / "html" / "executed" / "n.html").read_text()
     assert not list((small_book / "_build").glob(".building-*"))
+
+
+@pytest.fixture
+def no_pages(monkeypatch):
+    """Notebooks are executed, and no pages built."""
+    monkeypatch.setattr(book, "_render", lambda root: root)
+
+
+def shown(small_book) -> list[str]:
+    cells = nbformat.read(small_book / "book" / "executed" / "n.ipynb", as_version=4).cells
+    return cells[-1].outputs[0].text.splitlines()
+
+
+def test_a_relative_store_is_the_same_folder_for_notebooks_and_commands(small_book, no_pages, monkeypatch):
+    elsewhere = small_book / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    code = (
+        "import os\nfrom calibprune.files import results_folder\nprint(os.getcwd(), results_folder(value), sep='\\n')"
+    )
+    write(small_book / "notebooks" / "n.ipynb", code)
+    (small_book / "params.yaml").write_text("value: results\n")
+    book.build(small_book / "params.yaml", root=small_book)
+    assert shown(small_book) == [str(elsewhere), str(results_folder("results"))]
+    assert results_folder("results") == elsewhere / "results"
+
+
+def test_threads_of_a_notebook_soon_sleep(small_book, no_pages, monkeypatch):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+        monkeypatch.delenv(name, raising=False)
+    code = "import calibbook.shared.words, os\nprint(int(os.environ['GOMP_SPINCOUNT']) < 300_000)"
+    write(small_book / "notebooks" / "n.ipynb", code)
+    book.build(small_book / "params.yaml", root=small_book)
+    assert shown(small_book) == ["True"]
+
+
+def test_executed_notebooks_have_the_rights_that_the_umask_leaves(small_book, no_pages):
+    before = os.umask(0o027)
+    try:
+        execute(small_book / "notebooks" / "n.ipynb", small_book / "out" / "n.ipynb", {}, 60)
+    finally:
+        os.umask(before)
+    assert (small_book / "out" / "n.ipynb").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_the_book_lacks_is_said_before_the_study_is_computed(small_book, monkeypatch, capsys):
+    class Computed:
+        def run(self):
+            raise AssertionError("the study was computed first")
+
+    monkeypatch.setattr(program.Study, "from_yaml", lambda path: Computed())
+    monkeypatch.setattr(sys, "argv", ["calibbook", "params.yaml"])
+    monkeypatch.setattr(sys, "executable", str(small_book / "python"))
+    with pytest.raises(ParameterError) as error:
+        program.main()
+    assert_one_line(error, "jupyter-book", "install")
+    monkeypatch.undo()
+    (small_book / "_build").write_text("no folder")
+    with pytest.raises(ParameterError) as error:
+        book.check_ready(small_book)
+    assert_one_line(error, "_build", "cannot be written")
+
+
+def test_the_version(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["calibbook", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"calibprune {__version__}\n")
 
 
 def test_build_without_its_builder_says_so(small_book, monkeypatch):

@@ -1,19 +1,26 @@
 """The command line: what it writes, and that every bad input ends with one line, a status and nothing half-written."""
 
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import transformers as hf
 import yaml
+from rich.console import Console
 
-from calibprune import cli, corpora
+from calibprune import __version__, cli, corpora, methods
 from calibprune.methods import pruners
+from calibprune.models import loading
+from calibprune.saving import making
+from calibprune.study import progress
 
 COMMAND = [sys.executable, "-m", "calibprune"]
 
@@ -112,17 +119,9 @@ def test_a_study_and_its_cells(run, params, tmp_path):
 
 @pytest.mark.parametrize(("method", "sparsity"), [("wanda", "0.5"), ("sparsegpt", "2:4"), ("magnitude", "0.25")])
 def test_prune_writes_a_checkpoint(run, tiny_checkpoint, tiny_texts, tmp_path, method, sparsity):
-    calibration = None if method == "magnitude" else "de+sw"
-    status, out, _ = run(
-        *pruning(
-            tiny_checkpoint,
-            tiny_texts,
-            tmp_path / "new" / "out",
-            method=method,
-            sparsity=sparsity,
-            calibration=calibration,
-        )
-    )
+    text = dict.fromkeys(("source", "calibration", "samples", "length")) if method == "magnitude" else {}
+    options = {"method": method, "sparsity": sparsity, "calibration": "de+sw"} | text
+    status, out, _ = run(*pruning(tiny_checkpoint, tiny_texts, tmp_path / "new" / "out", **options))
     assert status == 0
     assert str(tmp_path / "new" / "out") in out
     model = hf.AutoModelForCausalLM.from_pretrained(tmp_path / "new" / "out")
@@ -185,7 +184,8 @@ def test_prune_rounds_in_the_same_sweep(run, tiny_checkpoint, tiny_texts, tmp_pa
     ],
 )
 def test_bad_options_of_rounding(fails, tiny_checkpoint, tiny_texts, tmp_path, options, words):
-    fails(*pruning(tiny_checkpoint, tiny_texts, tmp_path / "out", **{"group-size": "8"} | options), words=words)
+    grouped = {"group-size": "8"} if "bits" in options else {}
+    fails(*pruning(tiny_checkpoint, tiny_texts, tmp_path / "out", **grouped | options), words=words)
     assert not (tmp_path / "out").exists()
 
 
@@ -202,6 +202,30 @@ def test_bad_options_of_quantize(fails, tiny_checkpoint, tiny_texts, tmp_path, o
     values = {"method": None, "sparsity": None, "group-size": "8"} | options
     fails("quantize", *pruning(tiny_checkpoint, tiny_texts, tmp_path / "out", **values)[1:], words=words)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--group-size", "64"], ["--group-size has no effect without --bits", "leave it out"]),
+        (["--group-size", "128"], ["--group-size"]),
+        (["--no-symmetric"], ["--no-symmetric"]),
+        (["--group-size", "64", "--symmetric"], ["--group-size, --symmetric have no effect", "leave them out"]),
+        (["--calibration", "de"], ["--calibration has no effect with method magnitude, which uses no text"]),
+        (["--calibration", ""], ["--calibration"]),
+        (["--samples", "4", "--length=16", "--seed", "0"], ["--samples, --length, --seed have no effect"]),
+        (["--source", "udhr"], ["--source"]),
+    ],
+)
+def test_options_without_effect_are_named(fails, tiny_checkpoint, tmp_path, options, words):
+    fails("prune", tiny_checkpoint, "--method", "magnitude", "--output", tmp_path / "out", *options, words=words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_text_for_a_quantizer_that_uses_none(fails, monkeypatch, tiny_checkpoint, tmp_path):
+    monkeypatch.setitem(methods.METHODS, "nearest", methods.METHODS["gptq"]._replace(accumulate=None))
+    command = ["quantize", tiny_checkpoint, "--output", tmp_path / "out", "--method", "nearest", "--seed", "1"]
+    fails(*command, words=["--seed has no effect with method nearest"])
 
 
 def test_the_text_in_numbers(run, tiny_checkpoint, tiny_texts):
@@ -252,6 +276,30 @@ def test_an_output_that_exists(fails, tiny_checkpoint, tiny_texts, tmp_path):
     fails(*pruning(tiny_checkpoint, tiny_texts, tmp_path / "out"), words=[tmp_path / "out", "already exists"])
     fails(*pruning(tiny_checkpoint, tiny_texts, tmp_path / "out" / "notes.txt" / "below"), words=["notes.txt"])
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", ["prune", "quantize"])
+@pytest.mark.parametrize("output", [".", "x" * 300, "notes.txt/below", "notes.txt", "~nouser/out"])
+def test_the_output_is_looked_at_before_the_model(fails, tmp_path, monkeypatch, command, output):
+    def loaded(*_):
+        raise AssertionError("the model was loaded first")
+
+    monkeypatch.setattr(making, "load", loaded)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    remedy = "write the path in full" if output.startswith("~") else "choose another --output"
+    fails(command, "gemma3-270m", "--calibration", "de", "--output", output, words=[output, remedy])
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_full_disk_is_known_before_the_model_is_pruned(fails, tiny_checkpoint, tiny_texts, tmp_path, monkeypatch):
+    def pruned(*_, **__):
+        raise AssertionError("the model was pruned first")
+
+    monkeypatch.setattr(making.layerwise, "prune", pruned)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(total=10**9, free=1000))
+    fails(*pruning(tiny_checkpoint, tiny_texts, tmp_path / "out"), words=["are free", "free some space"])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -330,10 +378,61 @@ def test_python_m_is_the_same_program():
     assert ended.stderr.startswith("calibprune: none.yaml: cannot be read")
 
 
+def test_the_version(run):
+    assert run("--version") == (0, f"calibprune {__version__}\n", [])
+    assert "--version" in run("--help")[1]
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(run, params, tiny_checkpoint, tmp_path):
+    name = tmp_path / "[bold]model :car: [1;2]"
+    name.symlink_to(tiny_checkpoint)
+    params.write_text(yaml.safe_dump(yaml.safe_load(params.read_text()) | {"models": [str(name)], "languages": "de"}))
+    _, _, lines = run("study", params)
+    assert len([line for line in lines if str(name) in line]) == 2
+    _, out, _ = run("cells", params)
+    assert "[bold]model :car: [1;2]" in re.sub(r"[\s│]+", " ", out)
+
+
+def test_names_that_look_like_markup_on_a_terminal(monkeypatch):
+    shown = io.StringIO()
+    monkeypatch.setattr(
+        progress, "Console", lambda **options: Console(**options, file=shown, force_terminal=True, width=200)
+    )
+    with progress.StudyProgress(1) as bar:
+        bar.begin("[red]model[/red] :car:")
+    assert "[red]model[/red] :car:" in shown.getvalue()
+
+
 def test_help_names_every_source(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
     _, out, _ = run("prune", "--help")
     assert all(name in out for name in corpora.names())
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (
+            ["prune", "gemma3-270m", "--calibration", "de"],
+            "no checkpoint was written, and the same command starts over",
+        ),
+        (["quantize", "gemma3-270m", "--calibration", "de"], "no checkpoint was written, and the same command starts"),
+        (["fetch"], "what was complete is kept, and the same command does the rest"),
+        (["corpora"], "the same command starts over"),
+    ],
+)
+def test_ctrl_c_says_what_is_true_of_the_command(run, tmp_path, monkeypatch, command, words):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(making, "load", interrupted)
+    monkeypatch.setattr(corpora, "fetch_udhr", interrupted)
+    monkeypatch.setattr(loading, "load_tokenizer", interrupted)
+    output = ["--output", tmp_path / "out"] if len(command) > 1 else []
+    status, _, lines = run(*command, *output)
+    assert status == 130
+    assert lines[-1].startswith(f"calibprune: interrupted; {words}")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ctrl_c_says_that_it_goes_on_where_it_was(params, tmp_path):

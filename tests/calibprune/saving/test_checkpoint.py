@@ -1,6 +1,11 @@
 """A pruned model as an ordinary checkpoint with a card; all of it or nothing."""
 
+import errno
+import os
 import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
@@ -13,6 +18,7 @@ from tiny_models import CONFIGS, some_tokens, tiny
 from calibprune import load, prune
 from calibprune.errors import ModelError
 from calibprune.saving import checkpoint
+from calibprune.schemes import Grid
 
 SETTINGS = {
     "method": "wanda",
@@ -76,22 +82,138 @@ def test_the_card_says_how_it_was_made(tmp_path):
     )
 
 
+def below(folder) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "pruned").mkdir()
     (tmp_path / "pruned" / "notes.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
-    for name in ("pruned", "file"):
-        with pytest.raises(ModelError, match="already exists and is not empty; choose another --output") as caught:
+    for name, why in (("pruned", "is not empty; .*notes.txt is in it"), ("file", "is no folder; ")):
+        with pytest.raises(ModelError, match=f"already exists and {why}") as caught:
             saved(tmp_path / name)
         assert "\n" not in str(caught.value)
-    assert [path.name for path in (tmp_path / "pruned").iterdir()] == ["notes.txt"]
+    assert below(tmp_path) == {"pruned", "pruned/notes.txt", "file"}
 
 
-def test_an_empty_folder_may_be_filled(tmp_path):
-    (tmp_path / "pruned").mkdir()
+@pytest.mark.parametrize("place", ["empty", "link", "here", "link to nothing", "home"])
+def test_a_folder_that_is_there_is_filled(tmp_path, monkeypatch, place):
+    """By its name, by a link, as the current folder: it stays the folder that it was, with its rights."""
+    inside = tmp_path / "disk"
+    inside.mkdir(mode=0o750)
+    (tmp_path / "link").symlink_to("disk")
+    (tmp_path / "link to nothing").symlink_to("disk/new")
+    monkeypatch.chdir(inside)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    names = {"empty": inside, "here": Path("."), "home": Path("~/disk")}
+    output = names.get(place, tmp_path / place)
+    before = inside.stat()
+    checkpoint.check_output(output)
+    assert below(tmp_path) == {"disk", "link", "link to nothing"}
+    saved(output)
+    after = inside.stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    written = inside / "new" if place == "link to nothing" else inside
+    assert {"config.json", "model.safetensors", "README.md"} <= below(written)
+    assert not [name for name in below(tmp_path) if "/." in name or name.startswith(".")]
+
+
+def test_a_mount_point_is_filled(tmp_path, monkeypatch):
+    """Nothing can be renamed to a mount point, nor from beside it into it; a new file system holds lost+found."""
+    mount = tmp_path / "mount"
+    (mount / "lost+found").mkdir(parents=True)
+    with pytest.raises(ModelError, match=r"not empty; .*lost\+found"):
+        checkpoint.check_output(mount)
+    monkeypatch.setattr(type(mount), "is_mount", lambda self: self == mount)
+    replace = os.replace
+
+    def replaced(source, target):
+        if (mount in Path(source).parents) != (mount in Path(target).parents):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", replaced)
+    checkpoint.check_output(mount)
+    saved(mount)
+    assert {"lost+found", "config.json", "model.safetensors"} <= below(mount)
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("file/below", "file is no folder"),
+        ("file/far/below", "file is no folder"),
+        ("x" * 256, "File name too long"),
+        ("new/" + "x" * 256, "File name too long"),
+        ("loop", "already exists and is no folder"),
+        ("loop/below", "loop is no folder"),
+        ("~nouser/out", "~nouser"),
+        ("zero\0byte", "zero byte"),
+        ("full/out", "No space left on device.*; free some space, or choose another --output"),
+        ("locked/new/out", "Permission denied.*; choose another --output"),
+    ],
+)
+def test_an_output_that_cannot_be_made_is_known_beforehand(tmp_path, monkeypatch, output, words):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("full", "locked"):
+        (tmp_path / name).mkdir()
+    before = below(tmp_path)
+    mkdir = os.mkdir
+
+    def made(path, *mode):  # root may write everywhere, so that the system call is made to fail
+        for name, code in (("full", errno.ENOSPC), ("locked", errno.EACCES)):
+            if tmp_path / name in Path(path).parents:
+                raise OSError(code, os.strerror(code))
+        mkdir(path, *mode)
+
+    monkeypatch.setattr(os, "mkdir", made)
+    path = Path(output) if output.startswith("~") else tmp_path / output
+    with pytest.raises(ModelError, match=words) as caught:
+        checkpoint.check_output(path)
+    assert "\n" not in str(caught.value)
+    assert ("free some space" in str(caught.value)) == ("full" in output)
+    assert below(tmp_path) == before
+
+
+def test_trying_leaves_nothing(tmp_path):
+    checkpoint.check_output(tmp_path / "new" / "far" / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077, 0o027])
+def test_rights_are_those_that_the_umask_leaves(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        saved(tmp_path / "new" / "pruned")
+        (tmp_path / "filled").mkdir()
+        saved(tmp_path / "filled")
+    finally:
+        os.umask(before)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"model.safetensors", "tokenizer.json", "config.json", "README.md"} <= {path.name for path in files}
+    for path in tmp_path.rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o666 if path.is_file() else 0o777) & ~umask, path
+
+
+def test_room_is_known_beforehand(tmp_path, monkeypatch):
+    model = tiny("llama")
+    tied = {id(weight): weight.nbytes for weight in model.parameters()}
+    free = sum(tied.values())
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=10**12, free=free))
+    checkpoint.check_room(tmp_path / "new" / "out", model, None)
+    free -= 1
+    with pytest.raises(ModelError, match="GB are free; free some space, or choose another --output"):
+        checkpoint.check_room(tmp_path / "new" / "out", model, None)
+    checkpoint.check_room(tmp_path / "new" / "out", model, Grid.of(4, 8))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=0, free=0))
+    checkpoint.check_room(tmp_path, model, None)
+
+
+def test_no_bar_of_another_library_is_shown(tmp_path, capfd):
     saved(tmp_path / "pruned")
-    assert (tmp_path / "pruned" / "config.json").is_file()
-    assert [path.name for path in tmp_path.iterdir()] == ["pruned"]
+    assert capfd.readouterr().err == ""
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):

@@ -187,6 +187,29 @@ def test_a_read_only_store(store, monkeypatch):
     assert_one_line(caught, store.root, "cannot be written (Read-only file system)")
 
 
+def test_what_cannot_be_written_is_known_before_anything_is_computed(store):
+    store.root.mkdir()
+    (store.root / "cells").write_text("not a folder")
+    with pytest.raises(StoreError) as caught, store.claim(cell(), wait=False):
+        raise AssertionError("the cell would be computed")
+    assert_one_line(caught, store.root, "cannot be written", "choose another store")
+    assert "space" not in str(caught.value)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_rights_are_those_that_the_umask_leaves(store, umask):
+    before = os.umask(umask)
+    try:
+        with store.claim(cell(), wait=False):
+            store.write(cell(), records(), {}, {"masks": {"a": torch.zeros(8)}})
+    finally:
+        os.umask(before)
+    paths = list(store.root.rglob("*"))
+    assert {"masks.safetensors", "records.parquet", "cell.json"} <= {path.name for path in paths}
+    for path in paths:
+        assert path.stat().st_mode & 0o777 == (0o666 if path.is_file() else 0o777) & ~umask, path
+
+
 def test_a_claim_is_held_by_one(store):
     other, entered = Store(store.root), threading.Event()
     with store.claim(cell(), wait=False) as mine:
