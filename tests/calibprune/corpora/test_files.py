@@ -144,10 +144,10 @@ FAULTS = {
     "cut.jsonl.gz": (gzip.compress(b"x" * 1000)[:15], "cut short or damaged"),
     "plain.txt.gz": (b"this is not gzip", "cut short or damaged"),
     "flipped.txt.gz": (gzip.compress(b"some text")[:-6] + b"\0\0\0\0\0\0", "cut short or damaged"),
-    "syntax.jsonl": (b'{"text": "a"}\n{"text": ', "line 2 is not JSON"),
+    "syntax.jsonl": (b'{"text": "a"}\n{"text": ', "line 2 is not a JSON object"),
     "column.jsonl": (b'{"text": "a"}\n\n{"content": "b"}', 'line 3 has no field "text"'),
     "number.jsonl": (b'{"text": 5}', 'line 1 has no field "text" with a string'),
-    "list.jsonl": (b'["text"]', 'line 1 has no field "text"'),
+    "list.jsonl": (b'["text"]', "line 1 is not a JSON object"),
     "bad.parquet": (b"not parquet", "not a usable Parquet file"),
     "empty.parquet": (b"", "not a usable Parquet file"),
     "a.pdf": (b"%PDF", "unknown format: use .txt, .jsonl"),
@@ -182,7 +182,7 @@ def test_parquet_cut_short(tmp_path):
 
 def test_parquet_of_numbers_in_lists(tmp_path):
     pq.write_table(pa.table({"text": [[1], [2]]}), tmp_path / "a.parquet")
-    with pytest.raises(CorpusError, match="not a usable Parquet file"):
+    with pytest.raises(CorpusError, match='column "text" holds list<.*int64>, not text'):
         corpus(f"file:{tmp_path}/a.parquet", "de")
 
 
@@ -190,5 +190,5 @@ def test_missing_file_and_folder(tmp_path):
     with pytest.raises(CorpusError, match=r"no\.txt: cannot be read"):
         corpus(f"file:{tmp_path}/no.txt", "de")
     (tmp_path / "folder.txt").mkdir()
-    with pytest.raises(CorpusError, match=r"folder\.txt: cannot be read"):
+    with pytest.raises(CorpusError, match=r"folder\.txt: there is no file of a known format, only nothing"):
         corpus(f"file:{tmp_path}/folder.txt", "de")
