@@ -2,7 +2,7 @@
 
 import logging
 
-SAME = "the same as another (case, digits and punctuation do not count)"
+SAME = "the same as another but for case, digits and punctuation"
 
 
 def left_out(without_text: int, repeated: int = 0) -> str:

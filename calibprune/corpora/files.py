@@ -84,8 +84,8 @@ def _splits(pattern: str, language: str) -> dict[str, tuple[str, ...]]:
 def _files(path: Path, named: bool) -> list[File]:
     """The files that a path stands for. One of unknown format is an error where the user named it, else left out."""
     if path.is_dir():
-        return _several(str(path), [file for file in files_in(path) if file.name not in DESCRIPTIONS], path)
-    format = format_of(path.name)
+        return _several(str(path), files_in(path), path)
+    format = "" if path.name in DESCRIPTIONS and not named else format_of(path.name)
     if named and not format:
         raise CorpusError(f"{path}: unknown format: use {KNOWN}")
     return [(path, format)] if format else []
@@ -97,7 +97,7 @@ def _several(where: str, paths: list[Path], folder: Path | None = None) -> list[
     Args:
         folder: where they are, whose name gives the format of files whose names do not: `x.txt/part-00000`.
     """
-    found = [file for path in paths for file in _files(path, False)]
+    found = list(dict.fromkeys(file for path in paths for file in _files(path, False)))
     if folder and not found and (format := format_of(folder.name)):
         found = [(path, format) for path in paths if not path.suffix or format_of(f"_{format}{path.suffix}")]
     formats = sorted({format for _, format in found})
@@ -129,37 +129,42 @@ def _read(where: str, groups: tuple[tuple[File, ...], ...], stamps: tuple[tuple,
     """The texts by split, and a line to the log. `groups` are the files of each split, or of both together; `stamps`
     make changed files be read again.
     """
-    every = [_texts(where, files) for files in groups]
+    numbers, every = zip(*(_texts(where, files) for files in groups), strict=True)
     distinct = [_distinct(texts) for texts in every]
+    read, with_text, kept_all = sum(numbers), sum(map(len, every)), sum(map(len, distinct))
+    reasons = read - with_text, with_text - kept_all
     if len(groups) == 1:
         held_out = [text for text in distinct[0] if _held_out(text)]
         kept = [text for text in distinct[0] if not _held_out(text)]
         if not held_out or not kept:
-            raise CorpusError(f"{_named(groups[0])}: {_why_no_split(every[0], distinct[0])}")
+            raise CorpusError(f"{_named(groups[0])}: {_why_no_split(distinct[0], read, *reasons)}")
     else:
         kept, held_out = distinct
         if both := {_key(text) for text in kept} & {_key(text) for text in held_out}:
             first, second = (_named(files) for files in groups)
             raise CorpusError(f"{second}: {len(both)} of its texts are in {first} too: remove them from one")
-    texts, number = [text for some in every for text in some], len(kept) + len(held_out)
-    shares = f"{number:,} kept ({len(kept):,} for calibration, {len(held_out):,} for validation)"
-    tell(where, sum(map(len, groups)), len(texts), shares, *_numbers_left_out(texts, number))
+    shares = f"{kept_all:,} kept ({len(kept):,} for calibration, {len(held_out):,} for validation)"
+    tell(where, sum(map(len, groups)), read, shares, *reasons)
     return {"calibration": tuple(text.text for text in kept), "validation": tuple(text.text for text in held_out)}
 
 
-def _texts(where: str, files: tuple[File, ...]) -> list[Text]:
-    """All texts of the files, those that are empty too: they keep the places of translations alike."""
+def _texts(where: str, files: tuple[File, ...]) -> tuple[int, list[Text]]:
+    """How many texts the files have, and those that are not empty. An empty one has a place too: so the texts after it
+    stay beside their translations.
+    """
     found: list[Text] = []
-    size = 0
+    place = size = 0
     for path, format in files:
         for row in read_rows(path, format):
-            found.append(Text(len(found), *row))
+            if row.text:
+                found.append(Text(place, *row))
+            place += 1
             size += len(row.text)
-            if size > lines.LARGEST:
+            if size > lines.LARGEST or place > lines.MOST:
                 raise lines.too_large(where)
-    if not any(text.text for text in found):
+    if not found:
         raise CorpusError(f"{_named(files)}: there is no text in it: check the file")
-    return found
+    return place, found
 
 
 def _named(files: tuple[File, ...]) -> str:
@@ -177,25 +182,18 @@ def _key(text: Text) -> str:
 def _distinct(texts: list[Text]) -> list[Text]:
     first: dict[str, Text] = {}
     for text in texts:
-        if text.text:
-            first.setdefault(_key(text), text)
+        first.setdefault(_key(text), text)
     return list(first.values())
 
 
-def _why_no_split(texts: list[Text], distinct: list[Text]) -> str:
-    """Why distinct texts cannot be divided, and what to do."""
+def _why_no_split(distinct: list[Text], read: int, without_text: int, repeated: int) -> str:
+    """Why texts cannot be divided, and what to do."""
     ids = {text.id for text in distinct}
     if len(distinct) > 1 and None not in ids:
         what = f"the same id, {ids.pop()!r}" if len(ids) == 1 else f"one of {len(ids)} ids, which fall into one split"
         return f"all its {len(distinct)} different texts have {what}: give each an id of its own, or leave out the ids"
-    reasons = left_out(*_numbers_left_out(texts, len(distinct)))
+    reasons = left_out(without_text, repeated)
     return (
-        f"{len(texts)} texts read{f' ({reasons})' if reasons else ''}: its {len(distinct)} different texts are too few "
-        "for a calibration and a validation split: add texts, in .txt separated by blank lines"
+        f"{read:,} texts read, {len(distinct):,} kept{f' (left out: {reasons})' if reasons else ''}, too few for a "
+        "calibration and a validation split: add texts, in .txt separated by blank lines"
     )
-
-
-def _numbers_left_out(texts: list[Text], kept: int) -> tuple[int, int]:
-    """How many texts are empty, and how many repeat others."""
-    empty = sum(not text.text for text in texts)
-    return empty, len(texts) - empty - kept

@@ -10,7 +10,9 @@ from pathlib import Path
 from calibprune.errors import CorpusError
 
 PIECE = 2**20  # bytes read at a time
-LARGEST = 2**29  # characters read of one file, and of all files of a language: far more than a study draws from
+# What is read of one file, and of all files of a language: far more than a study draws from.
+LARGEST = 2**29  # characters
+MOST = 10**7  # lines, or texts
 GZIP = b"\x1f\x8b"
 OTHER_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 
@@ -19,8 +21,7 @@ def pieces(path: Path) -> Iterator[str]:
     """The text of a UTF-8 file, a piece after the other, without a byte order mark at its start.
 
     Raises:
-        CorpusError: the file cannot be read, is cut short or damaged, is not UTF-8 text, or holds more than `LARGEST`
-            characters.
+        CorpusError: the file cannot be read, is cut short or damaged, is not UTF-8 text, or holds more than `LARGEST`.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     at = size = 0  # bytes and characters so far
@@ -45,7 +46,9 @@ def pieces(path: Path) -> Iterator[str]:
 
 def too_large(what: str) -> CorpusError:
     """The error for more text than is read."""
-    return CorpusError(f"{what}: more than {LARGEST:,} characters of text: give a part of it, a few megabytes suffice")
+    return CorpusError(
+        f"{what}: more than {LARGEST:,} characters or {MOST:,} lines: give a part of it, a few megabytes suffice"
+    )
 
 
 def _data(path: Path) -> Iterator[bytes]:
@@ -76,6 +79,8 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         for line in more:
             yield number, "".join(begun)
             number, begun = number + 1, [line]
+            if number > MOST:
+                raise too_large(str(path))
     if last := "".join(begun):
         yield number, last
 

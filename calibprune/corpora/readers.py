@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from calibprune.corpora.lines import checked, pieces, records
+from calibprune.corpora.lines import MOST, checked, pieces, records, too_large
 from calibprune.errors import CorpusError
 
 
@@ -43,6 +43,8 @@ def read_rows(path: Path, format: str) -> Iterator[Row]:
 
 def _read_txt(path: Path) -> Iterator[Row]:
     text = "".join(pieces(path)).replace("\r\n", "\n").replace("\r", "\n").strip()
+    if text.count("\n") > MOST:
+        raise too_large(str(path))
     parts = re.split(r"\n[^\S\n]*\n\s*", text)
     if len(parts) == 1:
         parts = text.split("\n")
