@@ -75,40 +75,35 @@ def _splits(pattern: str, language: str) -> dict[str, tuple[str, ...]]:
             raise CorpusError(f"{where}: there is no such file{wanted}: check the path")
         if is_plain(pattern):
             _stamp(paths[0], pattern)  # that it is there, before anything else is said of it
-            groups.append(tuple(_files(paths[0], True)))
-        else:
-            groups.append(tuple(_several(where, paths)))
+        groups.append(_of_one_format(where, paths))
     return _read(where, tuple(groups), tuple(_stamp(path, pattern) for group in groups for path, _ in group))
 
 
-def _files(path: Path, named: bool) -> list[File]:
-    """The files that a path stands for. One of unknown format is an error where the user named it, else left out."""
-    if path.is_dir():
-        return _several(str(path), files_in(path), path)
-    format = "" if path.name in DESCRIPTIONS and not named else format_of(path.name)
-    if named and not format:
-        raise CorpusError(f"{path}: unknown format: use {KNOWN}")
-    return [(path, format)] if format else []
-
-
-def _several(where: str, paths: list[Path], folder: Path | None = None) -> list[File]:
-    """The files among several paths, all of one format.
-
-    Args:
-        folder: where they are, whose name gives the format of files whose names do not: `x.txt/part-00000`.
-    """
-    found = list(dict.fromkeys(file for path in paths for file in _files(path, False)))
-    if folder and not found and (format := format_of(folder.name)):
-        found = [(path, format) for path in paths if not path.suffix or format_of(f"_{format}{path.suffix}")]
+def _of_one_format(where: str, paths: list[Path]) -> tuple[File, ...]:
+    """The files of known format among paths and in the folders among them."""
+    found = tuple(dict.fromkeys(file for path in paths for file in _files(path)))
     formats = sorted({format for _, format in found})
     if not found:
-        there = ", ".join(path.name for path in paths[:3]) + (", …" if len(paths) > 3 else "") or "nothing"
-        raise CorpusError(f"{where}: there is no file of a known format, only {there}: use {KNOWN}")
+        there = [path.name for one in paths for path in (files_in(one) if one.is_dir() else [one])]
+        what = ", ".join(there[:3] + ["…"] * (len(there) > 3)) or "nothing"
+        raise CorpusError(f"{where}: no file of a known format, only {what}: use {KNOWN}")
     if len(formats) > 1:
         raise CorpusError(
             f"{where}: files of formats {' and '.join(formats)}: choose one with a wildcard, *{formats[0]}"
         )
     return found
+
+
+def _files(path: Path) -> list[File]:
+    """The files of known format that a path stands for. A folder's name gives the format of its files where theirs do
+    not: `x.txt/part-00000`.
+    """
+    format = format_of(path.name)
+    if not path.is_dir():
+        return [(path, format)] if format and path.name not in DESCRIPTIONS else []
+    inside = files_in(path)
+    found = [file for one in inside for file in _files(one)]
+    return found or [(one, format) for one in inside if format and format_of(f"_{format}{one.suffix}")]
 
 
 def _stamp(path: Path, pattern: str) -> tuple:

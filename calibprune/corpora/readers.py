@@ -18,11 +18,9 @@ class Row(NamedTuple):
 
 def format_of(name: str) -> str:
     """The format of a file of that name, a key of `FORMATS`, or "" for an unknown one."""
-    suffixes = Path(name.lower()).suffixes
-    if suffixes[-1:] == [".gz"]:
-        suffixes.pop()
-        return "" if suffixes[-1:] == [".parquet"] else format_of(f"_{suffixes[-1]}") if suffixes else ""
-    return suffixes[-1] if suffixes and suffixes[-1] in FORMATS else ""
+    suffix = Path(name.lower().removesuffix(".gz")).suffix
+    compressed = name.lower().endswith(".gz")
+    return suffix if suffix in FORMATS and not (compressed and suffix == ".parquet") else ""
 
 
 def read_rows(path: Path, format: str) -> Iterator[Row]:
@@ -81,7 +79,7 @@ def _read_parquet(path: Path) -> Iterator[Row]:
                     yield Row(_identity(identity), (text or "").strip())
     except UnicodeDecodeError:
         raise CorpusError(f"{path}: holds text that is not UTF-8: convert it to UTF-8") from None
-    except (pyarrow.ArrowException, OSError, ValueError, KeyError, NotImplementedError) as failure:
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError, OverflowError) as failure:
         reason = getattr(failure, "strerror", None) or type(failure).__name__
         raise CorpusError(f"{path}: not a usable Parquet file ({reason}): check the file") from None
 

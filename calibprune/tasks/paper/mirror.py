@@ -45,7 +45,7 @@ class Row(NamedTuple):
         if not isinstance(value, kind) or (kind in (str, list) and not value):
             what = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}[kind]
             raise self.wrong(column, what)
-        if not is_text(json.dumps(value, ensure_ascii=False)):
+        if kind is not dict and not is_text(value if kind is str else json.dumps(value, ensure_ascii=False)):
             raise self.wrong(column, "text: it holds half of a surrogate pair, which is no character")
         return value
 
