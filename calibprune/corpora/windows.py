@@ -78,7 +78,7 @@ def _check(tokenizer, length: int) -> int:
 
 def _check_tokenizer(tokenizer) -> None:
     if not callable(tokenizer) or not hasattr(tokenizer, "model_max_length"):
-        raise ParameterError(f"tokenizer {tokenizer!r:.60}: give the one that calibprune.load returns")
+        raise ParameterError(f"tokenizer: give one from calibprune.load, not {type(tokenizer).__name__}")
 
 
 def _whole(value, least: int, otherwise: str) -> int:
@@ -92,7 +92,7 @@ def _codes(languages) -> list[str]:
     """The language codes as a list. Raises ParameterError for what is none, is empty or names one twice."""
     if isinstance(languages, Iterable) and not isinstance(languages, str):
         found = list(languages)
-        if found and all(isinstance(code, str) for code in found) and len(set(found)) == len(found):
+        if found and len(set(map(str, found))) == len(found):
             return found
     raise ParameterError(f"languages {languages!r}: give a list of language codes, each once")
 
