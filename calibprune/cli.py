@@ -1,5 +1,6 @@
 """Where the program `calibprune` starts; its commands are in commands.py."""
 
+import logging
 import sys
 
 from calibprune.errors import INTERRUPTED, CalibpruneError, ended_in_one_line
@@ -39,6 +40,8 @@ def _run(arguments: list[str]) -> int:
 
     from calibprune.commands import app
 
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("calibprune").setLevel(logging.INFO)  # what was read of the user's own text
     try:
         return app(args=arguments, standalone_mode=False) or 0
     except typer.exceptions.TyperException as error:

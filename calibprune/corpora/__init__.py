@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from calibprune.corpora import belebele, chromium, files, mc4, udhr
 from calibprune.corpora.base import SPLITS, Source
+from calibprune.corpora.lines import checked, is_text
 from calibprune.corpora.udhr import fetch_udhr
 from calibprune.errors import ParameterError, one_of
 
@@ -70,6 +71,8 @@ def find_kind(source: str) -> Kind:
     Raises:
         ParameterError: there is none.
     """
+    if not isinstance(source, str) or not is_text(source):
+        raise ParameterError(one_of("text source", source, names()))
     name, colon, where = source.partition(":")
     kind = SOURCES.get(name)
     if kind is None or not (bool(where and kind.place) if colon else kind.alone):
@@ -95,12 +98,11 @@ def documents(source: str, language: str, split: str = "calibration") -> Iterato
         ParameterError: unknown source, language or split.
         CorpusError: the text cannot be found, fetched or read.
     """
-    found = find_source(source)
-    if language not in found.languages:
-        raise ParameterError(one_of(f"language of {source}", language, found.languages))
+    found = check_languages(source, [language])
     if split not in SPLITS:
         raise ParameterError(one_of("split", split, SPLITS))
-    return iter(found.documents(language, split))
+    texts = enumerate(found.documents(language, split), 1)
+    return (checked(f"{source}, {language}: {split} text {number}", text) for number, text in texts)
 
 
 def corpus(source: str, language: str, split: str = "calibration") -> list[str]:
@@ -114,13 +116,22 @@ def fingerprint(source: str, languages: list[str] | None = None) -> str:
     Args:
         languages: those that matter; by default all that the source has.
 
-    Raises: as `documents`.
+    Raises: as `documents`; ParameterError also for several languages where the source has one text for all of them.
     """
+    found = check_languages(source, languages or [])
+    return found.fingerprint(tuple(languages or found.languages))
+
+
+def check_languages(source: str, languages: list[str]) -> Source:
+    """The source of that name, which has a text of its own for each of the languages. Raises as `fingerprint`."""
     found = find_source(source)
-    for language in languages or ():
+    for language in languages:
         if language not in found.languages:
             raise ParameterError(one_of(f"language of {source}", language, found.languages))
-    return found.fingerprint(tuple(languages or found.languages))
+    if found.one_for_all and len(languages) > 1:
+        several = " and ".join(languages)
+        raise ParameterError(f"{source}: one text for {several}: write {{language}} where its path names the language")
+    return found
 
 
 def summary(source: str) -> pd.DataFrame:
@@ -140,6 +151,7 @@ __all__ = [
     "SPLITS",
     "Kind",
     "Source",
+    "check_languages",
     "corpus",
     "documents",
     "fetch_udhr",

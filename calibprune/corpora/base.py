@@ -11,12 +11,14 @@ class Source(NamedTuple):
     """One source of text.
 
     `documents(language, split)` yields the texts in a fixed order. `fingerprint(languages)` names the
-    text by a hash that changes when the text does. `languages` are those the source has.
+    text by a hash that changes when the text does. `languages` are those the source has. `one_for_all` is true where
+    they all have the same text, so that several of them cannot be compared.
     """
 
     languages: tuple[str, ...]
     documents: Callable[[str, str], Iterable[str]]
     fingerprint: Callable[[tuple[str, ...]], str]
+    one_for_all: bool = False
 
 
 def digest(*parts: str) -> str:

@@ -1,12 +1,11 @@
 """Belebele's passages with their questions, parallel in every language: text to measure on, never to calibrate on."""
 
-import gzip
-import json
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from calibprune.corpora.base import Source, digest
+from calibprune.corpora.lines import checked, records
+from calibprune.corpora.paths import expanded
 from calibprune.errors import CorpusError
 
 REPOSITORY = "facebook/belebele"
@@ -20,7 +19,8 @@ CONFIGURATIONS = {
     "sw": "swh_Latn",
     "zh": "zho_Hans",
 }
-FIELDS = ("link", "question_number", "flores_passage", "question")
+NUMBER = "question_number"
+FIELDS = ("link", NUMBER, "flores_passage", "question")
 
 
 def source(folder: str = "") -> Source:
@@ -31,13 +31,14 @@ def source(folder: str = "") -> Source:
             raise CorpusError(
                 f"belebele has no {split} text: it is the paper's evaluation data; calibrate on another source"
             )
-        rows = _local(Path(folder) / f"{language}.jsonl.gz") if folder else _hub(language)
+        rows = _local(expanded(folder) / f"{language}.jsonl.gz") if folder else _hub(language)
         return [f"{row['flores_passage']} {row['question']}" for row in in_order(rows)]
 
     def fingerprint(languages: tuple[str, ...]) -> str:
         if not folder:
             return digest("belebele", REPOSITORY, REVISION, *languages)
-        return digest("belebele", *(text for language in languages for text in documents(language, "validation")))
+        texts = {language: documents(language, "validation") for language in languages}
+        return digest("belebele", *(part for name in texts for part in (f"{name} {len(texts[name])}", *texts[name])))
 
     return Source(tuple(CONFIGURATIONS), documents, fingerprint)
 
@@ -60,15 +61,18 @@ def _hub(language: str) -> Iterable[dict]:
 
 
 def _local(path: Path) -> list[dict]:
-    try:
-        rows = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode("utf-8").splitlines()]
-    except FileNotFoundError:
-        raise CorpusError(f"belebele: there is no {path}: give a folder with one file a language") from None
-    except (OSError, EOFError, ValueError, zlib.error):
-        raise CorpusError(f"{path}: damaged or cut short: copy it again") from None
-    for number, row in enumerate(rows, 1):
+    if not path.exists():
+        raise CorpusError(f"belebele: there is no {path}: give a folder with one file a language")
+    rows = []
+    for place, row in records(path):
         if missing := [name for name in FIELDS if name not in row]:
-            raise CorpusError(
-                f"{path}: line {number} has no {missing[0]!r}: give Belebele's own fields ({', '.join(FIELDS)})"
-            )
+            raise CorpusError(f"{place} has no {missing[0]!r}: give Belebele's own fields ({', '.join(FIELDS)})")
+        if wrong := [name for name in FIELDS if not isinstance(row[name], str | int if name == NUMBER else str)]:
+            raise CorpusError(f"{place}: {wrong[0]!r} is {row[wrong[0]]!r:.60}, not a text: correct the line")
+        if not str(row[NUMBER]).isdecimal():
+            raise CorpusError(f"{place}: {NUMBER!r} is {row[NUMBER]!r:.60}, not a whole number: correct the line")
+        checked(place, row["flores_passage"] + row["question"])
+        rows.append(row)
+    if not rows:
+        raise CorpusError(f"{path}: there is no text in it: copy it again")
     return rows

@@ -2,13 +2,16 @@
 
 import socket
 import urllib.request
-from collections.abc import Iterator
-from functools import cache
-from hashlib import sha256
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from calibprune.corpora.account import tell
 from calibprune.corpora.base import Source, digest
+from calibprune.corpora.lines import checked, records
+from calibprune.corpora.paths import expanded, stamp
 from calibprune.errors import CorpusError
 from calibprune.languages import LANGUAGES
 
@@ -32,42 +35,57 @@ def source(folder: str = "") -> Source:
     def fingerprint(languages: tuple[str, ...]) -> str:
         if not folder:
             return digest("mc4", REPOSITORY, REVISION, str(DOCUMENTS), *languages)
-        files = [path for language in languages for split in PATTERNS for path in _present(folder, language, split)]
-        return _local_fingerprint(tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+        parts = []
+        for language in languages:
+            for split in PATTERNS:
+                files = tuple(_present(folder, language, split))
+                stamps = tuple(map(stamp, files))
+                parts.append(f"{language} {split} {_digest(files, stamps, f'mc4:{folder}, {language}, {split}')}")
+        return digest("mc4", *parts)
 
     return Source(tuple(LANGUAGES), documents, fingerprint)
 
 
 def stream(folder: str, language: str, split: str, limit: int = DOCUMENTS) -> Iterator[str]:
-    """The first `limit` documents of a language and split, one after the other, without storing them.
+    """The first `limit` documents of a language and split that have text, one after the other, without storing them.
 
     Raises:
         CorpusError: the hub cannot be reached, the folder lacks the files, or a file is damaged.
     """
-    if folder:
-        data_files = [path.relative_to(folder).as_posix() for path in _files(folder, language, split)]
-    else:
+    if not folder:
         _check_network()
-        data_files = [PATTERNS[split][0].format(language=language)]
-    where = f"mc4 ({folder or REPOSITORY}, {language}, {split})"
-    from datasets import load_dataset  # slow to import, and needed for this source alone
-
+    rows = _local(_files(folder, language, split)) if folder else _hub(language, split)
     try:
-        rows = load_dataset(
-            folder or REPOSITORY,
-            data_files={split: data_files},
-            split=split,
-            streaming=True,
-            revision=None if folder else REVISION,
-        )
-        for row in rows.take(limit):
-            if text := row["text"].strip():
-                yield text
-    except Exception as failure:  # whatever the network, the hub or a damaged file makes the library raise
+        yield from filter(None, islice(rows, limit))
+    except CorpusError as failure:
+        raise CorpusError(f"mc4 ({folder or REPOSITORY}, {language}, {split}): cannot be read: {failure}") from failure
+
+
+def _hub(language: str, split: str) -> Iterator[str]:
+    """The data set's documents, "" for one without text."""
+    from datasets import load_dataset  # slow to import, and needed for the hub alone
+
+    files = {split: [PATTERNS[split][0].format(language=language)]}
+    try:
+        rows = load_dataset(REPOSITORY, data_files=files, split=split, streaming=True, revision=REVISION)
+        for row in rows.take(DOCUMENTS):
+            yield row["text"].strip()
+    except Exception as failure:  # whatever the network or the hub makes the library raise
         reason = " ".join(str(failure).split())[:200] or type(failure).__name__
-        raise CorpusError(
-            f"{where}: cannot be read ({type(failure).__name__}: {reason}): check the network and the files"
-        ) from failure
+        raise CorpusError(f"{type(failure).__name__}: {reason}: check the network") from failure
+
+
+def _local(files: Iterable[Path]) -> Iterator[str]:
+    """The documents of local files, "" for one without text.
+
+    Read here and not by the library `datasets`, which takes signs in paths for wildcards and columns from a README.
+    """
+    for path in files:
+        for place, row in records(path):
+            text = row.get("text", 0)
+            if not isinstance(text, str | None):
+                raise CorpusError(f'{place} has no field "text" with a string: copy the file again')
+            yield checked(place, text or "").strip()
 
 
 def _files(folder: str, language: str, split: str) -> list[Path]:
@@ -78,9 +96,10 @@ def _files(folder: str, language: str, split: str) -> list[Path]:
 
 
 def _present(folder: str, language: str, split: str) -> list[Path]:
-    if not Path(folder).is_dir():
+    place = expanded(folder)
+    if not place.is_dir():
         raise CorpusError(f"mc4: there is no folder {folder}: give one with multilingual/c4-{language}.*.json.gz")
-    found = (sorted(Path(folder).glob(pattern.format(language=language))) for pattern in PATTERNS[split])
+    found = (sorted(place.glob(pattern.format(language=language))) for pattern in PATTERNS[split])
     return next(filter(None, found), [])
 
 
@@ -99,11 +118,11 @@ def _check_network() -> None:
         ) from None
 
 
-@cache
-def _local_fingerprint(files: tuple[tuple[str, int, int], ...]) -> str:
-    """Names, sizes and first mebibytes: shards may be hundreds of gigabytes together."""
-    parts = []
-    for path, size, _ in files:
-        with open(path, "rb") as file:
-            parts += [Path(path).name, str(size), sha256(file.read(1 << 20)).hexdigest()]
-    return digest("mc4", str(DOCUMENTS), *parts)
+@lru_cache(maxsize=256)
+def _digest(files: tuple[Path, ...], stamps: tuple[tuple, ...], where: str) -> str:
+    """A hash of the documents that are read, and a line to the log; `stamps` make changed files be read again."""
+    texts = list(islice(_local(files), DOCUMENTS))
+    kept = list(filter(None, texts))
+    if files:
+        tell(where, len(files), len(texts), f"{len(kept):,} kept", without_text=len(texts) - len(kept))
+    return digest("mc4", *kept)

@@ -1,105 +1,110 @@
-"""Reads the texts of one file, whatever its format."""
+"""Reads the texts of one file of the user's own, whatever its format."""
 
-import gzip
-import json
 import re
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from calibprune.corpora.lines import MOST, checked, pieces, records, too_large
 from calibprune.errors import CorpusError
 
 
 class Row(NamedTuple):
-    """One text: its place among the file's texts, its identity where the file gives one, and itself."""
+    """A text, "" where there is none in its place, and its identity where the file gives one."""
 
-    place: int
     id: str | None
     text: str
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The texts of a .txt, .jsonl or .parquet file; .txt and .jsonl also compressed, as .gz.
+def format_of(name: str) -> str:
+    """The format of a file of that name, a key of `FORMATS`, or "" for an unknown one."""
+    suffix = Path(name.lower().removesuffix(".gz")).suffix
+    compressed = name.lower().endswith(".gz")
+    return suffix if suffix in FORMATS and not (compressed and suffix == ".parquet") else ""
+
+
+def read_rows(path: Path, format: str) -> Iterator[Row]:
+    """The texts of a file in their order, without white space around them.
 
     .txt: UTF-8, texts separated by blank lines; without any blank line each line is a text.
-    .jsonl and .parquet: the field or column `text`, and if there is one `id`.
+    .jsonl, .ndjson, .json: JSON lines with the field `text`, and if there is one `id`.
+    .parquet: the column `text`, and if there is one `id`.
+
+    Args:
+        format: a key of `FORMATS`.
 
     Raises:
-        CorpusError: another format, a file that cannot be read, is damaged, is not UTF-8 text, lacks the
-            column `text` or has no text in it.
+        CorpusError: a file that cannot be read, is damaged, is not UTF-8 text, or has no `text`.
     """
-    name = path.name.removesuffix(".gz")
-    readers: dict[str, Callable[[Path], list[tuple[str | None, str]]]] = {
-        ".txt": _read_txt,
-        ".jsonl": _read_jsonl,
-        ".parquet": _read_parquet,
-    }
-    suffix = Path(name).suffix
-    if suffix not in readers or (suffix == ".parquet" and name != path.name):
-        raise CorpusError(f"{path}: unknown format: use .txt, .jsonl (both also .gz) or .parquet")
-    try:
-        pairs = readers[suffix](path)
-    except OSError as failure:
-        reason = failure.strerror or "damaged"
-        raise CorpusError(f"{path}: cannot be read ({reason}): check the file") from None
-    rows = [Row(i, identity, text) for i, (identity, text) in enumerate((i, t) for i, t in pairs if t)]
-    if not rows:
-        raise CorpusError(f"{path}: there is no text in it: check the file")
-    return rows
+    return FORMATS[format](path)
 
 
-def _decoded(path: Path) -> str:
-    data = path.read_bytes()
-    if path.suffix == ".gz":
-        try:
-            data = gzip.decompress(data)
-        except (EOFError, OSError, zlib.error):
-            raise CorpusError(f"{path}: the compressed file is cut short or damaged: copy it again") from None
-    if b"\0" in data:
-        raise CorpusError(f"{path}: binary, not text: give a UTF-8 text file")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as failure:
-        raise CorpusError(f"{path}: not UTF-8 at byte {failure.start}: convert it to UTF-8") from None
-
-
-def _read_txt(path: Path) -> list[tuple[None, str]]:
-    text = _decoded(path).replace("\r\n", "\n").replace("\r", "\n").strip()
+def _read_txt(path: Path) -> Iterator[Row]:
+    text = "".join(pieces(path)).replace("\r\n", "\n").replace("\r", "\n").strip()
+    if text.count("\n") > MOST:
+        raise too_large(str(path))
     parts = re.split(r"\n[^\S\n]*\n\s*", text)
     if len(parts) == 1:
         parts = text.split("\n")
-    return [(None, part.strip()) for part in parts]
+    return (Row(None, part.strip()) for part in parts if part)
 
 
-def _read_jsonl(path: Path) -> list[tuple[str | None, str]]:
-    pairs = []
-    # Not splitlines(): JSON strings may hold other line separators, such as U+2028.
-    for number, line in enumerate(_decoded(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError:
-            raise CorpusError(f"{path}: line {number} is not JSON: write one object a line") from None
-        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-            raise CorpusError(f'{path}: line {number} has no field "text" with a string: add it')
-        identity = record.get("id")
-        pairs.append((None if identity is None else str(identity), record["text"].strip()))
-    return pairs
+def _read_jsonl(path: Path) -> Iterator[Row]:
+    for place, record in records(path):
+        text = record.get("text", 0)
+        if not isinstance(text, str | None):
+            raise CorpusError(f'{place} has no field "text" with a string: add it')
+        yield Row(_identity(record.get("id")), checked(place, text or "").strip())
 
 
-def _read_parquet(path: Path) -> list[tuple[str | None, str]]:
-    import pyarrow.parquet as parquet
-    from pyarrow import ArrowException
+def _read_parquet(path: Path) -> Iterator[Row]:
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
 
     try:
-        names = parquet.read_schema(path).names
-        if "text" not in names:
-            raise CorpusError(f'{path}: it has no column "text", only {", ".join(names) or "none"}: rename one')
-        table = parquet.read_table(path, columns=[name for name in ("text", "id") if name in names])
-        texts = table["text"].cast("string").to_pylist()
-    except ArrowException as failure:
-        raise CorpusError(f"{path}: not a usable Parquet file ({type(failure).__name__}): check the file") from None
-    ids = table["id"].to_pylist() if "id" in table.column_names else [None] * len(texts)
-    return [(None if i is None else str(i), (text or "").strip()) for i, text in zip(ids, texts, strict=True)]
+        with ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            if "text" not in names:
+                raise CorpusError(f'{path}: it has no column "text", only {", ".join(names) or "none"}: rename one')
+            if names.count("text") > 1 or names.count("id") > 1:
+                raise CorpusError(f'{path}: it has two columns "text" or "id": rename one')
+            kind = file.schema_arrow.field("text").type
+            if not _is_text(kind):
+                raise CorpusError(f'{path}: its column "text" holds {kind}, not text: give strings')
+            columns = [name for name in ("text", "id") if name in names]
+            for batch in file.iter_batches(batch_size=1024, columns=columns):
+                texts = batch["text"].cast(pyarrow.large_string()).to_pylist()
+                ids = batch["id"].to_pylist() if "id" in columns else [None] * len(texts)
+                for identity, text in zip(ids, texts, strict=True):
+                    yield Row(_identity(identity), (text or "").strip())
+    except UnicodeDecodeError:
+        raise CorpusError(f"{path}: holds text that is not UTF-8: convert it to UTF-8") from None
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError, OverflowError) as failure:
+        reason = getattr(failure, "strerror", None) or type(failure).__name__
+        raise CorpusError(f"{path}: not a usable Parquet file ({reason}): check the file") from None
+
+
+def _is_text(kind) -> bool:
+    """Whether an Arrow type is that of text: strings, bytes, a dictionary of such, or nothing but nulls."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    tests = ("is_string", "is_large_string", "is_string_view", "is_binary", "is_large_binary", "is_null")
+    return any(getattr(types, test)(kind) for test in tests)
+
+
+def _identity(value: Any) -> str | None:
+    """One spelling for the ids of all formats: a column of whole numbers with a gap holds 1.0 for 1, and NaN."""
+    if isinstance(value, float):
+        value = None if value != value else int(value) if value.is_integer() else value
+    return None if value is None or value == "" else str(value)
+
+
+FORMATS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    ".txt": _read_txt,
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+    ".json": _read_jsonl,
+    ".parquet": _read_parquet,
+}

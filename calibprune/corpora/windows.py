@@ -1,15 +1,15 @@
 """Token windows for calibration and validation: seeded draws of equal length, BOS first, mixtures in equal shares."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import sha256
-from itertools import islice
+from itertools import islice, zip_longest
 from numbers import Integral
 
 import numpy as np
 import torch
 
-from calibprune.corpora import corpus, fingerprint
+from calibprune.corpora import check_languages, corpus, fingerprint
 from calibprune.errors import CorpusError, ParameterError
 
 BATCH = 64  # texts tokenised at a time: no more than a draw needs, but enough for a fast tokenizer's threads
@@ -40,14 +40,12 @@ def windows(
             or above the tokenizer's maximum.
         CorpusError: the text cannot be read, or does not suffice.
     """
-    _check(tokenizer, length)
-    if isinstance(languages, str) or not languages or len(set(languages)) != len(languages):
-        raise ParameterError(f"languages {languages!r}: give a list of language codes, each once")
-    if _not_int(samples) or samples < len(languages):
-        raise ParameterError(
-            f"samples {samples!r} for {len(languages)} language(s): give a whole number, at least one window a language"
-        )
-    rows: list[np.ndarray | None] = [None] * samples
+    length, seed = _check(tokenizer, length), _whole(seed, 0, "seed {!r}: give a whole number, 0 or more")
+    languages = _codes(languages)
+    several = f"for {len(languages)} language(s): give a whole number, at least one window a language"
+    samples = _whole(samples, len(languages), "samples {!r} " + several)
+    check_languages(source, languages)
+    rows: list[list[np.ndarray]] = []
     for position, language in enumerate(languages):
         share = len(range(position, samples, len(languages)))
         drawn = list(islice(_draw(tokenizer, source, language, length, seed, split), share))
@@ -56,26 +54,47 @@ def windows(
                 f"{source} has {len(drawn)} {split} windows of {length} tokens in {language}, {share} are asked "
                 "for: ask for fewer samples, a smaller length, or use a source with more text"
             )
-        rows[position :: len(languages)] = drawn
-    return torch.from_numpy(np.stack(rows).astype(np.int64))
+        rows.append(drawn)
+    in_turn = [window for windows in zip_longest(*rows) for window in windows if window is not None]
+    return torch.from_numpy(np.stack(in_turn).astype(np.int64))
 
 
 def count_tokens(tokenizer, source: str, language: str, split: str = "calibration") -> int:
     """How many tokens a source's texts have, without special tokens. Errors as in `corpus`."""
+    _check_tokenizer(tokenizer)
     tokens = _tokens(tokenizer, source, language, split, fingerprint(source, [language]))
     return sum(len(ids) for ids in tokens.in_order(np.arange(len(tokens.texts))))
 
 
-def _check(tokenizer, length: int) -> None:
-    if _not_int(length) or length < 2:
-        raise ParameterError(f"window length {length!r}: give a whole number of tokens, at least 2")
+def _check(tokenizer, length: int) -> int:
+    """The length as an int, if the tokenizer is one and takes it. Raises ParameterError."""
+    _check_tokenizer(tokenizer)
+    length = _whole(length, 2, "window length {!r}: give a whole number of tokens, at least 2")
     limit = tokenizer.model_max_length
-    if limit < UNLIMITED and length > limit:
+    if limit is not None and limit < UNLIMITED and length > limit:
         raise ParameterError(f"window length {length}: the tokenizer's model takes at most {limit} tokens")
+    return length
 
 
-def _not_int(value) -> bool:
-    return isinstance(value, bool) or not isinstance(value, Integral)
+def _check_tokenizer(tokenizer) -> None:
+    if not callable(tokenizer) or not hasattr(tokenizer, "model_max_length"):
+        raise ParameterError(f"tokenizer: give one from calibprune.load, not {type(tokenizer).__name__}")
+
+
+def _whole(value, least: int, otherwise: str) -> int:
+    """Any kind of whole number as an int: numpy's would overflow. Raises ParameterError with that line for others."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ParameterError(otherwise.format(value))
+    return int(value)
+
+
+def _codes(languages) -> list[str]:
+    """The language codes as a list. Raises ParameterError for what is none, is empty or names one twice."""
+    if isinstance(languages, Iterable) and not isinstance(languages, str):
+        found = list(languages)
+        if found and len(set(map(str, found))) == len(found):
+            return found
+    raise ParameterError(f"languages {languages!r}: give a list of language codes, each once")
 
 
 def _draw(tokenizer, source: str, language: str, length: int, seed: int, split: str) -> Iterator[np.ndarray]:
@@ -119,8 +138,6 @@ def _window(start: list[int], ids: np.ndarray) -> np.ndarray:
 
 def _random(source: str, language: str, split: str, length: int, seed: int) -> np.random.PCG64:
     """Random bits of the draw. The raw stream is what numpy keeps the same between machines and versions."""
-    if _not_int(seed) or seed < 0:
-        raise ParameterError(f"seed {seed!r}: give a whole number, 0 or more")
     name = "\n".join([source, language, split, str(length), str(seed)])
     return np.random.PCG64(int.from_bytes(sha256(name.encode()).digest(), "big"))
 

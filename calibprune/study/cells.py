@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, field, replace
 from itertools import product
 
+from calibprune.corpora import check_languages
 from calibprune.corpora import fingerprint as text_fingerprint
 from calibprune.languages import mixture
 from calibprune.methods import METHODS, quantizers
@@ -147,6 +148,8 @@ def cells_of(parameters: Parameters) -> list[Cell]:
     """
     p = parameters
     calibrated = [name for name in p.methods if METHODS[name].accumulate is not None]
+    if calibrated or p.bits:
+        check_languages(p.calibration_source, p.languages)
     cells = []
     for model in p.models:
         base = _dense(p, model)

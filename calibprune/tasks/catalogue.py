@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from calibprune.corpora.base import digest
+from calibprune.corpora.paths import expanded
 from calibprune.errors import ParameterError, one_of
 from calibprune.languages import LANGUAGES
 from calibprune.tasks.paper import mirror, mkqa
@@ -206,7 +207,7 @@ def resolve(names: list[str], languages: list[str], mirror: str | Path | None = 
     Raises:
         ParameterError: as `select`; a mirror that is no folder; data that are not in the mirror or are wrong.
     """
-    folder = None if mirror is None else Path(mirror).expanduser()
+    folder = None if mirror is None else expanded(mirror)
     if folder and not folder.is_dir():
         raise ParameterError(
             f"data_mirror: {str(mirror)!r} is not a folder: give the one that holds a folder for each data set"

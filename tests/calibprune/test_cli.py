@@ -320,6 +320,17 @@ def test_bad_parameter_files(run, params, change, words):
     assert_last_line(lines, words)
 
 
+def test_one_line_says_what_was_read_of_own_text(tiny_checkpoint, tmp_path):
+    (tmp_path / "de.txt").write_text("\n".join([f"Zeile {chr(97 + i)}" for i in range(10)] + ["zeile A!"]))
+    source = f"file:{tmp_path}/{{language}}.txt"
+    ended = subprocess.run(
+        [*COMMAND, "corpora", source, "--tokenizer", tiny_checkpoint], capture_output=True, text=True
+    )
+    kept = "11 texts read, 10 kept (8 for calibration, 2 for validation)"
+    reason = "left out: 1 the same as another but for case, digits and punctuation"
+    assert ended.stderr.splitlines() == [f"{source}, de: {kept}; {reason}"]
+
+
 def test_bad_files_and_commands(fails, tmp_path):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\0")
     fails("study", tmp_path / "none.yaml", words=["none.yaml", "cannot be read"])

@@ -62,7 +62,9 @@ ROWS = {
 def write(path: Path, rows: list[dict]) -> Path:
     """A file of the mirror's form."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()))
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    # halves of surrogate pairs can only be written as escapes
+    path.write_bytes(gzip.compress(text.encode("utf-8", "backslashreplace")))
     return path
 
 

@@ -15,15 +15,15 @@ Evaluation is zero-shot, so that files with examples to learn from are not read.
 is computed.
 """
 
-import gzip
 import json
-import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from calibprune.errors import ParameterError
+from calibprune.corpora.lines import is_text, lines, record
+from calibprune.corpora.paths import stamp
+from calibprune.errors import CorpusError, ParameterError
 
 LETTERS = "ABCDE"
 
@@ -45,6 +45,8 @@ class Row(NamedTuple):
         if not isinstance(value, kind) or (kind in (str, list) and not value):
             what = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}[kind]
             raise self.wrong(column, what)
+        if kind is not dict and not is_text(value if kind is str else json.dumps(value, ensure_ascii=False)):
+            raise self.wrong(column, "text: it holds half of a surrogate pair, which is no character")
         return value
 
     def wrong(self, column: str, needed: str) -> ParameterError:
@@ -75,30 +77,13 @@ def read(path: Path) -> Iterator[Row]:
         not a JSON object.
     """
     try:
-        text = gzip.decompress(path.read_bytes()).decode("utf-8")
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise ParameterError(f"{path}: the compressed file is cut short or damaged: copy it again") from None
-    except UnicodeDecodeError as failure:
-        raise ParameterError(f"{path}: not UTF-8 at byte {failure.start}: convert it to UTF-8") from None
-    except OSError as failure:
-        raise ParameterError(f"{path}: cannot be read ({failure.strerror}): check the file") from None
-    if not text.strip():
-        raise ParameterError(f"{path}: the file is empty: copy it again")
-    # Not splitlines(): JSON strings may hold other line separators, such as U+2028.
-    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
-        try:
-            columns = json.loads(line)
-        except ValueError:
-            columns = None
-        if not isinstance(columns, dict):
-            raise ParameterError(f"{path}: line {number} is not a JSON object: write one a line")
-        yield Row(f"{path}: line {number}", columns)
-
-
-def stamp(path: Path) -> tuple[int, int]:
-    """Size and time of change: what makes an edited file be read again."""
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
+        found = [(f"{path}: line {number}", line) for number, line in lines(path)]
+        if not any(line.strip() for _, line in found):
+            raise CorpusError(f"{path}: the file is empty: copy it again")
+        for place, line in found:
+            yield Row(place, record(place, line))
+    except CorpusError as failure:
+        raise ParameterError(str(failure)) from None
 
 
 def documents(family: str, language: str, folder: str | Path) -> list[dict]:
@@ -112,7 +97,7 @@ def documents(family: str, language: str, folder: str | Path) -> list[dict]:
 
 
 @cache
-def _documents(family: str, language: str, path: Path, _stamp: tuple[int, int]) -> list[dict]:
+def _documents(family: str, language: str, path: Path, _stamp: tuple) -> list[dict]:
     convert = CONVERTERS[family]
     return [convert(row, language) for row in read(path)]
 

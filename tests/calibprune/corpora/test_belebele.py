@@ -54,8 +54,56 @@ def test_missing_and_damaged_files(folder):
         corpus(f"belebele:{folder}", "en", "validation")
     whole = (folder / "de.jsonl.gz").read_bytes()
     (folder / "de.jsonl.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CorpusError, match="damaged or cut short"):
+    with pytest.raises(CorpusError, match="cut short or damaged"):
         corpus(f"belebele:{folder}", "de", "validation")
     (folder / "de.jsonl.gz").write_bytes(gzip.compress(b'{"link": "a"}'))
     with pytest.raises(CorpusError, match="line 1 has no 'question_number'"):
         corpus(f"belebele:{folder}", "de", "validation")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"question_number": "one"}, "'question_number' is 'one', not a whole number"),
+        ({"question_number": 1.5}, "'question_number' is 1.5, not a text"),
+        ({"link": None}, "'link' is None, not a text"),
+        ({"question": ["x"]}, "'question' is ['x'], not a text"),
+        ({"flores_passage": "half \ud83d"}, "its text holds half of a surrogate pair"),
+    ],
+)
+def test_a_value_that_is_no_text_is_named_with_its_line(folder, change, words):
+    write(folder, "de", ROWS, **change)
+    with pytest.raises(CorpusError) as caught:
+        corpus(f"belebele:{folder}", "de", "validation")
+    assert str(caught.value).startswith(f"{folder / 'de.jsonl.gz'}: line 1: {words}")
+
+
+def test_texts_may_hold_other_separators_of_lines(folder):
+    rows = json.dumps(
+        {"link": "a", "question_number": 1, "flores_passage": "eins\u2028zwei", "question": "?"}, ensure_ascii=False
+    )
+    (folder / "de.jsonl.gz").write_bytes(gzip.compress(b"\xef\xbb\xbf" + rows.encode() + b"\r\n"))
+    assert corpus(f"belebele:{folder}", "de", "validation") == ["eins\u2028zwei ?"]
+
+
+def test_empty_and_misplaced_files(folder):
+    (folder / "de.jsonl.gz").write_bytes(gzip.compress(b""))
+    (folder / "es.jsonl.gz").mkdir()
+    for source, language, words in (
+        (f"belebele:{folder}", "de", "there is no text in it"),
+        (f"belebele:{folder}", "es", "cannot be read (Is a directory)"),
+        (f"belebele:{folder}/sw.jsonl.gz", "sw", "there is no"),
+        ("belebele:~nobody-of-that-name/x", "sw", "there is no ~nobody-of-that-name/x/sw.jsonl.gz"),
+    ):
+        with pytest.raises(CorpusError) as caught:
+            corpus(source, language, "validation")
+        assert words in str(caught.value)
+
+
+def test_a_text_that_moves_to_another_language_changes_the_fingerprint(folder):
+    write(folder, "de", ROWS[:1], flores_passage="p")
+    write(folder, "sw", ROWS[1:], flores_passage="p")
+    before = fingerprint(f"belebele:{folder}", ["de", "sw"])
+    write(folder, "de", ROWS[:1] + ROWS[2:], flores_passage="p")
+    write(folder, "sw", ROWS[1:2], flores_passage="p")
+    assert fingerprint(f"belebele:{folder}", ["de", "sw"]) != before

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibprune.corpora import corpus, documents, fingerprint, names, packaged, summary
+from calibprune.corpora import SOURCES, Kind, Source, corpus, documents, fingerprint, names, packaged, summary
 from calibprune.corpora.base import digest, one_in_five
 from calibprune.corpora.cleaning import has_markup, plain, sameness
 from calibprune.corpora.near import families
-from calibprune.errors import ParameterError
+from calibprune.errors import CorpusError, ParameterError
 
 
-@pytest.mark.parametrize("source", ["no such source", "", "file", "mc4:", "chromium:x", "udhr:x"])
+@pytest.mark.parametrize("source", ["no such source", "", "file", "mc4:", "chromium:x", "udhr:x", None, 5, ["udhr"]])
 def test_unknown_source_names_the_known_ones(source):
     with pytest.raises(ParameterError) as caught:
         corpus(source, "en")
@@ -37,6 +37,15 @@ def test_unknown_language_and_split_name_the_known_ones():
 def test_empty_file_path():
     with pytest.raises(ParameterError, match="file:PATH"):
         corpus("file:", "en")
+
+
+def test_text_that_utf_8_cannot_write_is_refused_in_every_source(monkeypatch):
+    source = Source(("de",), lambda language, split: iter(["ganz", "halb \ud83d"]), lambda languages: "")
+    monkeypatch.setitem(SOURCES, "other", Kind(lambda: source))
+    texts = documents("other", "de")
+    assert next(texts) == "ganz"
+    with pytest.raises(CorpusError, match="other, de: calibration text 2: its text holds half of a surrogate pair"):
+        next(texts)
 
 
 def test_summary_counts_texts_and_characters(tmp_path):

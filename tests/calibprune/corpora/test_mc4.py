@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 
 import pytest
 from byte_tokenizer import TOKENIZER
@@ -13,7 +14,7 @@ from calibprune.errors import CorpusError
 
 def shard(folder, name: str, texts: list[str]) -> None:
     path = folder / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{"text": text, "timestamp": "2020-01-01T00:00:00Z", "url": "https://example.org"} for text in texts]
     path.write_bytes(gzip.compress("\n".join(json.dumps(row) for row in rows).encode()))
 
@@ -101,6 +102,69 @@ def test_hub_data_set_is_asked_for_by_name_and_revision(monkeypatch):
         "revision": mc4.REVISION,
         "limit": mc4.DOCUMENTS,
     }
+
+
+@pytest.mark.parametrize("name", ["mc[4]", "a*b?", "~mc4", "~nobody-of-that-name"])
+def test_a_folder_of_any_name_with_a_readme_of_other_columns(tmp_path, monkeypatch, name):
+    for i in range(2):
+        shard(tmp_path / name, f"multilingual/c4-sw.tfrecord-0000{i}-of-01024.json.gz", [f"hati {i}"])
+    readme = "---\ndataset_info:\n  features:\n  - name: other\n    dtype: int64\n  splits:\n  - name: train\n---\n"
+    (tmp_path / name / "README.md").write_text(readme)
+    assert corpus(f"mc4:{tmp_path}/{name}", "sw") == ["hati 0", "hati 1"]
+    monkeypatch.chdir(tmp_path)
+    assert corpus(f"mc4:{name}", "sw") == ["hati 0", "hati 1"]
+
+
+def test_a_home_folder(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert corpus(f"mc4:~/{folder.name}", "en") == ["training document"]
+
+
+def test_documents_without_text_are_counted(folder, caplog):
+    caplog.set_level(logging.INFO, "calibprune")
+    shard(folder, "multilingual/c4-sw.tfrecord-00002-of-01024.json.gz", [None, "hati ya mwisho", " "])
+    assert corpus(f"mc4:{folder}", "sw")[10:] == ["hati ya mwisho"]
+    fingerprint(f"mc4:{folder}", ["sw"])
+    assert [record.getMessage() for record in caplog.records] == [
+        f"mc4:{folder}, sw, calibration: 13 texts read from 3 files, 11 kept; left out: 2 without text",
+        f"mc4:{folder}, sw, validation: 2 texts read, 1 kept; left out: 1 without text",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b'{"text": "half \\ud83d"}', "line 1: its text holds half of a surrogate pair"),
+        (b'{"url": "x"}', 'line 1 has no field "text" with a string'),
+        (b'{"text": 5}', 'line 1 has no field "text" with a string'),
+        (b"[]", "line 1 is not a JSON object"),
+        (b"\xff", "not UTF-8 at byte 0"),
+    ],
+)
+def test_a_line_that_is_no_document(folder, line, words):
+    path = folder / "multilingual/c4-sw.tfrecord-00000-of-01024.json.gz"
+    path.write_bytes(gzip.compress(line))
+    for ask in (lambda: corpus(f"mc4:{folder}", "sw"), lambda: fingerprint(f"mc4:{folder}", ["sw"])):
+        with pytest.raises(CorpusError) as caught:
+            ask()
+        assert str(path) in str(caught.value)
+        assert words in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_file_in_the_place_of_a_folder(folder):
+    (folder / "file").write_text("")
+    with pytest.raises(CorpusError, match="there is no folder"):
+        corpus(f"mc4:{folder}/file", "sw")
+
+
+def test_fingerprint_follows_the_text_to_its_end(folder):
+    name, text = "multilingual/c4-sw.tfrecord-00001-of-01024.json.gz", "".join(map(chr, range(97, 123))) * 50_000
+    seen = set()
+    for last in "xy":
+        shard(folder, name, [text + last])
+        seen.add(fingerprint(f"mc4:{folder}", ["sw"]))
+    assert len(seen) == 2
 
 
 def test_fingerprint_follows_the_files(folder):

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from byte_tokenizer import TOKENIZER, byte_tokenizer
@@ -57,6 +58,13 @@ def test_count_of_tokens(long_texts):
         ({"seed": "0"}, "seed '0'"),
         ({"languages": []}, "languages []"),
         ({"languages": "de"}, "languages 'de'"),
+        ({"languages": None}, "languages None"),
+        ({"languages": [["de"]]}, "unknown language of chromium ['de']"),
+        ({"languages": 5}, "languages 5"),
+        ({"tokenizer": None}, "tokenizer: give one from calibprune.load, not NoneType"),
+        ({"tokenizer": "gemma3-270m"}, "tokenizer: give one from calibprune.load, not str"),
+        ({"length": np.array([16])}, "window length array([16])"),
+        ({"source": None}, "unknown text source None"),
         ({"languages": ["de", "de"]}, "each once"),
         ({"languages": ["xx"]}, "'xx': choose one of ar, de"),
         ({"source": "wiki"}, "'wiki': choose one of chromium"),
@@ -64,10 +72,29 @@ def test_count_of_tokens(long_texts):
     ],
 )
 def test_bad_parameters(change, words):
-    good = {"source": "chromium", "languages": ["de"], "samples": 2, "length": 16}
+    good = {"tokenizer": TOKENIZER, "source": "chromium", "languages": ["de"], "samples": 2, "length": 16}
     with pytest.raises(ParameterError) as caught:
-        windows(TOKENIZER, **{**good, **change})
+        windows(**{**good, **change})
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [np.int8, np.int32, np.uint8, np.int64])
+def test_numbers_of_numpy_are_as_good(long_texts, number):
+    expected = windows(TOKENIZER, long_texts, ["de", "en"], 5, 100, 3)
+    for languages in (["de", "en"], ("de", "en"), np.array(["de", "en"])):
+        drawn = windows(TOKENIZER, long_texts, languages, number(5), number(100), number(3))
+        assert torch.equal(drawn, expected)
+
+
+def test_far_more_samples_than_there_are(long_texts):
+    with pytest.raises(CorpusError, match="has 24 calibration windows"):
+        windows(TOKENIZER, long_texts, ["de"], 10**15, 91)
+
+
+def test_a_mixture_of_one_text(tmp_path):
+    (tmp_path / "a.txt").write_text("\n\n".join(chr(97 + i) * 300 for i in range(10)))
+    with pytest.raises(ParameterError, match="one text for de and en: write"):
+        windows(TOKENIZER, f"file:{tmp_path}/a.txt", ["de", "en"], 4, 20)
 
 
 def test_window_longer_than_the_tokenizer_allows(long_texts):

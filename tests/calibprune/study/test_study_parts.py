@@ -257,3 +257,35 @@ def test_tasks_do_not_change_the_cells_of_further_draws(study):
     assert not {c.id for c in more.cells("languages", "mixtures")} & {
         c.id for c in study.cells("languages", "mixtures")
     }
+
+
+def test_one_text_does_not_calibrate_in_several_languages(tiny_checkpoint, parallel):
+    one = parallel.replace("{language}", "de")
+    given = {"models": [str(tiny_checkpoint)], "evaluation_source": [parallel], "metrics": ["perplexity"]}
+    with pytest.raises(ParameterError, match=r"one text for de and sw: write \{language\}"):
+        Study(**given, methods=["wanda"], languages=["de", "sw"], calibration_source=one).cells()
+    assert len(Study(**given, methods=["wanda"], languages=["de"], calibration_source=one).cells()) == 2
+    assert len(Study(**given, methods=["magnitude"], languages=["de", "sw"], calibration_source=one).cells()) == 2
+
+
+def test_a_text_in_another_file_of_a_folder_makes_another_cell(tiny_checkpoint, parallel, tmp_path):
+    (tmp_path / "de").mkdir()
+    for i in range(2):
+        (tmp_path / "de" / f"{i}.txt").write_text("\n".join(f"{chr(97 + i)}{chr(97 + j)}" for j in range(9)))
+
+    def ids():
+        study = Study(
+            models=[str(tiny_checkpoint)],
+            methods=["wanda"],
+            languages=["de"],
+            calibration_source=f"file:{tmp_path}/{{language}}",
+            evaluation_source=[parallel],
+            metrics=["perplexity"],
+        )
+        return [cell.id for cell in study.cells()]
+
+    dense, pruned = ids()
+    assert ids() == [dense, pruned]
+    (tmp_path / "de" / "1.txt").write_text("\n".join(f"z{chr(97 + j)}" for j in range(9)))
+    assert ids()[0] == dense
+    assert ids()[1] != pruned

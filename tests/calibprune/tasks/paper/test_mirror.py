@@ -90,6 +90,10 @@ def test_every_family_becomes_a_task_of_the_harness(tmp_path, no_network, family
         ("mkqa", {"answers": [{"type": "entity", "text": "water", "aliases": "ice"}]}, "'answers'"),
         ("mkqa", {"answers": [{"type": "entity", "text": 7}]}, "'answers'"),
         ("mkqa", {"example_id": 1.5}, "'example_id'"),
+        ("arc_easy", {"instruction": "half \ud83d"}, "half of a surrogate pair"),
+        ("mmlu", {"option_b": "half \ud83d"}, "half of a surrogate pair"),
+        ("hellaswag", {"choices": ["whole", "half \ud83d"]}, "half of a surrogate pair"),
+        ("mkqa", {"answers": [{"type": "entity", "text": "water", "aliases": ["\udc00"]}]}, "half of a surrogate pair"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_line_and_column(tmp_path, family, change, named):
@@ -119,6 +123,7 @@ def test_a_column_that_is_missing_is_named_with_those_that_are_there(tmp_path, f
         (gzip.compress(b""), "empty"),
         (gzip.compress(b"\n \n"), "empty"),
         (gzip.compress(b"\xff{}"), "not UTF-8 at byte 0"),
+        (gzip.compress(b"[" * 100_000), "line 1 is not a JSON object"),
         (gzip.compress(json.dumps(ROWS["belebele"]).encode() + b"\n{]\n"), "line 2 is not a JSON object"),
         (gzip.compress(b"[1]\n"), "line 1 is not a JSON object"),
         (gzip.compress(json.dumps(ROWS["belebele"]).encode() + b"\n\n"), "line 2 is not a JSON object"),
@@ -163,6 +168,22 @@ def test_an_edited_file_is_read_again(tmp_path):
     assert len(mirror.documents("hellaswag", "en", tmp_path)) == 1
     write(tmp_path / "hellaswag" / "en.jsonl.gz", [ROWS["hellaswag"]] * 3)
     assert len(mirror.documents("hellaswag", "en", tmp_path)) == 3
+
+
+def test_a_byte_order_mark_and_windows_ends_of_lines(tmp_path):
+    path = write(tmp_path / "hellaswag" / "en.jsonl.gz", [ROWS["hellaswag"]] * 2)
+    plain = mirror.documents("hellaswag", "en", tmp_path)
+    data = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n")))
+    assert mirror.documents("hellaswag", "en", tmp_path) == plain
+
+
+def test_a_file_that_expands_without_end(tmp_path, monkeypatch):
+    path = tmp_path / "hellaswag" / "en.jsonl.gz"
+    path.parent.mkdir()
+    path.write_bytes(gzip.compress(b"x" * 10**6))
+    monkeypatch.setattr("calibprune.corpora.lines.LARGEST", 10**5)
+    assert_one_line("hellaswag_en", tmp_path, f"{path}: more than 100,000 characters")
 
 
 def test_three_to_five_options(tmp_path):
