@@ -33,20 +33,22 @@ if WORKERS > 1:
     os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))  # for the processes that tests start
 
 
+SLOW = frozenset((ROOT / "tests" / "slow.txt").read_text().splitlines())
+
+
 def pytest_collection_modifyitems(items):
     """Slow is what runs the real model or reads its book, and what tests/slow.txt names."""
-    slow = set((ROOT / "tests" / "slow.txt").read_text().splitlines())
     for item in items:
         file = item.path.relative_to(ROOT).as_posix()
         real = item.get_closest_marker("gemma") or {"smoke_store", "book_html"} & set(item.fixturenames)
-        if real or {file, f"{file}::{item.originalname}"} & slow:
+        if real or {file, f"{file}::{item.originalname}"} & SLOW:
             item.add_marker("slow")
 
 
 class OneProcessForTheModel(LoadScopeScheduling):
     """With `-n 2`, the tests of one file run in one process, and all that run the real model or read its book in one as
     well: it is loaded once, and used by one process at a time. (`--dist loadgroup` of pytest-xdist 3.8 does not heed
-    the groups under pytest 9.2.)
+    the groups under pytest 9.2.) What takes longest begins first, so that the processes end at about the same time.
     """
 
     MARKED = re.compile(r"^@pytest\.mark\.gemma\n(?:@.*\n)*def (\w+)", re.MULTILINE)
@@ -63,6 +65,13 @@ class OneProcessForTheModel(LoadScopeScheduling):
         file, _, name = nodeid.partition("::")
         of_the_book = file.startswith("tests/browser/") or file == "tests/test_notebooks.py"
         return "gemma" if of_the_book or (file, name.split("[")[0]) in self.marked else file
+
+    def _assign_work_unit(self, node) -> None:
+        """The real model's tests come first, then files with slow tests, then those with the most tests."""
+        slow = {line.partition("::")[0] for line in SLOW}
+        longest = max(self.workqueue, key=lambda file: (file == "gemma", file in slow, len(self.workqueue[file])))
+        self.workqueue.move_to_end(longest, last=False)
+        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)
