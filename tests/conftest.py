@@ -45,13 +45,14 @@ def pytest_collection_modifyitems(items):
             item.add_marker("slow")
 
 
-class OneProcessForTheModel(LoadScopeScheduling):
-    """With `-n 2`, the tests of one file run in one process, and all that run the real model or read its book in one as
-    well: it is loaded once, and used by one process at a time. (`--dist loadgroup` of pytest-xdist 3.8 does not heed
-    the groups under pytest 9.2.) What takes longest begins first, so that the processes end at about the same time.
+class LongestFirst(LoadScopeScheduling):
+    """With `-n 2`, the tests of one file run in one process, and all that load the real model in one as well. What
+    takes longest begins first, so that the processes end at about the same time. (`--dist loadgroup` of pytest-xdist
+    3.8 does not heed groups under pytest 9.2.)
     """
 
     MARKED = re.compile(r"^@pytest\.mark\.gemma\n(?:@.*\n)*def (\w+)", re.MULTILINE)
+    NOTEBOOKS, PAGES = "tests/test_notebooks.py", "tests/browser/test_pages.py"
 
     def __init__(self, config, log):
         super().__init__(config, log)
@@ -60,23 +61,28 @@ class OneProcessForTheModel(LoadScopeScheduling):
             for path in (ROOT / "tests").rglob("test_*.py")
             for name in self.MARKED.findall(path.read_text(encoding="utf-8"))
         }
+        self.slow = {"gemma"} | {line.partition("::")[0] for line in SLOW}
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, name = nodeid.partition("::")
-        of_the_book = file.startswith("tests/browser/") or file == "tests/test_notebooks.py"
-        return "gemma" if of_the_book or (file, name.split("[")[0]) in self.marked else file
+        return "gemma" if (file, name.split("[")[0]) in self.marked else file
 
     def _assign_work_unit(self, node) -> None:
-        """The real model's tests come first, then files with slow tests, then those with the most tests."""
-        slow = {line.partition("::")[0] for line in SLOW}
-        longest = max(self.workqueue, key=lambda file: (file == "gemma", file in slow, len(self.workqueue[file])))
+        """The next file is the notebooks' tests, which make the smoke study and its book; then, once the book is there,
+        its pages', and before that what is slow, and what has many tests.
+        """
+        made = any(any(work.get(self.NOTEBOOKS, {}).values()) for work in self.assigned_work.values())
+        wanted = {self.NOTEBOOKS: 2, self.PAGES: 1 if made else -1}
+        longest = max(
+            self.workqueue, key=lambda file: (wanted.get(file, 0), file in self.slow, len(self.workqueue[file]))
+        )
         self.workqueue.move_to_end(longest, last=False)
         super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    return OneProcessForTheModel(config, log)
+    return LongestFirst(config, log)
 
 
 def pytest_make_parametrize_id(val, argname):
