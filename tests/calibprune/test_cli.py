@@ -306,7 +306,7 @@ def test_without_arguments_there_is_help(run):
     assert "--calibration" in out
 
 
-def test_a_failure_in_a_process_of_its_own_has_no_traceback(tmp_path):
+def test_python_m_is_the_same_program_and_its_failures_have_no_traceback(tmp_path):
     ended = subprocess.run([*COMMAND, "study", tmp_path / "none.yaml"], capture_output=True, text=True)
     assert ended.returncode == 1
     assert ended.stdout == ""
@@ -322,12 +322,6 @@ def test_without_the_packages_of_the_study_one_line_says_what_to_install():
         assert ended.stderr == (
             f"calibprune: the package {package} is not installed: run pip install 'calibprune[study]'\n"
         )
-
-
-def test_python_m_is_the_same_program():
-    ended = subprocess.run([sys.executable, "-m", "calibprune", "cells", "none.yaml"], capture_output=True, text=True)
-    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
-    assert ended.stderr.startswith("calibprune: none.yaml: cannot be read")
 
 
 def test_help_names_every_source(run, monkeypatch):
