@@ -9,8 +9,7 @@ import pytest
 from calibbook.checkout import ROOT
 
 STUDY = {"babel", "datasets", "lm_eval", "pandas", "pyarrow", "pydantic", "rich", "typer", "calibbook"}
-ALONE, MASKS, STUDIES = "import calibprune as cp", "cp.mask_iou", "cp.Study"
-TINY = "from tiny_models import some_tokens, tiny; from byte_tokenizer import TOKENIZER"
+TINY = "from tiny_models import some_tokens, tiny; from byte_tokenizer import TOKENIZER; import calibprune as cp; "
 USES = {
     "prune": "cp.prune(tiny('llama'), some_tokens(), 'sparsegpt', 0.5)",
     "quantize": "cp.quantize(tiny('llama'), some_tokens(), bits=4, group_size=8)",
@@ -20,6 +19,7 @@ USES = {
     "every name but the study": "[getattr(cp, name) for name in cp.__all__ if name != 'Study']",
     "saving": "import calibprune.saving.making",
 }
+ALONE, MASKS, STUDIES = "import calibprune as cp", "cp.mask_iou", "cp.Study"
 SCRIPT = """
 import json, sys
 steps, support, SOURCE = json.loads(sys.argv[1])
