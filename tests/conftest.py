@@ -34,23 +34,26 @@ if WORKERS > 1:
     os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))  # for the processes that tests start
 
 
+SLOW = frozenset((ROOT / "tests" / "slow.txt").read_text().splitlines())
+
+
 def pytest_collection_modifyitems(items):
     """Slow is what runs the real model or reads its book, and what tests/slow.txt names."""
-    slow = set((ROOT / "tests" / "slow.txt").read_text().splitlines())
     for item in items:
         file = item.path.relative_to(ROOT).as_posix()
         real = item.get_closest_marker("gemma") or {"smoke_store", "book_html"} & set(item.fixturenames)
-        if real or {file, f"{file}::{item.originalname}"} & slow:
+        if real or {file, f"{file}::{item.originalname}"} & SLOW:
             item.add_marker("slow")
 
 
-class OneProcessForTheModel(LoadScopeScheduling):
-    """With `-n 2`, the tests of one file run in one process, and all that run the real model or read its book in one as
-    well: it is loaded once, and used by one process at a time. (`--dist loadgroup` of pytest-xdist 3.8 does not heed
-    the groups under pytest 9.2.)
+class LongestFirst(LoadScopeScheduling):
+    """With `-n 2`, the tests of one file run in one process, and all that load the real model in one as well. What
+    takes longest begins first, so that the processes end at about the same time. (`--dist loadgroup` of pytest-xdist
+    3.8 does not heed groups under pytest 9.2.)
     """
 
     MARKED = re.compile(r"^@pytest\.mark\.gemma\n(?:@.*\n)*def (\w+)", re.MULTILINE)
+    NOTEBOOKS, PAGES = "tests/test_notebooks.py", "tests/browser/test_pages.py"
 
     def __init__(self, config, log):
         super().__init__(config, log)
@@ -59,16 +62,28 @@ class OneProcessForTheModel(LoadScopeScheduling):
             for path in (ROOT / "tests").rglob("test_*.py")
             for name in self.MARKED.findall(path.read_text(encoding="utf-8"))
         }
+        self.slow = {"gemma"} | {line.partition("::")[0] for line in SLOW}
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, name = nodeid.partition("::")
-        of_the_book = file.startswith("tests/browser/") or file == "tests/test_notebooks.py"
-        return "gemma" if of_the_book or (file, name.split("[")[0]) in self.marked else file
+        return "gemma" if (file, name.split("[")[0]) in self.marked else file
+
+    def _assign_work_unit(self, node) -> None:
+        """The next file is the notebooks' tests, which make the smoke study and its book; then, once the book is there,
+        its pages', and before that what is slow, and what has many tests.
+        """
+        made = any(any(work.get(self.NOTEBOOKS, {}).values()) for work in self.assigned_work.values())
+        wanted = {self.NOTEBOOKS: 2, self.PAGES: 1 if made else -1}
+        longest = max(
+            self.workqueue, key=lambda file: (wanted.get(file, 0), file in self.slow, len(self.workqueue[file]))
+        )
+        self.workqueue.move_to_end(longest, last=False)
+        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    return OneProcessForTheModel(config, log)
+    return LongestFirst(config, log)
 
 
 def pytest_make_parametrize_id(val, argname):

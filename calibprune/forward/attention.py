@@ -6,8 +6,6 @@ from functools import cache
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface
-from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
 NAME = "calibprune_short"
 LONGEST = 1024  # beyond, the scores leave the cache and take more memory than they save time
@@ -69,6 +67,11 @@ def short_windows(model: nn.Module, length: int) -> Iterator[None]:
 
 @cache
 def _register() -> None:
-    """Make the name known to transformers."""
+    """Make the name known to transformers. It is imported here since that takes seconds, and whoever reads a finished
+    study needs no model.
+    """
+    from transformers import AttentionInterface
+    from transformers.masking_utils import AttentionMaskInterface, eager_mask
+
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, eager_mask)

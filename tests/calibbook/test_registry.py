@@ -1,18 +1,18 @@
 """A method that somebody's own package brings is in every notebook, beside those that calibprune has."""
 
 import re
-import subprocess
-import sys
+from itertools import chain
 
-import papermill
+import nbformat
 import pytest
-import yaml
 from byte_tokenizer import byte_tokenizer
+from nbclient import NotebookClient
+from nbformat.v4 import new_notebook
 from plugin import install
 from tiny_models import tiny
 
 from calibbook.checkout import ROOT
-from calibbook.gate import check
+from calibbook.gate import fault
 
 NOTEBOOKS = sorted(set((ROOT / "notebooks").glob("*.ipynb")) - {ROOT / "notebooks" / "appendix_h_kernels.ipynb"})
 """All but the one whose methods are those of recorded benchmarks."""
@@ -40,34 +40,41 @@ STUDY = {
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """The parameters of a study whose cells are computed, and the environment in which the package is installed."""
+def executed(tmp_path_factory) -> dict[str, list]:
+    """Notebook -> its code cells, executed where the package is installed.
+
+    One kernel executes all notebooks, and has forgotten every name when the next one begins: to start a kernel and to
+    import what a notebook needs takes longer than the notebook.
+    """
     folder = tmp_path_factory.mktemp("registry")
     tiny("llama", num_hidden_layers=2, max_position_embeddings=1024).save_pretrained(folder / "tiny-llama")
     byte_tokenizer().save_pretrained(folder / "tiny-llama")
     parameters = STUDY | {"models": [str(folder / "tiny-llama")], "store": str(folder / "results")}
-    (folder / "study.yaml").write_text(yaml.safe_dump(parameters))
-    changed = install(folder, random="other_methods:RANDOM", loud="other_methods:LOUD") | {"OMP_NUM_THREADS": "1"}
-    code = "from calibprune.cli import main; main()"
-    subprocess.run([sys.executable, "-c", code, "study", folder / "study.yaml"], env=changed, check=True)
-    return parameters, changed
+    given = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    cells = {path.stem: nbformat.read(path, as_version=4).cells for path in NOTEBOOKS}
+    cells = {name: [cell for cell in found if cell.cell_type == "code"] for name, found in cells.items()}
+    for first, *_ in cells.values():
+        assert first.metadata.tags == ["parameters"]
+        first.source = f"%reset -f\n{first.source}\n{given}"
+    together = new_notebook(cells=list(chain(*cells.values())))
+    for number, cell in enumerate(together.cells):
+        cell.id = f"cell-{number}"
+    environment = install(folder, random="other_methods:RANDOM", loud="other_methods:LOUD") | {"OMP_NUM_THREADS": "1"}
+    client = NotebookClient(together, kernel_name="python3", resources={"metadata": {"path": ROOT}})
+    client.execute(env=environment)
+    assert fault(together) is None
+    return {name: [together.cells.pop(0) for _ in found] for name, found in cells.items()}
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_other_methods_are_wherever_those_of_calibprune_are(notebook, study, tmp_path, monkeypatch):
+@pytest.mark.parametrize("notebook", [path.stem for path in NOTEBOOKS])
+def test_other_methods_are_wherever_those_of_calibprune_are(notebook, executed):
     """Cell by cell: tables say a method's label, and figures say it in their alternative text."""
-    parameters, environment = study
-    for name in ("PYTHONPATH", "OMP_NUM_THREADS"):  # what a kernel inherits
-        monkeypatch.setenv(name, environment[name])
-    output = tmp_path / notebook.name
-    papermill.execute_notebook(notebook, output, parameters, kernel_name="python3", progress_bar=False, cwd=ROOT)
-    check(output)
     found = set()
-    for cell in papermill.iorw.load_notebook_node(str(output)).cells:
-        shown = "\n".join(str(out.get("data", out.get("text", ""))) for out in cell.get("outputs", ()))
+    for cell in executed[notebook]:
+        shown = "\n".join(str(out.get("data", out.get("text", ""))) for out in cell.outputs)
         if not any(name in cell.source for name in PAPER_ALONE):
             for known, other in (("Wanda", "Random"), ("GPTQ", "Loud")):
                 assert (known in shown) <= (other in shown), f"{known} without {other}: {cell.source}"
                 found |= {other} & set(re.findall(r"\w+", shown))
     assert "Random" in found
-    assert "Loud" in found or notebook.stem not in ("00_what_was_run", "04_6_quantization")
+    assert "Loud" in found or notebook not in ("00_what_was_run", "04_6_quantization")

@@ -54,6 +54,7 @@ def questions() -> tuple[Question, ...]:
     ids = list(halves)
     family = dict(zip(ids, families([chromium.messages()[i][0]["en"] for i in ids]), strict=True))
     endings = [{language: pair[1] for language, pair in halves[i].items()} for i in ids]
+    ends = {i: [ends_sentence(text) for text in texts.values()] for i, texts in zip(ids, endings, strict=True)}
     apart = similar(endings)
     chosen = {}
     for row, i in enumerate(ids):
@@ -62,7 +63,8 @@ def questions() -> tuple[Question, ...]:
             for column in np.argsort(apart[row], kind="stable").tolist()
             if apart[row, column] <= np.log(LONGEST_RATIO)
         )
-        fit = [j for j in nearest if family[j] != family[i] and _exchangeable(halves[i], halves[j])]
+        # a distractor is another text in every language, which also ends, or does not end, a sentence
+        fit = [j for j in nearest if family[j] != family[i] and ends[j] == ends[i] and not _alike(halves[i], halves[j])]
         chosen[i] = _three_different(shuffled(map(str, fit[:NEAREST]), f"continuation {i}"))
     order = [int(name) for name in shuffled((str(i) for i, three in chosen.items() if len(three) == 3), "continuation")]
     positions = gold_positions(len(order), "continuation")
@@ -76,14 +78,10 @@ def _cut_messages() -> dict[int, dict[str, tuple[str, str]]]:
     bond = bonds(texts["zh"] for texts, _ in chromium.messages().values())
     quoting, found = _quoting(), {}
     for i, (texts, held_out) in chromium.messages().items():
+        if not held_out or i in quoting:
+            continue
         pairs = {language: cut(texts[language], language, bond) for language in LANGUAGES}
-        if (
-            held_out
-            and i not in quoting
-            and all(
-                pair and len(pair[1]) >= SHORTEST.get(language, SHORTEST_ELSEWHERE) for language, pair in pairs.items()
-            )
-        ):
+        if all(pair and len(pair[1]) >= SHORTEST.get(language, SHORTEST_ELSEWHERE) for language, pair in pairs.items()):
             found[i] = pairs
     return found
 
@@ -102,24 +100,16 @@ def _quoting() -> set[int]:
     return found
 
 
-def _exchangeable(a: dict[str, tuple[str, str]], b: dict[str, tuple[str, str]]) -> bool:
-    """Whether the ending of b can be a distractor of a: another text in every language, which also ends, or does not
-    end, a sentence.
-    """
-    return all(
-        ends_sentence(a[language][1]) == ends_sentence(b[language][1])
-        and not _contained(a[language][1], b[language][1])
-        for language in a
-    )
+def _alike(a: dict[str, tuple[str, str]], b: dict[str, tuple[str, str]]) -> bool:
+    """Whether in some language the ending of one contains that of the other."""
+    return any(_contained(a[language][1], b[language][1]) for language in LANGUAGES)
 
 
 def _three_different(candidates: list[str]) -> list[int]:
     """The first three messages whose endings differ from each other in every language."""
     halves, three = _cut_messages(), []
     for candidate in map(int, candidates):
-        if len(three) < 3 and not any(
-            _contained(halves[candidate][key][1], halves[other][key][1]) for other in three for key in LANGUAGES
-        ):
+        if len(three) < 3 and not any(_alike(halves[candidate], halves[other]) for other in three):
             three.append(candidate)
     return three
 

@@ -24,7 +24,8 @@ DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
 
 def scores(elements):
-    return hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=32), elements=elements)
+    shapes = st.tuples(st.integers(1, 6), st.integers(1, 32))  # a program a row, each slow in the interpreter
+    return hnp.arrays(np.float32, shapes, elements=elements)
 
 
 def weights_and_norms(rows: int, columns: int, dtype: torch.dtype, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,7 +50,7 @@ def test_rows_lose_their_lowest_and_of_equal_scores_the_first(score, share):
 
 
 @settings(deadline=None, max_examples=30)
-@given(data=st.data(), n=st.integers(1, 7), more=st.integers(1, 4), groups=st.integers(1, 20), rows=st.integers(1, 9))
+@given(data=st.data(), n=st.integers(1, 7), more=st.integers(1, 4), groups=st.integers(1, 12), rows=st.integers(1, 4))
 def test_every_group_loses_its_lowest(data, n, more, groups, rows):
     m = n + more
     score = torch.from_numpy(

@@ -4,26 +4,23 @@ import gzip
 import os
 import shutil
 import signal
-import subprocess
-import sys
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import study_process
 import torch
 import yaml
+from study_process import PATIENCE
 
 import calibprune
-from calibbook.checkout import ROOT
 from calibprune.errors import CalibpruneError, CorpusError, ParameterError, StoreError
 from calibprune.metrics.fidelity import fidelity
 from calibprune.study import runner as bench_module
 from calibprune.study.store import COLUMNS
 from calibprune.study.study import Study
-
-SCRIPT = ROOT / "tests" / "support" / "study_script.py"
-PATIENCE = 400  # seconds; importing torch takes five, and minutes on a machine whose cores belong to others
 
 
 @pytest.fixture
@@ -62,23 +59,19 @@ def stamps(study: Study) -> dict[str, int]:
 
 
 @pytest.fixture
-def start(params):
-    """Starts `study_script.py` in processes of their own; none outlives the test."""
+def start(params, tmp_path):
+    """Starts the study in processes of their own; none outlives the test."""
     started = []
 
-    def call(*arguments: str) -> subprocess.Popen:
-        started.append(
-            subprocess.Popen(
-                [sys.executable, SCRIPT, params, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
-        )
+    def call(log: str, stop: str = "none", wait: Path | None = None) -> BaseProcess:
+        (tmp_path / log).touch()
+        started.append(study_process.start(params, tmp_path / log, stop, wait))
         return started[-1]
 
     yield call
     for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        process.kill()
+        process.join()
 
 
 def scratch(settings) -> list[Path]:
@@ -227,13 +220,13 @@ def test_provenance_has_a_row_a_cell(settings):
 
 
 @pytest.mark.parametrize("stop", ["compute:2", "write:4"])
-def test_a_killed_study_resumes_to_identical_records(settings, params, start, stop):
-    process = start(stop)
-    out, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == -signal.SIGKILL, errors
+def test_a_killed_study_resumes_to_identical_records(settings, params, start, tmp_path, stop):
+    process = start("begun", stop)
+    process.join(PATIENCE)
+    assert process.exitcode == -signal.SIGKILL
     study = Study.from_yaml(params)
     done = [cell for cell in study.cells() if study.store.has(cell)]
-    assert len(done) == len(out.split()) - 1
+    assert len(done) == len((tmp_path / "begun").read_text().split()) - 1
     assert len(scratch(settings)) == (1 if stop.startswith("write") else 0)
     before = {cell.id: (study.store.folder(cell) / "records.parquet").stat().st_mtime_ns for cell in done}
     resumed = study.run(progress=False)
@@ -247,13 +240,15 @@ def test_two_processes_compute_each_cell_once_and_the_death_of_one_does_no_harm(
     settings, params, start, tmp_path, stop
 ):
     (tmp_path / "wait").mkdir()
-    one, two = start("none", str(tmp_path / "wait")), start(stop, str(tmp_path / "wait"))
-    (first, errors), (second, more) = one.communicate(timeout=PATIENCE), two.communicate(timeout=PATIENCE)
-    assert one.returncode == 0, errors
-    assert two.returncode == (0 if stop == "none" else -signal.SIGKILL), more
+    one, two = start("first", wait=tmp_path / "wait"), start("second", stop, tmp_path / "wait")
+    one.join(PATIENCE)
+    two.join(PATIENCE)
+    assert one.exitcode == 0
+    assert two.exitcode == (0 if stop == "none" else -signal.SIGKILL)
     study = Study.from_yaml(params)
-    begun = first.split() + second.split()
-    assert second.split(), "the second process never got a cell"
+    first, second = ((tmp_path / log).read_text().split() for log in ("first", "second"))
+    begun = first + second
+    assert second, "the second process never got a cell"
     assert set(begun) == {cell.id for cell in study.cells()}
     lost = 0 if stop == "none" else 1  # begun by the killed process, and again by the other
     assert len(begun) == len(set(begun)) + lost
