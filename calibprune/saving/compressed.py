@@ -5,7 +5,8 @@ A linear of the decoder becomes `weight_packed` (int32 [out, ceil(in · bits / 3
 packed along the rows). Everything else is stored as it is. Packing and unpacking are the library's own.
 
 What loads, with compressed-tensors 0.20 and transformers 5.23: grids of 1 to 8 bits, symmetric or not, with every group
-size that divides the width. The configuration asks transformers to unpack while it loads (`dequantize`): the weights
+size that divides the width. One thing the library packs and cannot unpack: zero points of 4 bits of a matrix with at
+most eight rows, which fill a single word; such a matrix is stored densely. The configuration asks transformers to unpack while it loads (`dequantize`): the weights
 are then those of the model that was saved, bit by bit, in its dtype or a finer one, and the model is an ordinary one
 that can be run, pruned and saved. What is saved is room on the disk. Without that request, transformers unpacks at the
 first forward pass, cannot load zero points at all (the library gives the packed ones a wrong shape), and a dtype finer
@@ -26,9 +27,11 @@ import torch
 from torch import Tensor, nn
 
 from calibprune.errors import ModelError, ParameterError
+from calibprune.methods import Quantized
 from calibprune.schemes import BITS, Grid
 from calibprune.walk.layerwise import PruneResult
 
+WORD = 32  # bits that codes are packed into
 DENSE, PACKED = FORMATS = ("dense", "compressed-tensors")
 
 
@@ -85,7 +88,11 @@ def compress(model: nn.Module, result: PruneResult) -> Compressed:
 
     scheme = _scheme(result.grid)
     state = model.state_dict()
-    names = {f"{model.base_model_prefix}.{key}": quantized for key, quantized in result.quantized.items()}
+    names = {
+        f"{model.base_model_prefix}.{key}": quantized
+        for key, quantized in result.quantized.items()
+        if _can_be_unpacked(quantized, result.grid)
+    }
     for name, quantized in names.items():
         weight = state.pop(f"{name}.weight")
         if quantized.scale.dtype != weight.dtype:
@@ -112,6 +119,16 @@ def compress(model: nn.Module, result: PruneResult) -> Compressed:
         config_groups={"group_0": scheme}, format=scheme.format, quantization_status="compressed", ignore=left
     )
     return Compressed(state, config)
+
+
+def _can_be_unpacked(quantized: Quantized, grid: Grid) -> bool:
+    """Whether the library reads back what it packs.
+
+    It views packed zero points of 4 bits as bytes, after a transposition that leaves a single word without the strides
+    which that needs.
+    """
+    rows, groups = quantized.zero.shape
+    return grid.symmetric or grid.bits != 4 or rows * grid.bits > WORD or groups == 1
 
 
 def _multiples(weight: Tensor, scale: Tensor) -> Tensor:

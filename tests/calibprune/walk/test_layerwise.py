@@ -304,10 +304,9 @@ def test_another_architecture_is_refused():
 
 
 @pytest.mark.parametrize("name", ["wanda", "sparsegpt"])
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_activations_that_are_not_finite(name, value):
+def test_activations_that_are_not_finite(name):
     model = tiny("llama")
-    model.model.layers[1].input_layernorm.weight.data[3] = value
+    model.model.layers[1].input_layernorm.weight.data[3] = 3e38
     with pytest.raises(
         ModelError, match=r"^layers\.1\.self_attn\.q_proj: the activations hold infinite or undefined values"
     ):
@@ -321,9 +320,9 @@ def test_activations_that_are_not_finite(name, value):
         ({"sparsity": 1.0}, "sparsity 1.0: give a fraction"),
         ({"nm": (4, 2)}, "sparsity 4:2: a pattern n:m"),
         ({"nm": (3, 7)}, "sparsity 3:7: layers.0.self_attn.q_proj has 32 inputs, not a multiple of 7"),
-        ({"tokens": None}, "calibration tokens: give windows"),
-        ({"tokens": torch.zeros(8, dtype=torch.long)}, "calibration tokens: give windows"),
-        ({"tokens": torch.zeros(0, 8, dtype=torch.long)}, "calibration tokens: give windows"),
+        ({"tokens": None}, "tokens: give windows"),
+        ({"tokens": torch.zeros(8, dtype=torch.long)}, "tokens: give windows"),
+        ({"tokens": torch.zeros(0, 8, dtype=torch.long)}, "tokens: give windows"),
         (
             {"tokens": torch.zeros(1, 65, dtype=torch.long)},
             "window length 65: LlamaForCausalLM reads at most 64 tokens",
