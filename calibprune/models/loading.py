@@ -17,7 +17,7 @@ from calibprune.files import cache_dir, file_sha256, held
 from calibprune.models.families import TEXT_PARTS, check_family
 from calibprune.models.packaged import PACKAGED, Packaged
 from calibprune.models.quiet import quiet
-from calibprune.models.soundness import check_finite, check_loaded, check_settings
+from calibprune.models.soundness import check_finite, check_loaded, check_settings, unknown_in_gguf
 
 CHECKSUM = "checksum.json"
 _NAMES = f"one of {', '.join(PACKAGED)}, a local folder, or a hub id"
@@ -62,6 +62,7 @@ def load(name: str | os.PathLike, device: str | torch.device = "auto", dtype: st
             model, loaded = AutoModelForCausalLM.from_pretrained(
                 found.parent, **settings, **source, **_dequantized(source)
             )
+            loaded["unexpected_keys"] |= unknown_in_gguf(found, model)
         else:
             config = AutoConfig.from_pretrained(found, trust_remote_code=False, local_files_only=True)
             if part := TEXT_PARTS.get(config.model_type):

@@ -61,17 +61,27 @@ def check_loaded(name: str | PathLike, loaded: dict[str, Any], left_out: tuple[s
     if unknown:
         lacking = f", and lacks {missing[0]}" if missing else ""
         raise ModelError(
-            f"{name}: the checkpoint holds {_some(unknown)} that its config.json has no place for{lacking}; give the "
-            f"configuration that belongs to these weights"
+            f"{name}: the checkpoint holds {_some(unknown)}, for which the model of its configuration has no "
+            f"place{lacking}; give the configuration that belongs to these weights"
         )
     if wrong := sorted(loaded["mismatched_keys"]):
         _, found, needed = wrong[0]
         raise ModelError(
             f"{name}: {_some([key for key, *_ in wrong])}: shape {list(found)} in the checkpoint, {list(needed)} by "
-            f"its config.json; give the configuration that belongs to these weights"
+            f"its configuration; give the configuration that belongs to these weights"
         )
     if missing:  # transformers would make them up
         raise ModelError(f"{name}: the checkpoint lacks {_some(missing)}; fetch it again")
+
+
+def unknown_in_gguf(file: Path, model: nn.Module) -> set[str]:
+    """The tensors of a GGUF file that transformers has no place for in the model, and leaves out without a notice."""
+    from gguf import GGUFReader
+    from transformers.modeling_gguf_pytorch_utils import TensorProcessor, get_gguf_hf_weights_map
+
+    return {tensor.name for tensor in GGUFReader(file).tensors} - get_gguf_hf_weights_map(
+        model, TensorProcessor()
+    ).keys()
 
 
 def check_finite(name: str | PathLike, model: nn.Module) -> None:

@@ -6,12 +6,13 @@ packed along the rows). Everything else is stored as it is. Packing and unpackin
 
 What loads, with compressed-tensors 0.20 and transformers 5.23: grids of 1 to 8 bits, symmetric or not, with every group
 size that divides the width. One thing the library packs and cannot unpack: zero points of 4 bits of a matrix with at
-most eight rows, which fill a single word; such a matrix is stored densely. The configuration asks transformers to unpack while it loads (`dequantize`): the weights
-are then those of the model that was saved, bit by bit, in its dtype or a finer one, and the model is an ordinary one
-that can be run, pruned and saved. What is saved is room on the disk. Without that request, transformers unpacks at the
-first forward pass, cannot load zero points at all (the library gives the packed ones a wrong shape), and a dtype finer
-than the saved one yields finer weights. vLLM keeps the codes packed; its sources take symmetric grids of 2 to 8 bits,
-others of 4 and 8, where one of its kernels has the group size (Marlin has 32, 64 and 128).
+most eight rows, which fill a single word; such a matrix is stored densely. The configuration asks transformers to
+unpack while it loads (`dequantize`): the weights are then those of the model that was saved, bit by bit, in its dtype
+or a finer one, and the model is an ordinary one that can be run, pruned and saved. What is saved is room on the disk.
+Without that request, transformers unpacks at the first forward pass, cannot load zero points at all (the library gives
+the packed ones a wrong shape), and a dtype finer than the saved one yields finer weights. vLLM keeps the codes packed;
+its sources take symmetric grids of 2 to 8 bits, others of 4 and 8, where one of its kernels has the group size (Marlin
+has 32, 64 and 128).
 
 There is no packed form for zeros. compressed-tensors had one for 2:4 ("sparse-24-bitmask") and dropped it after 0.14,
 and transformers and vLLM (in 0.19, which refuses what declares it) with it. A 2:4-sparse model is therefore stored

@@ -223,9 +223,8 @@ def _check(model: nn.Module, sparsity: Sparsity | None, grid: Grid | None) -> No
                 rule.check_width(linear.in_features, f"layers.{i}.{component}")
     for name, parameter in model.named_parameters():
         if not all_finite(parameter):
-            raise ModelError(
-                f"{name.removeprefix('model.')}: the weights hold infinite or undefined values; check the checkpoint"
-            )
+            name = name.removeprefix("model.").removesuffix(".weight")
+            raise ModelError(f"{name}: the weights hold infinite or undefined values; check the checkpoint")
 
 
 def _layer_by_layer(
