@@ -374,3 +374,26 @@ def test_the_card_of_a_dense_2_4_model_says_what_makes_use_of_it():
     assert "to_sparse_semi_structured" not in checkpoint.model_card(
         "org/model", result, {"method": "magnitude", "sparsity": "0.5"}
     )
+
+
+@pytest.mark.parametrize("bits", [3, 4, 8])
+@pytest.mark.parametrize("rows", [4, 8, 12])
+def test_narrow_matrices_come_back(bits, rows, tmp_path):
+    """The library cannot read zero points of 4 bits that fill one word: such a matrix is stored densely."""
+    model = tiny("llama", dtype=torch.bfloat16, num_key_value_heads=1, head_dim=rows)
+    result = quantize(model, some_tokens(), bits=bits, group_size=8, symmetric=False)
+    folder = save(tmp_path / "out", model, result)
+    for loaded in (load(folder, "cpu", "bfloat16")[0], hf.AutoModelForCausalLM.from_pretrained(folder)):
+        assert all(map(torch.equal, model.state_dict().values(), loaded.state_dict().values()))
+    stored = safetensors.torch.load_file(folder / "model.safetensors")
+    narrow = "model.layers.0.self_attn.k_proj"
+    assert (f"{narrow}.weight" in stored) == (bits == 4 and rows <= 8)
+    assert f"{narrow}.weight_packed" in stored or f"{narrow}.weight" in stored
+    assert "model.layers.0.mlp.up_proj.weight_packed" in stored
+
+
+def test_nothing_of_another_library_is_shown(tmp_path, capsys):
+    model, result = rounded()
+    save(tmp_path / "packed", model, result)
+    checkpoint.save(tmp_path / "dense", model, TOKENIZER, "a card")
+    assert capsys.readouterr() == ("", "")

@@ -345,3 +345,33 @@ def test_experts_that_share_one_tensor_are_refused_and_not_passed_over():
     with pytest.raises(ModelError, match=r"layers.1.mlp.experts: experts that share one tensor"):
         prune(model, some_tokens(), "wanda", 0.5)
     assert all(bool((linear.weight != 0).all()) for _, linear in linears(model.model.layers[0]))
+
+
+def training(family="llama"):
+    """A model in training mode, which drops half of what attention sees, but for one module; and its modes."""
+    model = tiny(family, attention_dropout=0.5).train()
+    model.model.norm.eval()
+    return model, [module.training for module in model.modules()]
+
+
+@pytest.mark.parametrize("name", ["wanda", "sparsegpt"])
+def test_a_model_in_training_mode_is_pruned_as_in_evaluation_mode(name):
+    model, modes = training()
+    result = prune(model, some_tokens(), name, 0.5)
+    expected = prune(tiny("llama", attention_dropout=0.5), some_tokens(), name, 0.5)
+    assert all(torch.equal(result.masks[key], mask) for key, mask in expected.masks.items())
+    assert [module.training for module in model.modules()] == modes
+    with pytest.raises(ParameterError):
+        prune(model, some_tokens(), name, 0.5, progress=None)
+    assert [module.training for module in model.modules()] == modes
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("part", ["lm_head", "model.embed_tokens", "model.norm"])
+def test_weights_of_every_part_are_looked_at_before_the_walk(part, value):
+    model = tiny("llama")
+    before = weights(model)
+    model.get_submodule(part).weight.data.view(-1)[-1] = value
+    with pytest.raises(ModelError, match=f"^{part.removeprefix('model.')}: the weights hold infinite or undefined"):
+        prune(model, some_tokens(), "wanda", 0.5)
+    assert all(torch.equal(before[name], new) for name, new in weights(model).items() if not name.startswith(part))
