@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,25 +45,3 @@ def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-_KNOWN: dict[tuple[int, ...], str] = {}
-SETTLED = 2 * 10**9  # nanoseconds; file systems count time in steps, within which two changes look like one
-
-
-def known_sha256(path: Path) -> str:
-    """`file_sha256`, computed once a process for each state of a file: its device, inode, size, and the times at which
-    its content and its inode changed.
-
-    What is trusted: that a file whose state is the same holds the same. Of one that changed within the last two seconds
-    that is not certain, and it is read again.
-    """
-    status = path.stat()
-    state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    if state in _KNOWN:
-        return _KNOWN[state]
-    began = time.time_ns()
-    found = file_sha256(path)
-    if began - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED:
-        _KNOWN[state] = found
-    return found

@@ -3,10 +3,11 @@
 import hashlib
 import os
 import re
+import time
 from os import PathLike
 from pathlib import Path
 
-from calibprune.files import known_sha256
+from calibprune.files import file_sha256
 from calibprune.models.loading import locate
 from calibprune.models.packaged import PACKAGED
 
@@ -42,6 +43,28 @@ def fingerprint(name: str | PathLike) -> str:
     for file in files:
         digest.update(f"{file.relative_to(folder)}:{known_sha256(file)};".encode())
     return f"files-sha256:{digest.hexdigest()}"
+
+
+_KNOWN: dict[tuple[int, ...], str] = {}
+SETTLED = 2 * 10**9  # nanoseconds; file systems count time in steps, within which two changes look like one
+
+
+def known_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, computed once a process for each state of the file: its device, inode, size, and
+    the times at which its content and its inode changed.
+
+    What is trusted: that a file whose state is the same holds the same. Of one that changed within the last two seconds
+    that is not certain, and it is read again.
+    """
+    status = path.stat()
+    state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if state in _KNOWN:
+        return _KNOWN[state]
+    began = time.time_ns()
+    found = file_sha256(path)
+    if began - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED:
+        _KNOWN[state] = found
+    return found
 
 
 def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:

@@ -17,7 +17,7 @@ from calibprune.files import cache_dir, file_sha256, held
 from calibprune.models.families import TEXT_PARTS, check_family
 from calibprune.models.packaged import PACKAGED, Packaged
 from calibprune.models.quiet import quiet
-from calibprune.models.soundness import check_finite, check_loaded, check_settings, unknown_in_gguf
+from calibprune.models.soundness import check_loaded, check_numbers, check_settings, unknown_in_gguf
 
 CHECKSUM = "checksum.json"
 _NAMES = f"one of {', '.join(PACKAGED)}, a local folder, or a hub id"
@@ -65,6 +65,9 @@ def load(name: str | os.PathLike, device: str | torch.device = "auto", dtype: st
             loaded["unexpected_keys"] |= unknown_in_gguf(found, model)
         else:
             config = AutoConfig.from_pretrained(found, trust_remote_code=False, local_files_only=True)
+            if packed := getattr(config, "quantization_config", None):  # else the codes stay packed, as in a GGUF file
+                packed["dequantize"] = True
+                settings["config"] = config
             if part := TEXT_PARTS.get(config.model_type):
                 settings |= {"config": config.get_text_config(), "key_mapping": part.names}
             model, loaded = AutoModelForCausalLM.from_pretrained(found, **settings, use_safetensors=True)
@@ -72,7 +75,7 @@ def load(name: str | os.PathLike, device: str | torch.device = "auto", dtype: st
                 model._weight_conversions = None  # else saving would give its weights the names in the whole checkpoint
         check_loaded(name, loaded, part.left_out if part else ())
         check_family(model.config.model_type, str(name))
-        check_finite(name, model)
+        check_numbers(name, model)
         tokenizer = _tokenizer(found)
     if part:
         print(f"{name}: its text decoder alone is used, without {' and '.join(part.left_out)}", file=sys.stderr)

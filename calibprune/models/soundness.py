@@ -84,8 +84,17 @@ def unknown_in_gguf(file: Path, model: nn.Module) -> set[str]:
     ).keys()
 
 
-def check_finite(name: str | PathLike, model: nn.Module) -> None:
-    """Raises ModelError where a parameter or buffer of the model of that name holds an infinite or undefined number."""
+def check_numbers(name: str | PathLike, model: nn.Module) -> None:
+    """Raises ModelError where a matrix of the model of that name is packed, or one of its parameters and buffers holds
+    an infinite or undefined number.
+    """
+    for key, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            weight = getattr(module, "weight", None)
+            if weight is None or not weight.is_floating_point() or weight.itemsize < 2:
+                raise ModelError(
+                    f"{name}: {key} is packed and cannot be pruned; give the checkpoint that it was made from"
+                )
     for key, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if not all_finite(tensor):
             kind = str(tensor.dtype).removeprefix("torch.")

@@ -11,7 +11,6 @@ import yaml
 from calibprune import provenance
 from calibprune.errors import ModelError
 from calibprune.methods import DEFAULT_QUANTIZER
-from calibprune.models.quiet import quiet
 from calibprune.saving.compressed import DENSE, PACKED, Compressed
 from calibprune.walk.layerwise import PruneResult
 
@@ -22,7 +21,6 @@ def check_output(folder: Path) -> None:
         raise ModelError(f"{folder} already exists and is not empty; choose another --output, or delete it first")
 
 
-@quiet()  # transformers shows a bar over the files it writes
 def save(folder: Path, model, tokenizer, card: str, compressed: Compressed | None = None) -> None:
     """Write weights (safetensors), configuration, tokenizer and card; all of it or nothing.
 

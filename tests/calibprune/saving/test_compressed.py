@@ -397,3 +397,16 @@ def test_nothing_of_another_library_is_shown(tmp_path, capsys):
     save(tmp_path / "packed", model, result)
     checkpoint.save(tmp_path / "dense", model, TOKENIZER, "a card")
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_codes_are_unpacked_though_their_configuration_does_not_ask_for_it(symmetric, tmp_path):
+    """As other tools write it."""
+    model, result = rounded(symmetric=symmetric)
+    file = save(tmp_path / "out", model, result) / "config.json"
+    config = json.loads(file.read_text())
+    del config["quantization_config"]["dequantize"]
+    file.write_text(json.dumps(config))
+    loaded, _ = load(tmp_path / "out", "cpu", "bfloat16")
+    assert all(map(torch.equal, model.state_dict().values(), loaded.state_dict().values()))
+    assert prune(loaded, some_tokens(), "wanda", 0.5).masks
