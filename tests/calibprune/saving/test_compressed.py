@@ -392,13 +392,6 @@ def test_narrow_matrices_come_back(bits, rows, tmp_path):
     assert "model.layers.0.mlp.up_proj.weight_packed" in stored
 
 
-def test_nothing_of_another_library_is_shown(tmp_path, capsys):
-    model, result = rounded()
-    save(tmp_path / "packed", model, result)
-    checkpoint.save(tmp_path / "dense", model, TOKENIZER, "a card")
-    assert capsys.readouterr() == ("", "")
-
-
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_codes_are_unpacked_though_their_configuration_does_not_ask_for_it(symmetric, tmp_path):
     """As other tools write it."""
