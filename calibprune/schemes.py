@@ -86,7 +86,8 @@ class Sparsity(NamedTuple):
         return f"{self.n}:{self.m}" if self.m else "unstructured"
 
     def __str__(self) -> str:
-        return self.pattern if self.m else f"{self.fraction:g}"
+        short = f"{self.fraction:g}"
+        return self.pattern if self.m else short if float(short) == self.fraction else repr(self.fraction)
 
     @classmethod
     def of(cls, value: "float | str | tuple[int, int] | Sparsity") -> "Sparsity":
@@ -108,11 +109,13 @@ class Sparsity(NamedTuple):
             n, m = map(int, value)
             return cls(n / m, n, m)
         try:
-            fraction = float(value)
-        except (TypeError, ValueError):
+            fraction = float(value) + 0.0  # -0.0 becomes 0.0
+        except (TypeError, ValueError, OverflowError):
             fraction = math.nan
         if isinstance(value, bool | np.bool_) or not 0 <= fraction < 1:
-            raise ParameterError(f"sparsity {value!r}: give a fraction in [0, 1), or a pattern such as 2:4")
+            meant = _read_by_yaml_1_1(value)
+            hint = f'; if {meant} was meant, write "{meant}" in quotes' if meant else ""
+            raise ParameterError(f"sparsity {value!r}: give a fraction in [0, 1), or a pattern such as 2:4{hint}")
         return cls(fraction)
 
     def check_width(self, columns: int, name: str) -> None:
@@ -122,3 +125,9 @@ class Sparsity(NamedTuple):
                 f"sparsity {self.pattern}: {name} has {columns} inputs, not a multiple of {self.m}; "
                 f"choose another pattern"
             )
+
+
+def _read_by_yaml_1_1(value: Any) -> str:
+    """The pattern that YAML 1.1 takes for this number, in base 60, where it is not in quotes: `2:4` of 124."""
+    n, m = divmod(int(value), 60) if _whole(value) else (0, 0)
+    return f"{n}:{m}" if 0 < n < m else ""

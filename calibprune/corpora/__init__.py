@@ -70,8 +70,6 @@ def find_kind(source: str) -> Kind:
     Raises:
         ParameterError: there is none.
     """
-    if not isinstance(source, str):
-        raise ParameterError(one_of("text source", source, names()))
     name, colon, where = source.partition(":")
     kind = SOURCES.get(name)
     if kind is None or not (bool(where and kind.place) if colon else kind.alone):

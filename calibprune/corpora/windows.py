@@ -41,15 +41,12 @@ def windows(
         CorpusError: the text cannot be read, or does not suffice.
     """
     _check(tokenizer, length)
-    if not isinstance(languages, list | tuple) or not languages or len(set(map(str, languages))) != len(languages):
+    if isinstance(languages, str) or not languages or len(set(languages)) != len(languages):
         raise ParameterError(f"languages {languages!r}: give a list of language codes, each once")
     if _not_int(samples) or samples < len(languages):
         raise ParameterError(
             f"samples {samples!r} for {len(languages)} language(s): give a whole number, at least one window a language"
         )
-    if _not_int(seed) or seed < 0:
-        raise ParameterError(f"seed {seed!r}: give a whole number, 0 or more")
-    samples, length, seed = int(samples), int(length), int(seed)  # numpy's own would overflow
     rows: list[np.ndarray | None] = [None] * samples
     for position, language in enumerate(languages):
         share = len(range(position, samples, len(languages)))
@@ -70,8 +67,6 @@ def count_tokens(tokenizer, source: str, language: str, split: str = "calibratio
 
 
 def _check(tokenizer, length: int) -> None:
-    if not callable(tokenizer) or not hasattr(tokenizer, "model_max_length"):
-        raise ParameterError(f"tokenizer: give one from calibprune.load, not {type(tokenizer).__name__}")
     if _not_int(length) or length < 2:
         raise ParameterError(f"window length {length!r}: give a whole number of tokens, at least 2")
     limit = tokenizer.model_max_length
@@ -124,6 +119,8 @@ def _window(start: list[int], ids: np.ndarray) -> np.ndarray:
 
 def _random(source: str, language: str, split: str, length: int, seed: int) -> np.random.PCG64:
     """Random bits of the draw. The raw stream is what numpy keeps the same between machines and versions."""
+    if _not_int(seed) or seed < 0:
+        raise ParameterError(f"seed {seed!r}: give a whole number, 0 or more")
     name = "\n".join([source, language, split, str(length), str(seed)])
     return np.random.PCG64(int.from_bytes(sha256(name.encode()).digest(), "big"))
 

@@ -124,7 +124,7 @@ def locate(name: str | os.PathLike) -> Path:
     if folder:
         return _checked_folder(path)
     if not isinstance(name, str) or not _looks_like_hub_id(name):
-        raise ModelError(f"unknown model {str(name)!r}: choose {_NAMES} such as org/name")
+        raise ModelError(f"unknown model {str(name)[:100]!r}: choose {_NAMES} such as org/name")
     return _checked_folder(_snapshot(name))
 
 

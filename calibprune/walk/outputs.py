@@ -52,7 +52,7 @@ def check_tokens(model: nn.Module, lowest: int, highest: int) -> None:
     if lowest < 0 or highest >= vocabulary(model):
         raise ParameterError(
             f"token {lowest if lowest < 0 else highest}: {type(model).__name__} knows tokens 0 to "
-            f"{vocabulary(model) - 1}; tokenize with the model's own tokenizer"
+            f"{vocabulary(model) - 1}; give it a tokenizer that belongs to its weights"
         )
 
 

@@ -1,5 +1,5 @@
 """The public functions look at what they are given: one line of the package's own where it cannot be used, and numpy's
-numbers and paths are as good as Python's.
+numbers and paths are as good as Python's. Those of text have their tests in corpora/.
 """
 
 from pathlib import Path
@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from byte_tokenizer import TOKENIZER
 from tiny_models import some_tokens, tiny
 from torch import nn
 
@@ -58,16 +57,6 @@ def llama():
         (lambda: cp.fidelity(llama(), tiny("llama"), TOKENS), "another depth"),
         (lambda: cp.fidelity(tiny("llama"), llama(), TOKENS), "deeper"),
         (lambda: cp.fidelity(tiny("llama", vocab_size=257), tiny("llama"), TOKENS + 3), "knows tokens 0 to 256"),
-        (lambda: cp.windows(None, "chromium", ["de"], 2, 16), "tokenizer: give one from calibprune.load, not NoneType"),
-        (lambda: cp.windows(TOKENIZER, None, ["de"], 2, 16), "unknown text source None"),
-        (lambda: cp.windows(TOKENIZER, "chromium", None, 2, 16), "languages None"),
-        (lambda: cp.windows(TOKENIZER, "chromium", 5, 2, 16), "languages 5"),
-        (lambda: cp.windows(TOKENIZER, "chromium", [["de"]], 2, 16), "unknown language of chromium"),
-        (lambda: cp.windows(TOKENIZER, "chromium", ["de"], 2.0, 16), "samples 2.0"),
-        (lambda: cp.windows(TOKENIZER, "chromium", ["de"], 2, 16, seed=None), "seed None"),
-        (lambda: cp.corpus(None, "de"), "unknown text source None"),
-        (lambda: cp.corpus("chromium", None), "unknown language of chromium None"),
-        (lambda: cp.corpus("chromium", "de", None), "unknown split None"),
         (lambda: cp.stable_mask(None), "pruning masks: give at least one"),
         (lambda: cp.stable_mask(MASK), "pruning masks: give at least one, as a list"),
         (lambda: cp.mask_iou(MASK, None), "not NoneType"),
@@ -85,9 +74,7 @@ def test_what_cannot_be_used_is_one_line(call, words):
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32, np.int64, np.uint8])
-def test_numpys_whole_numbers(tiny_texts, kind):
-    python = cp.windows(TOKENIZER, tiny_texts, ["de", "sw"], 6, 16, 3)
-    assert torch.equal(cp.windows(TOKENIZER, tiny_texts, ["de", "sw"], kind(6), kind(16), kind(3)), python)
+def test_numpys_whole_numbers(kind):
     one, other = llama(), llama()
     cp.quantize(one, TOKENS, bits=4, group_size=8)
     result = cp.quantize(other, TOKENS, bits=kind(4), group_size=kind(8), symmetric=np.True_)

@@ -95,10 +95,10 @@ def read(path: Path) -> Iterator[Row]:
         yield Row(f"{path}: line {number}", columns)
 
 
-def stamp(path: Path) -> tuple[int, ...]:
-    """Inode, size and times of change: what makes an edited or replaced file be read again."""
+def stamp(path: Path) -> tuple[int, int]:
+    """Size and time of change: what makes an edited file be read again."""
     status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 def documents(family: str, language: str, folder: str | Path) -> list[dict]:
@@ -112,7 +112,7 @@ def documents(family: str, language: str, folder: str | Path) -> list[dict]:
 
 
 @cache
-def _documents(family: str, language: str, path: Path, _stamp: tuple[int, ...]) -> list[dict]:
+def _documents(family: str, language: str, path: Path, _stamp: tuple[int, int]) -> list[dict]:
     convert = CONVERTERS[family]
     return [convert(row, language) for row in read(path)]
 

@@ -77,7 +77,7 @@ def documents(language: str, folder: str | Path) -> list[dict]:
 
 
 @cache
-def _documents(language: str, path: Path, _stamp: tuple[int, ...]) -> list[dict]:
+def _documents(language: str, path: Path, _stamp: tuple[int, int]) -> list[dict]:
     every, kept = 0, []
     for row in mirror.read(path):
         every += 1
@@ -131,7 +131,7 @@ def source(_family: str, language: str, folder: str | Path) -> dict[str, Any]:
     return {"dataset_kwargs": {"language": language, "data_mirror": str(folder)}}
 
 
-def _download(language: str) -> tuple[Path, tuple[int, ...]]:
+def _download(language: str) -> tuple[Path, tuple[int, int]]:
     from datasets import DownloadManager
 
     try:
