@@ -268,6 +268,13 @@ def _layer_by_layer(
         seconds.append(clock.seconds)
         zeros.append(_zeros(components.values()))
         progress(i + 1, len(base.layers))
+    for i, layer in enumerate(base.layers):
+        for component, linear in linears(layer):
+            if not all_finite(linear.weight):
+                raise ModelError(
+                    f"layers.{i}.{component}: the new weights are infinite or undefined in {linear.weight.dtype}; use "
+                    f"dtype bfloat16 or float32"
+                )
     sizes = [sum(linear.weight.numel() for _, linear in linears(layer)) for layer in base.layers]
     result.layers = [LayerReport(i, int(zeros[i]) / sizes[i], seconds[i]) for i in range(len(base.layers))]
     result.seconds = time.perf_counter() - started

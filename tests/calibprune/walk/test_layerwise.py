@@ -16,7 +16,7 @@ from calibprune.errors import ModelError, ParameterError
 from calibprune.kernels.gram import add_gram
 from calibprune.kernels.selection import lowest_per_row
 from calibprune.methods import METHODS, Method, pruners
-from calibprune.methods.base import Prepared, each_alone
+from calibprune.methods.base import Prepared, Solved, each_alone
 from calibprune.models.families import FAMILIES, linears
 from calibprune.schemes import Sparsity
 from calibprune.walk import inputs
@@ -375,3 +375,13 @@ def test_weights_of_every_part_are_looked_at_before_the_walk(part, value):
     with pytest.raises(ModelError, match=f"^{part.removeprefix('model.')}: the weights hold infinite or undefined"):
         prune(model, some_tokens(), "wanda", 0.5)
     assert all(torch.equal(before[name], new) for name, new in weights(model).items() if not name.startswith(part))
+
+
+def test_new_weights_that_are_no_numbers_are_refused():
+    def solve(weights, value, sparsity, grid):
+        for weight in weights:
+            weight[0, 0] = float("inf") if weight.shape == (32, 48) else 0
+        return [Solved(weight == 0) for weight in weights]
+
+    with pytest.raises(ModelError, match=r"^layers\.0\.mlp\.down_proj: the new weights are infinite or undefined in "):
+        prune(tiny("llama", num_hidden_layers=1), None, Method("Broken", solve), 0.5)
