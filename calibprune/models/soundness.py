@@ -97,8 +97,8 @@ def check_numbers(name: str | PathLike, model: nn.Module) -> None:
         if not all_finite(tensor):
             kind = str(tensor.dtype).removeprefix("torch.")
             raise ModelError(
-                f"{name}: {key} holds infinite or undefined values in {kind}; check the checkpoint, or choose another "
-                f"dtype if its own is wider"
+                f"{name}: {key} holds infinite or undefined values in {kind}; check the checkpoint, or load it in a "
+                f"wider dtype"
             )
 
 
