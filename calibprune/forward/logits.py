@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from calibprune.errors import ModelError
+
 
 def logits(model: nn.Module, products: Tensor) -> Tensor:
     """Float32 logits from products of final hidden states with rows of the output layer; changes float32 input in
@@ -18,6 +20,12 @@ def logits(model: nn.Module, products: Tensor) -> Tensor:
 
 
 def output_layer(model: nn.Module) -> tuple[Tensor, Tensor | None]:
-    """The output layer's weight [vocabulary, width] and bias [vocabulary] or None."""
+    """The output layer's weight [vocabulary, width] and bias [vocabulary] or None.
+
+    Raises:
+        ModelError: the model has none.
+    """
     head = model.get_output_embeddings()
+    if head is None:
+        raise ModelError(f"{type(model).__name__}: has no output layer; give a model for causal language modelling")
     return head.weight, getattr(head, "bias", None)

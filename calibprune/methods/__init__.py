@@ -43,7 +43,7 @@ def pruner(name: str) -> Method:
         ParameterError: there is none, or it only rounds.
     """
     able = pruners()
-    if name in METHODS and name not in able:
+    if isinstance(name, str) and name in METHODS and name not in able:
         raise ParameterError(
             f"method {name!r} does not prune: ask for it with bits, or calibprune.quantize; "
             f"methods that prune are {', '.join(able)}"
@@ -58,7 +58,7 @@ def quantizer(name: str) -> Method:
         ParameterError: there is none, or it prunes.
     """
     able = quantizers()
-    if name in METHODS and name not in able:
+    if isinstance(name, str) and name in METHODS and name not in able:
         raise ParameterError(
             f"method {name!r} prunes: use calibprune.prune; methods that quantize are {', '.join(able)}"
         )
@@ -66,7 +66,7 @@ def quantizer(name: str) -> Method:
 
 
 def _of(able: dict[str, Method], name: str) -> Method:
-    if name not in able:
+    if not isinstance(name, str) or name not in able:
         raise ParameterError(one_of("method", name, able))
     return able[name]
 

@@ -33,6 +33,8 @@ class Metric(NamedTuple):
         name: in parameters and records.
         label: in tables and figures; `short` and `unit` stand in brackets after it.
         lower_is_better: which end of the scale is marked as the best.
+        infinite: whether infinity is a right answer, as the signal-to-noise ratio of a model in which nothing changed
+            is. Of any other metric only a finite value is kept.
         log: whether tables shade it by its logarithm.
         models: of which models of a study it is taken: "dense"; "uncalibrated", those of a method that needs no text;
             and the parts of a study ("languages", "mixtures", "draws", "sweep", "quantization").
@@ -53,3 +55,4 @@ class Metric(NamedTuple):
     models: tuple[str, ...] = CALIBRATED
     read: Callable[[Any], Reading] | None = None
     sums: Callable[[Tensor, Tensor], Tensor] | None = None
+    infinite: bool = False

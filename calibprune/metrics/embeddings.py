@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from calibprune.corpora import SOURCES, corpus, find_kind
 from calibprune.errors import ParameterError
-from calibprune.models.families import context_length, decoder, device_of
+from calibprune.models.families import context_length, decoder, device_of, evaluating
 from calibprune.walk.inputs import BATCH_TOKENS
-from calibprune.walk.outputs import layer_outputs
+from calibprune.walk.outputs import check_tokens, layer_outputs
 
 
 def parallel_texts(source: str, languages: list[str], samples: int) -> dict[str, list[str]]:
@@ -44,7 +44,7 @@ def parallel_texts(source: str, languages: list[str], samples: int) -> dict[str,
 @torch.no_grad()
 def sentence_embeddings(model: nn.Module, tokenizer, texts: list[str]) -> Tensor:
     """The mean over a text's tokens of each decoder layer's output (Appendix D.2.2 of the paper), without BOS and other
-    special tokens.
+    special tokens. The model is in evaluation mode meanwhile.
 
     Each text is a sequence of its own, with BOS before it where the tokenizer has one; texts longer than the model's
     context are cut there. Batches hold about 2,048 tokens of texts of similar length, filled up on the right: a causal
@@ -57,14 +57,20 @@ def sentence_embeddings(model: nn.Module, tokenizer, texts: list[str]) -> Tensor
         float32 [layers, texts, width], on the CPU.
 
     Raises:
-        ParameterError: a text without tokens.
+        ParameterError: a text without tokens, or with tokens that the model has no embedding for.
     """
+    with evaluating(model):
+        return _sentence_embeddings(model, tokenizer, texts)
+
+
+def _sentence_embeddings(model: nn.Module, tokenizer, texts: list[str]) -> Tensor:
     start = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
     longest = context_length(model) - len(start)
     encoded = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
     if empty := [text for text, ids in zip(texts, encoded, strict=True) if not ids]:
         raise ParameterError(f"text {empty[0]!r}: has no tokens; leave it out")
     sequences = [start + list(ids)[:longest] for ids in encoded]
+    check_tokens(model, 0, max(map(max, sequences)))
     found = torch.empty(len(decoder(model).layers), len(texts), model.config.hidden_size)
     order = sorted(range(len(texts)), key=lambda place: len(sequences[place]))
     while order:

@@ -1,6 +1,7 @@
 """Perplexity, signal-to-noise ratio and pruning error (Section 4.1 and Appendix D.1 of the paper)."""
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -9,13 +10,15 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from calibprune.errors import ParameterError
+from calibprune.errors import ModelError, ParameterError
 from calibprune.forward import quicker
 from calibprune.forward.cross_entropy import token_losses
 from calibprune.metrics.base import CALIBRATED, Metric, Reading
-from calibprune.models.families import decoder, device_of
+from calibprune.models.families import decoder, device_of, evaluating
 from calibprune.walk.inputs import batches
-from calibprune.walk.outputs import check_windows, layer_outputs
+from calibprune.walk.outputs import checked_windows, layer_outputs
+
+LARGEST = math.log(sys.float_info.max)  # of a number in nats whose exp is finite
 
 
 @dataclass
@@ -32,9 +35,19 @@ class Perplexity:
 
     @classmethod
     def of(cls, losses: Tensor) -> "Perplexity":
-        """From losses [windows, predictions] in nats."""
+        """From losses [windows, predictions] in nats.
+
+        Raises:
+            ModelError: a perplexity that is undefined, or too large for a number.
+        """
         means = losses.double().mean(dim=1)
-        value = math.exp(means.mean())
+        nats = float(means.mean())
+        if not nats < LARGEST:  # also where it is undefined
+            raise ModelError(
+                f"perplexity: the mean loss is {nats:.4g} nats a token, so that exp of it is no number; check the "
+                f"weights, or use a wider dtype"
+            )
+        value = math.exp(nats)
         spread = float(means.std()) / math.sqrt(len(means)) if len(means) > 1 else math.nan
         return cls(value, value * spread, losses.numel())
 
@@ -45,7 +58,8 @@ class Fidelity:
 
     Attributes:
         perplexity: the pruned model's perplexity.
-        snr_db: for each decoder layer's output, Eq. 2, in decibels; infinite where nothing changed.
+        snr_db: for each decoder layer's output, Eq. 2, in decibels; infinite where nothing changed, so that of a
+            model and itself all are. No value is undefined.
         pruning_error: for each decoder layer's output, Eq. 1.
         stderr: standard error of the perplexity over windows.
         n: number of predicted tokens.
@@ -83,8 +97,11 @@ def perplexity(model: nn.Module, tokens: Tensor) -> float:
     """Perplexity of windows [samples, length] under the model: exp of the mean of −ln p over the length − 1 predictions
     of every window.
 
+    The model is in evaluation mode meanwhile.
+
     Raises:
-        ParameterError: windows that the model cannot read.
+        ParameterError: windows that the model cannot read. ModelError: an architecture that is not supported, or a
+        perplexity that is not finite.
     """
     return measure_perplexity(model, tokens).value
 
@@ -92,12 +109,13 @@ def perplexity(model: nn.Module, tokens: Tensor) -> float:
 @torch.no_grad()
 def measure_perplexity(model: nn.Module, tokens: Tensor) -> Perplexity:
     """`perplexity` with its standard error and number of predictions."""
-    _check(model, tokens)
+    tokens = _checked(model, tokens)
     losses = []
-    for batch in batches(tokens.to(device_of(model))):
-        with quicker(model, tokens.shape[1]):
-            states = decoder(model)(input_ids=batch, use_cache=False).last_hidden_state
-        losses.append(_window_losses(model, states, batch))
+    with evaluating(model):
+        for batch in batches(tokens.to(device_of(model))):
+            with quicker(model, tokens.shape[1]):
+                states = decoder(model)(input_ids=batch, use_cache=False).last_hidden_state
+            losses.append(_window_losses(model, states, batch))
     return Perplexity.of(torch.cat(losses))
 
 
@@ -114,8 +132,9 @@ class Trace:
     @classmethod
     def of(cls, model: nn.Module, tokens: Tensor) -> "Trace":
         """Walk the model through windows [samples, length]. Takes tokens × layers × width numbers of memory."""
-        _check(model, tokens)
-        return cls([list(layer_outputs(model, batch))[:-1] for batch in batches(tokens.to(device_of(model)))])
+        tokens = _checked(model, tokens)
+        with evaluating(model):
+            return cls([list(layer_outputs(model, batch))[:-1] for batch in batches(tokens.to(device_of(model)))])
 
 
 @torch.no_grad()
@@ -133,15 +152,27 @@ def fidelity(
 
     Args:
         dense: the model before pruning, or its `Trace` on the same windows.
-        pruned: a model of the same architecture.
+        pruned: a model of the same architecture. Both are in evaluation mode meanwhile.
         tokens: LongTensor [samples, length].
         sums: by name, `(dense, pruned) -> Tensor [k]`: further sums over a batch of a layer's outputs [batch, length,
             width], for `Fidelity.sums`.
 
     Raises:
-        ParameterError: windows that the models cannot read, or a dense side of another depth or of other windows.
+        ParameterError: windows that the models cannot read, or a dense side of another depth or width or of other
+        windows. ModelError: an architecture that is not supported, or a value that is undefined.
     """
-    _check(pruned, tokens)
+    tokens = _checked(pruned, tokens)
+    if isinstance(dense, Trace):
+        with evaluating(pruned):
+            return _side_by_side(dense, pruned, tokens, sums)
+    _checked(dense, tokens)
+    with evaluating(dense), evaluating(pruned):
+        return _side_by_side(dense, pruned, tokens, sums)
+
+
+def _side_by_side(
+    dense: nn.Module | Trace, pruned: nn.Module, tokens: Tensor, sums: Mapping[str, Callable[[Tensor, Tensor], Tensor]]
+) -> Fidelity:
     depth = len(decoder(pruned).layers)
     totals = torch.zeros(depth, 3, dtype=torch.float64)
     further: dict[str, list[Tensor | float]] = {name: [0.0] * depth for name in sums}
@@ -155,12 +186,12 @@ def fidelity(
         outputs = layer_outputs(pruned, batch)
         for layer in range(depth):
             h = next(reference, None)
-            if h is None or h.shape[:2] != batch.shape:
+            output = next(outputs)
+            if h is None or h.shape != output.shape:
                 raise ParameterError(
-                    "fidelity: the dense side has other windows or another depth; compare a model with "
+                    "fidelity: the dense side has other windows, another depth or another width; compare a model with "
                     "its own pruned copy"
                 )
-            output = next(outputs)
             totals[layer] += _sums(h, output)
             for name, add in sums.items():
                 further[name][layer] += add(h, output).double().cpu()
@@ -169,9 +200,15 @@ def fidelity(
                 "fidelity: the dense side is deeper than the pruned one; compare a model with its own pruned copy"
             )
         losses.append(_window_losses(pruned, next(outputs), batch))
+    measured = Perplexity.of(torch.cat(losses))
+    for layer, (length, _, noise) in enumerate(totals.tolist()):
+        if not (0 < length < math.inf and noise < math.inf):
+            raise ModelError(
+                f"layers.{layer}: its outputs are all zero, infinite or undefined, so that they cannot be compared; "
+                f"check the weights, or use a wider dtype"
+            )
     lengths, signal, noise = totals.T.tolist()
     width = pruned.config.hidden_size
-    measured = Perplexity.of(torch.cat(losses))
     return Fidelity(
         measured.value,
         [10 * math.log10(s / e) if e else math.inf for s, e in zip(signal, noise, strict=True)],
@@ -197,12 +234,14 @@ def _window_losses(model: nn.Module, states: Tensor, tokens: Tensor) -> Tensor:
     return token_losses(model, predictions, tokens[:, 1:].flatten()).view(len(tokens), -1).cpu()
 
 
-def _check(model: nn.Module, tokens: Tensor) -> None:
-    check_windows(model, tokens)
+def _checked(model: nn.Module, tokens: Tensor) -> Tensor:
+    decoder(model)
+    tokens = checked_windows(model, tokens)
     if tokens.shape[1] < 2:
         raise ParameterError(
             "evaluation windows: a window of one token predicts nothing; choose a length of at least 2"
         )
+    return tokens
 
 
 PERPLEXITY = Metric(
@@ -220,6 +259,7 @@ SNR_DB = Metric(
     unit="dB",
     lower_is_better=False,
     read=lambda found: Reading(found.model_snr_db, found.tokens, layers=found.snr_db),
+    infinite=True,
 )
 PRUNING_ERROR = Metric(
     "pruning_error",

@@ -30,7 +30,7 @@ def stable_mask(masks: Sequence[Masks]) -> Masks:
     Raises:
         ParameterError: no mask, or masks of different models, shapes or dtypes.
     """
-    if isinstance(masks[0] if len(masks) else None, Mapping):
+    if isinstance(_first(masks), Mapping):
         return {name: stable_mask([mask[name] for mask in masks]) for name in _names(masks)}
     _check(masks)
     return reduce(torch.bitwise_and, masks)
@@ -55,7 +55,7 @@ def within_iou(masks: Sequence[Masks]) -> float | dict[str, float]:
     Raises:
         ParameterError: as `stable_mask`.
     """
-    if isinstance(masks[0] if len(masks) else None, Mapping):
+    if isinstance(_first(masks), Mapping):
         return {name: within_iou([mask[name] for mask in masks]) for name in _names(masks)}
     _check(masks)
     if masks[0].dtype == torch.bool:
@@ -128,6 +128,13 @@ def expected_iou(*densities: float) -> float:
     return math.prod(densities) / union if union else math.nan
 
 
+def _first(masks: Sequence[Masks]) -> Masks:
+    """Raises ParameterError where there is no mask, or no list of masks."""
+    if not isinstance(masks, list | tuple) or not masks:
+        raise ParameterError("pruning masks: give at least one, as a list")
+    return masks[0]
+
+
 def _names(masks: Sequence[Mapping[str, Tensor]]) -> list[str]:
     first = list(masks[0])
     for number, mask in enumerate(masks):
@@ -141,8 +148,6 @@ def _names(masks: Sequence[Mapping[str, Tensor]]) -> list[str]:
 
 
 def _check(masks: Sequence[Tensor]) -> None:
-    if not len(masks):
-        raise ParameterError("pruning masks: give at least one")
     for mask in masks:
         if not isinstance(mask, Tensor) or mask.dtype not in (torch.bool, torch.uint8):
             kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__

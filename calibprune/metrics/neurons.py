@@ -8,7 +8,7 @@ above zero.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -199,6 +199,10 @@ def groups(lape_dense: Tensor, share: float = 0.02, upto: float = 0.30) -> Group
 
 
 def _checked(probabilities: Tensor) -> Tensor:
+    if not isinstance(probabilities, Tensor) or probabilities.is_complex():
+        raise ParameterError(
+            f"activation probabilities: give a tensor [layers, neurons, languages], not {_kind(probabilities)}"
+        )
     if probabilities.ndim != 3 or probabilities.shape[-1] < 2:
         raise ParameterError(
             f"activation probabilities of shape {list(probabilities.shape)}: give [layers, neurons, "
@@ -210,6 +214,10 @@ def _checked(probabilities: Tensor) -> Tensor:
             "on which a neuron fired"
         )
     return probabilities
+
+
+def _kind(value: Any) -> str:
+    return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
 
 
 def _check_share(name: str, value: float) -> None:

@@ -3,6 +3,7 @@ paper).
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -146,6 +147,8 @@ def _directions(means: Tensor, rank: int) -> Tensor:
 
 
 def _checked_means(means: Tensor) -> Tensor:
+    if not isinstance(means, Tensor):
+        raise ParameterError(f"mean embeddings: give a tensor [width, languages], not {type(means).__name__}")
     if means.ndim != 2 or means.shape[1] < 2:
         raise ParameterError(
             f"mean embeddings of shape {list(means.shape)}: give one column for each of at least two "
@@ -158,7 +161,7 @@ def _checked_means(means: Tensor) -> Tensor:
 
 def _check_ranks(ranks: Sequence[int], languages: int) -> None:
     for rank in ranks:
-        if rank not in range(1, languages):
+        if not isinstance(rank, Integral) or isinstance(rank, bool) or rank not in range(1, languages):
             raise ParameterError(
                 f"rank {rank}: {languages} languages differ along at most {languages - 1} directions; "
                 f"choose 1 to {languages - 1}"

@@ -2,29 +2,32 @@
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import torch
 
 from calibprune.errors import ModelError
 from calibprune.files import cache_dir, file_sha256, follow_umask, held
-from calibprune.models.families import check_family
+from calibprune.models.families import TEXT_PARTS, check_family
 from calibprune.models.packaged import PACKAGED, Packaged
+from calibprune.models.quiet import quiet
+from calibprune.models.soundness import check_loaded, check_numbers, check_settings, unknown_in_gguf
 
 CHECKSUM = "checksum.json"
+_NAMES = f"one of {', '.join(PACKAGED)}, a local folder, or a hub id"
 _TOKENIZER_AND_WEIGHTS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
 
-def load(name: str, device: str = "auto", dtype: str | torch.dtype = "auto"):
+def load(name: str | os.PathLike, device: str | torch.device = "auto", dtype: str | torch.dtype = "auto"):
     """Load a model and its tokenizer, ready to be pruned.
+
+    Of Gemma 3 with vision, the text decoder alone is loaded.
 
     Args:
         name: a packaged checkpoint (`gemma3-270m`, `smollm2-135m`), a local folder with a Hugging Face checkpoint, a
@@ -37,82 +40,92 @@ def load(name: str, device: str = "auto", dtype: str | torch.dtype = "auto"):
         (model in evaluation mode, tokenizer).
 
     Raises:
-        ModelError: the model is not known, not to be had, damaged, not of a supported architecture, or has no
-        safetensors or GGUF weights.
+        ModelError: the model is not known, not to be had, damaged, not of a supported architecture, has no
+        safetensors or GGUF weights, or its weights are not those of its configuration or not all finite.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    folder = locate(name)
+    found = locate(name)
     where = resolve_device(device)
-    source = {"gguf_file": folder.name} if folder.suffix == ".gguf" else {"use_safetensors": True}
-    root = folder.parent if folder.suffix == ".gguf" else folder
-    with _quiet(), _as_model_error(name, "is the checkpoint complete? fetch it again"):
+    numbers = resolve_dtype(dtype, where)
+    with quiet(), _as_model_error(name):
         settings = {
-            "dtype": resolve_dtype(dtype, where),
+            "dtype": numbers,
             "trust_remote_code": False,
             "local_files_only": True,
             "output_loading_info": True,
+            "ignore_mismatched_sizes": True,  # `check_loaded` refuses them, by name
         }
-        model, loaded = AutoModelForCausalLM.from_pretrained(root, **settings, **source, **_dequantized(source))
-        if missing := sorted(loaded["missing_keys"]):  # transformers would make them up
-            raise ModelError(
-                f"{name}: the checkpoint lacks {len(missing)} weights, {missing[0]} among them; fetch it again"
+        if found.suffix == ".gguf":
+            part = None
+            source = {"gguf_file": found.name}
+            model, loaded = AutoModelForCausalLM.from_pretrained(
+                found.parent, **settings, **source, **_dequantized(source)
             )
-        tokenizer = AutoTokenizer.from_pretrained(
-            root, trust_remote_code=False, local_files_only=True, **_of_tokenizer(source)
-        )
-    check_family(model.config.model_type, name)
+            loaded["unexpected_keys"] |= unknown_in_gguf(found, model)
+        else:
+            config = AutoConfig.from_pretrained(found, trust_remote_code=False, local_files_only=True)
+            if packed := getattr(config, "quantization_config", None):  # else the codes stay packed, as in a GGUF file
+                packed["dequantize"] = True
+                settings["config"] = config
+            if part := TEXT_PARTS.get(config.model_type):
+                settings |= {"config": config.get_text_config(), "key_mapping": part.names}
+            model, loaded = AutoModelForCausalLM.from_pretrained(found, **settings, use_safetensors=True)
+            if part:
+                model._weight_conversions = None  # else saving would give its weights the names in the whole checkpoint
+        check_loaded(name, loaded, part.left_out if part else ())
+        check_family(model.config.model_type, str(name))
+        check_numbers(name, model)
+        tokenizer = _tokenizer(found)
+    if part:
+        print(f"{name}: its text decoder alone is used, without {' and '.join(part.left_out)}", file=sys.stderr)
     return model.to(where).eval().requires_grad_(False), tokenizer
 
 
-def load_tokenizer(name: str):
+def load_tokenizer(name: str | os.PathLike):
     """The tokenizer alone; same names and errors as `load`."""
+    found = locate(name)
+    with quiet(), _as_model_error(name):
+        return _tokenizer(found)
+
+
+def _tokenizer(found: Path):
+    """The tokenizer of a checkpoint that was located."""
     from transformers import AutoTokenizer
 
-    folder = locate(name)
-    source = {"gguf_file": folder.name} if folder.suffix == ".gguf" else {}
-    with _quiet(), _as_model_error(name, "is the checkpoint complete? fetch it again"):
-        return AutoTokenizer.from_pretrained(
-            folder.parent if source else folder, trust_remote_code=False, local_files_only=True, **source
-        )
+    gguf = found.suffix == ".gguf"
+    return AutoTokenizer.from_pretrained(
+        found.parent if gguf else found,
+        trust_remote_code=False,
+        local_files_only=True,
+        **({"gguf_file": found.name} if gguf else {}),
+    )
 
 
-def locate(name: str) -> Path:
+def locate(name: str | os.PathLike) -> Path:
     """The folder with the checkpoint (or the .gguf file) behind a name; converts a packaged one or downloads a hub id
     on first use.
 
     Raises:
         ModelError: as `load`.
     """
+    if not isinstance(name, str | os.PathLike) or not os.fspath(name):
+        raise ModelError(f"model {name!r}: give {_NAMES}, as a text or a path")
     if name in PACKAGED:
         return _converted(PACKAGED[name])
-    path = Path(name).expanduser()
-    if path.suffix == ".gguf" and path.is_file():
-        return path.resolve()
-    if path.is_dir():
+    try:
+        path = Path(name).expanduser()
+        # not resolved: a link of the hub's cache leads to a file without an ending
+        gguf, folder = path.suffix == ".gguf" and path.is_file(), path.is_dir()
+    except (RuntimeError, OSError, ValueError):  # no such user's home, a name too long, a zero byte
+        gguf = folder = False
+    if gguf:
+        return path.absolute()
+    if folder:
         return _checked_folder(path)
-    if not _looks_like_hub_id(name):
-        raise ModelError(
-            f"unknown model {name!r}: choose one of {', '.join(PACKAGED)}, a local folder, or a hub id such as org/name"
-        )
-    return _checked_folder(_downloaded(name))
-
-
-@lru_cache
-def fingerprint(name: str) -> str:
-    """What identifies the weights behind a name: the packaged file's checksum, the hub's commit, or a hash of the local
-    files.
-    """
-    if name in PACKAGED:
-        return f"gguf-sha256:{PACKAGED[name].sha256}"
-    folder = locate(name)
-    if "snapshots" in folder.parts:
-        return f"hub-commit:{folder.name}"
-    files = [folder] if folder.is_file() else sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")])
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.name}:{file_sha256(file)};".encode())
-    return f"files-sha256:{digest.hexdigest()}"
+    if not isinstance(name, str) or not _looks_like_hub_id(name):
+        raise ModelError(f"unknown model {str(name)[:100]!r}: choose {_NAMES} such as org/name")
+    return _checked_folder(_snapshot(name))
 
 
 def resolve_device(device: str) -> torch.device:
@@ -122,7 +135,7 @@ def resolve_device(device: str) -> torch.device:
     try:
         where = torch.device(device)
         torch.empty(0, device=where)
-    except (RuntimeError, AssertionError, TypeError):
+    except (RuntimeError, AssertionError, TypeError, ValueError):
         raise ModelError(
             f"device {device!r} is not usable here: choose auto, cpu{', cuda' if torch.cuda.is_available() else ''}"
         ) from None
@@ -130,16 +143,18 @@ def resolve_device(device: str) -> torch.device:
 
 
 def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
-    """bfloat16 for "auto" where it is multiplied natively (any GPU; a CPU with AMX or AVX512-BF16), float32
-    elsewhere.
+    """bfloat16 for "auto" where it is multiplied natively (any GPU; a CPU with AMX or AVX512-BF16), float32 elsewhere.
+
+    Raises:
+        ModelError: a dtype that models are not computed in.
     """
-    if isinstance(dtype, torch.dtype):
+    known = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+    if dtype in (*known.values(), torch.float64):
         return dtype
     if dtype == "auto":
         native = device.type != "cpu" or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
         return torch.bfloat16 if native else torch.float32
-    known = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
-    if dtype not in known:
+    if not isinstance(dtype, str) or dtype not in known:
         raise ModelError(f"unknown dtype {dtype!r}: choose auto, {', '.join(known)}")
     return known[dtype]
 
@@ -149,10 +164,6 @@ def _dequantized(source: dict) -> dict:
 
     # without this flag GGUF weights stay packed and can be neither pruned nor saved
     return {"quantization_config": GgufConfig(dequantize=True)} if "gguf_file" in source else {}
-
-
-def _of_tokenizer(source: dict) -> dict:
-    return {key: value for key, value in source.items() if key == "gguf_file"}
 
 
 def _converted(packaged: Packaged) -> Path:
@@ -169,11 +180,14 @@ def _converted(packaged: Packaged) -> Path:
 
 
 def _intact(folder: Path) -> bool:
-    """Whether a converted checkpoint is complete and its weights are those that were written."""
+    """Whether a converted checkpoint holds the files that were written, as they were written, and no other."""
     try:
         recorded = json.loads((folder / CHECKSUM).read_text())
-        return all(file_sha256(folder / name) == value for name, value in recorded.items())
-    except (OSError, ValueError):
+        there = {file.name for file in folder.iterdir() if not file.name.startswith(".")}
+        return there == {CHECKSUM, *recorded} and all(
+            file_sha256(folder / name) == value for name, value in recorded.items()
+        )
+    except (OSError, ValueError, TypeError):
         return False
 
 
@@ -191,7 +205,7 @@ def _convert(packaged: Packaged, target: Path) -> None:
             )
         source = {"gguf_file": gguf.name}
         output = Path(scratch) / "checkpoint"
-        with _quiet(), _as_model_error(packaged.name, f"reinstall the package {packaged.distribution}"):
+        with quiet(), _as_model_error(packaged.name, f"reinstall the package {packaged.distribution}"):
             AutoModelForCausalLM.from_pretrained(
                 gguf.parent, dtype=torch.bfloat16, **source, **_dequantized(source)
             ).save_pretrained(output)
@@ -208,6 +222,11 @@ def _convert(packaged: Packaged, target: Path) -> None:
 
 def _checked_folder(folder: Path) -> Path:
     """Refuse what cannot be pruned before anything is loaded: pickled weights, unknown architectures."""
+    if (folder / "adapter_config.json").exists():
+        raise ModelError(
+            f"{folder}: holds an adapter, which changes the weights of another model; merge it into that model "
+            f"(merge_and_unload of the package peft), and give what that saves"
+        )
     try:
         config = json.loads((folder / "config.json").read_text()) | {}  # a TypeError for what is not a mapping
     except FileNotFoundError:
@@ -216,13 +235,26 @@ def _checked_folder(folder: Path) -> Path:
         raise ModelError(
             f"{folder}/config.json cannot be read ({_one_line(error)}); fetch the checkpoint again"
         ) from None
-    check_family(config.get("model_type"), str(folder))
+    check_family(config.get("model_type"), str(folder), TEXT_PARTS)
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
             f"{folder}: no .safetensors weights (pickled weights are never loaded); convert the "
             f"checkpoint to safetensors first"
         )
+    check_settings(folder, config)
     return folder
+
+
+_SNAPSHOTS: dict[str, Path] = {}
+
+
+def _snapshot(name: str) -> Path:
+    """The folder of a hub id in the hub's cache. A program stays with the snapshot that it found first: what is
+    measured is then what a cell's fingerprint names, also where the hub gets a new commit in between.
+    """
+    if name not in _SNAPSHOTS or not _SNAPSHOTS[name].is_dir():
+        _SNAPSHOTS[name] = _downloaded(name)
+    return _SNAPSHOTS[name]
 
 
 def _downloaded(name: str) -> Path:
@@ -250,7 +282,9 @@ def _looks_like_hub_id(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _as_model_error(name: str, advice: str) -> Iterator[None]:
+def _as_model_error(
+    name: str | os.PathLike, advice: str = "is the checkpoint complete? fetch it again"
+) -> Iterator[None]:
     try:
         yield
     except ModelError:
@@ -261,8 +295,10 @@ def _as_model_error(name: str, advice: str) -> Iterator[None]:
             raise
         if "No space left" in str(error):  # safetensors has its own class for the system's errors
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        if isinstance(error, ImportError):
+            advice = "install the package that it names, in a version that transformers takes"
         raise ModelError(
-            f"model {name!r} cannot be loaded ({type(error).__name__}: {_one_line(error)}); {advice}"
+            f"model {str(name)!r} cannot be loaded ({type(error).__name__}: {_one_line(error)}); {advice}"
         ) from error
 
 
@@ -280,20 +316,3 @@ def _as_cache_error(folder: Path) -> Iterator[None]:
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if len(text) <= 160 else text[:157] + "…"
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the progress bars and notices of transformers, which do not all heed its own settings."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

@@ -5,12 +5,14 @@ A linear of the decoder becomes `weight_packed` (int32 [out, ceil(in · bits / 3
 packed along the rows). Everything else is stored as it is. Packing and unpacking are the library's own.
 
 What loads, with compressed-tensors 0.20 and transformers 5.23: grids of 1 to 8 bits, symmetric or not, with every group
-size that divides the width. The configuration asks transformers to unpack while it loads (`dequantize`): the weights
-are then those of the model that was saved, bit by bit, in its dtype or a finer one, and the model is an ordinary one
-that can be run, pruned and saved. What is saved is room on the disk. Without that request, transformers unpacks at the
-first forward pass, cannot load zero points at all (the library gives the packed ones a wrong shape), and a dtype finer
-than the saved one yields finer weights. vLLM keeps the codes packed; its sources take symmetric grids of 2 to 8 bits,
-others of 4 and 8, where one of its kernels has the group size (Marlin has 32, 64 and 128).
+size that divides the width. One thing the library packs and cannot unpack: zero points of 4 bits of a matrix with at
+most eight rows, which fill a single word; such a matrix is stored densely. The configuration asks transformers to
+unpack while it loads (`dequantize`): the weights are then those of the model that was saved, bit by bit, in its dtype
+or a finer one, and the model is an ordinary one that can be run, pruned and saved. What is saved is room on the disk.
+Without that request, transformers unpacks at the first forward pass, cannot load zero points at all (the library gives
+the packed ones a wrong shape), and a dtype finer than the saved one yields finer weights. vLLM keeps the codes packed;
+its sources take symmetric grids of 2 to 8 bits, others of 4 and 8, where one of its kernels has the group size (Marlin
+has 32, 64 and 128).
 
 There is no packed form for zeros. compressed-tensors had one for 2:4 ("sparse-24-bitmask") and dropped it after 0.14,
 and transformers and vLLM (in 0.19, which refuses what declares it) with it. A 2:4-sparse model is therefore stored
@@ -26,9 +28,11 @@ import torch
 from torch import Tensor, nn
 
 from calibprune.errors import ModelError, ParameterError
+from calibprune.methods import Quantized
 from calibprune.schemes import BITS, Grid
 from calibprune.walk.layerwise import PruneResult
 
+WORD = 32  # bits that codes are packed into
 DENSE, PACKED = FORMATS = ("dense", "compressed-tensors")
 
 
@@ -85,7 +89,11 @@ def compress(model: nn.Module, result: PruneResult) -> Compressed:
 
     scheme = _scheme(result.grid)
     state = model.state_dict()
-    names = {f"{model.base_model_prefix}.{key}": quantized for key, quantized in result.quantized.items()}
+    names = {
+        f"{model.base_model_prefix}.{key}": quantized
+        for key, quantized in result.quantized.items()
+        if _can_be_unpacked(quantized, result.grid)
+    }
     for name, quantized in names.items():
         weight = state.pop(f"{name}.weight")
         if quantized.scale.dtype != weight.dtype:
@@ -112,6 +120,16 @@ def compress(model: nn.Module, result: PruneResult) -> Compressed:
         config_groups={"group_0": scheme}, format=scheme.format, quantization_status="compressed", ignore=left
     )
     return Compressed(state, config)
+
+
+def _can_be_unpacked(quantized: Quantized, grid: Grid) -> bool:
+    """Whether the library reads back what it packs.
+
+    It views packed zero points of 4 bits as bytes, after a transposition that leaves a single word without the strides
+    which that needs.
+    """
+    rows, groups = quantized.zero.shape
+    return grid.symmetric or grid.bits != 4 or rows * grid.bits > WORD or groups == 1
 
 
 def _multiples(weight: Tensor, scale: Tensor) -> Tensor:

@@ -10,10 +10,11 @@ from calibprune.corpora import fingerprint as text_fingerprint
 from calibprune.languages import mixture
 from calibprune.methods import METHODS, quantizers
 from calibprune.metrics.registry import METRICS
-from calibprune.models.loading import fingerprint as model_fingerprint
+from calibprune.models.identity import fingerprint as model_fingerprint
 from calibprune.models.loading import resolve_device, resolve_dtype
 from calibprune.schemes import Grid, Sparsity
 from calibprune.study.parameters import Parameters
+from calibprune.tasks.catalogue import TaskSpec
 from calibprune.tasks.catalogue import fingerprint as task_fingerprint
 
 NUMERICS = 4  # raise by hand when results would change
@@ -193,6 +194,21 @@ def cells_of(parameters: Parameters) -> list[Cell]:
             for text, seed in product(((code,) for code in p.languages), p.seeds) if how.accumulate else [((), 0)]:
                 cells.append(pruned(method, Sparsity(0.0), text, seed, "quantization", grid=grid))
     return cells
+
+
+def what_changed(cell: Cell, tasks: list[TaskSpec]) -> list[str]:
+    """Which of the texts and tasks that a cell was measured with are no longer those that its id names; `tasks` are the
+    cell's.
+
+    Raises:
+        ParameterError, CorpusError: a text or a task that is no longer there.
+    """
+    sources = {evaluation.source for evaluation in cell.evaluations} | ({cell.parallel[0]} if cell.parallel else set())
+    now = {source: text_fingerprint(source, sorted(cell.languages)) for source in sources}
+    now |= {f"task {task.name}": task_fingerprint(task) for task in tasks}
+    if cell.calibration:
+        now["calibration"] = text_fingerprint(cell.calibration_source, sorted(cell.calibration))
+    return sorted(name for name, value in now.items() if value != cell.fingerprints[name])
 
 
 def _taken_of(models: str, names: list[str]) -> tuple[str, ...]:

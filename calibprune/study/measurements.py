@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from calibprune.errors import ModelError
 from calibprune.metrics.fidelity import Fidelity, Trace, fidelity
 from calibprune.metrics.neurons import counting
 from calibprune.metrics.registry import ON_TEXT
@@ -35,7 +36,20 @@ class Found:
         layer: int | None = None,
         component: str = "",
         stderr: float = math.nan,
+        infinite: bool = False,
     ) -> None:
+        """Keep a value, over `n` tokens or items.
+
+        Args:
+            stderr: NaN where it is not known.
+            infinite: whether infinity is a right answer.
+
+        Raises:
+            ModelError: a value that is no result.
+        """
+        if not math.isfinite(value) and not (infinite and value == math.inf):
+            of = " ".join(filter(None, [source or task, language, "" if layer is None else f"layers.{layer}"]))
+            raise ModelError(f"{metric} of {of}: {value} is no result; check the model's weights, or use a wider dtype")
         self.rows.append(
             {
                 "metric": metric,
@@ -90,9 +104,9 @@ def measure_text(
     where = {"source": source, "language": language}
     for metric in asked:
         reading = metric.read(passed)
-        found.add(metric.name, reading.value, reading.n, stderr=reading.stderr, **where)
+        found.add(metric.name, reading.value, reading.n, stderr=reading.stderr, infinite=metric.infinite, **where)
         for layer, value in enumerate(reading.layers):
-            found.add(metric.name, value, reading.n, layer=layer, **where)
+            found.add(metric.name, value, reading.n, layer=layer, infinite=metric.infinite, **where)
 
 
 def measure_subspace(source: str, dense: Tensor, pruned: Tensor, languages: tuple[str, ...], found: Found) -> None:

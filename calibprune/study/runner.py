@@ -3,6 +3,8 @@
 import copy
 import gc
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pandas as pd
 import torch
@@ -10,12 +12,14 @@ from torch import Tensor, nn
 
 from calibprune import provenance
 from calibprune.corpora.windows import windows
+from calibprune.errors import CorpusError, ModelError
 from calibprune.kernels.packed import pack
 from calibprune.metrics.embeddings import parallel_texts, sentence_embeddings
 from calibprune.metrics.fidelity import Trace
 from calibprune.models.families import decoder, device_of, linears
+from calibprune.models.identity import fingerprint
 from calibprune.models.loading import load
-from calibprune.study.cells import Cell, Evaluation
+from calibprune.study.cells import Cell, Evaluation, what_changed
 from calibprune.study.measurements import Found, measure_subspace, measure_tasks, measure_text
 from calibprune.study.progress import StudyProgress
 from calibprune.study.store import COLUMNS
@@ -43,7 +47,14 @@ class Runner:
     def compute(self, cell: Cell, bar: StudyProgress) -> tuple[pd.DataFrame, dict, dict[str, dict[str, Tensor]]]:
         """Prune the cell's model, which was fetched, if it is not the dense one, and measure it: (records, provenance,
         artifacts).
+
+        Raises:
+            CalibpruneError: what cannot be computed, or what changed meanwhile.
         """
+        with _naming(cell):
+            return self._compute(cell, bar)
+
+    def _compute(self, cell: Cell, bar: StudyProgress) -> tuple[pd.DataFrame, dict, dict[str, dict[str, Tensor]]]:
         started = time.perf_counter()
         model, result = (self._dense, PruneResult()) if cell.dense else self._pruned(cell, bar)
         pruned_at = time.perf_counter()
@@ -61,10 +72,12 @@ class Runner:
             measure_subspace(
                 cell.parallel[0], self._embeddings(cell), self._embeddings(cell, model), cell.languages, found
             )
-        if cell.tasks:
-            specs = resolve(list(cell.tasks), list(cell.languages), self._data_mirror)
+        specs = resolve(list(cell.tasks), list(cell.languages), self._data_mirror) if cell.tasks else []
+        if specs:
             step = lambda share: bar.step(share * work_of_tasks(cell))  # noqa: E731
             measure_tasks(model, self._tokenizer, specs, cell.task_limit, cell.chat_template, found, step)
+        if changed := what_changed(cell, specs):
+            raise CorpusError(f"the text of {', '.join(changed)} changed meanwhile; run the study again")
         records = pd.DataFrame(found.rows, columns=list(COLUMNS))
         for name, value in identity(cell).items():
             if name in COLUMNS:
@@ -83,23 +96,30 @@ class Runner:
         return records, origin, found.artifacts
 
     def fetch(self, cell: Cell) -> None:
-        """Load the cell's model, if it is not the one at hand."""
-        if self._name != cell.model:
+        """Load the cell's model, if it is not the one at hand.
+
+        Raises:
+            ModelError: as `calibprune.load`, or its files are no longer those that the cell's id names.
+        """
+        known = cell.model, cell.fingerprints["model"]
+        if self._at_hand != known:
             self._forget()
             self._dense, self._tokenizer = load(cell.model, self._device, cell.dtype)
+            if fingerprint(cell.model) != cell.fingerprints["model"]:  # asked last: of these the copy in memory is
+                raise ModelError(f"{cell.model}: its files changed since the study began; run it again")
             # only the matrices that pruning changes are copied
             shared = {id(p): p for p in self._dense.parameters()}
             for layer in decoder(self._dense).layers:
                 for _, linear in linears(layer):
                     del shared[id(linear.weight)]
             self._copy = copy.deepcopy(self._dense, shared)
-            self._name = cell.model
+            self._at_hand = known
 
     def _forget(self) -> None:
         self._dense = self._copy = self._tokenizer = None
         self._traces: dict[tuple, Trace] = {}
         self._dense_embeddings: dict[tuple, Tensor] = {}
-        self._name = ""
+        self._at_hand = ("", "")
         gc.collect()
 
     def _pruned(self, cell: Cell, bar: StudyProgress) -> tuple[nn.Module, PruneResult]:
@@ -173,6 +193,15 @@ class Runner:
         # counted on the first text alone: how often a neuron fires on two texts together describes neither
         neurons = "neurons" in cell.metrics and evaluation == cell.evaluations[0]
         measure_text(model, reference, tokens, cell.metrics, (evaluation.source, language), neurons, found)
+
+
+@contextmanager
+def _naming(cell: Cell) -> Iterator[None]:
+    """Let errors name the cell."""
+    try:
+        yield
+    except (ModelError, CorpusError) as error:
+        raise type(error)(f"{cell.title}: {error}") from error
 
 
 def identity(cell: Cell) -> dict:

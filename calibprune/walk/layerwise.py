@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from calibprune.errors import ModelError, ParameterError
 from calibprune.methods import DEFAULT_QUANTIZER, METHODS, Does, Method, Quantized, pruner, quantizer
-from calibprune.models.families import decoder, linears
+from calibprune.models.families import decoder, evaluating, linears
+from calibprune.models.soundness import all_finite
 from calibprune.schemes import Grid, Sparsity
 from calibprune.walk.inputs import Inputs, capture
-from calibprune.walk.outputs import check_windows
+from calibprune.walk.outputs import checked_windows
 from calibprune.walk.solving import Attempt, Plan, check_and_retry, try_without_waiting
 
 
@@ -128,7 +129,8 @@ def prune(
 ) -> PruneResult:
     """Prune every linear of every decoder layer in place; embeddings and the output layer stay as they are.
 
-    The inputs of a layer come from the pruned layers before it. A layer is run twice: up to the input of its last
+    The model is in evaluation mode meanwhile, and afterwards in the mode it was in. The inputs of a layer come from
+    the pruned layers before it. A layer is run twice: up to the input of its last
     linear for the statistics, and once more, pruned, for what the next layer gets.
 
     Args:
@@ -142,9 +144,9 @@ def prune(
         group_size, symmetric: the grid to round to, as in `quantize`.
 
     Raises:
-        ParameterError: unknown method, a sparsity or a grid outside what is allowed, windows longer than the model's
-        context or no windows. ModelError: an architecture that is not supported, weights or activations that are not
-        finite, or not enough memory for one window.
+        ParameterError: unknown method, a sparsity or a grid outside what is allowed, no windows, or windows that the
+        model cannot read. ModelError: an architecture that is not supported, weights (of any part of the model) or
+        activations that are not finite, or not enough memory for one window.
     """
     chosen = method if isinstance(method, Method) else pruner(method)
     grid = None if bits is None else Grid.of(bits, group_size, symmetric)
@@ -200,9 +202,17 @@ def _walk(
     grid: Grid | None,
     progress: Callable[[int, int], None],
 ) -> PruneResult:
-    started = time.perf_counter()
-    base = decoder(model)
-    for i, layer in enumerate(base.layers):
+    _check(model, sparsity, grid)
+    tokens = None if method.accumulate is None else checked_windows(model, tokens)
+    if not callable(progress):
+        raise ParameterError(f"progress {progress!r}: give a function of (layers done, layers)")
+    with evaluating(model):
+        return _layer_by_layer(model, tokens, method, sparsity, grid, progress)
+
+
+def _check(model: nn.Module, sparsity: Sparsity | None, grid: Grid | None) -> None:
+    """Raises ParameterError or ModelError for what would stop the walk, or make its result useless."""
+    for i, layer in enumerate(decoder(model).layers):
         for name, parameter in layer.named_parameters():
             if parameter.ndim > 2:
                 raise ModelError(
@@ -211,14 +221,25 @@ def _walk(
         for component, linear in linears(layer):
             for rule in filter(None, (sparsity, grid)):
                 rule.check_width(linear.in_features, f"layers.{i}.{component}")
-            if not bool(linear.weight.sum(dtype=torch.float32).isfinite()):
-                raise ModelError(
-                    f"layers.{i}.{component}: the weights hold infinite or undefined values; check the checkpoint"
-                )
+    for name, parameter in model.named_parameters():
+        if not all_finite(parameter):
+            name = name.removeprefix("model.").removesuffix(".weight")
+            raise ModelError(f"{name}: the weights hold infinite or undefined values; check the checkpoint")
+
+
+def _layer_by_layer(
+    model: nn.Module,
+    tokens: Tensor | None,
+    method: Method,
+    sparsity: Sparsity | None,
+    grid: Grid | None,
+    progress: Callable[[int, int], None],
+) -> PruneResult:
+    started = time.perf_counter()
+    base = decoder(model)
     result = PruneResult(grid=grid)
     inputs = None
-    if method.accumulate is not None:
-        check_windows(model, tokens)
+    if tokens is not None:
         result.tokens = tokens.numel()
         inputs = capture(model, tokens)
     plan = Plan(method, 0 if tokens is None else len(tokens), sparsity, grid)
@@ -247,6 +268,13 @@ def _walk(
         seconds.append(clock.seconds)
         zeros.append(_zeros(components.values()))
         progress(i + 1, len(base.layers))
+    for i, layer in enumerate(base.layers):
+        for component, linear in linears(layer):
+            if not all_finite(linear.weight):
+                raise ModelError(
+                    f"layers.{i}.{component}: the new weights are infinite or undefined in {linear.weight.dtype}; use "
+                    f"dtype bfloat16 or float32"
+                )
     sizes = [sum(linear.weight.numel() for _, linear in linears(layer)) for layer in base.layers]
     result.layers = [LayerReport(i, int(zeros[i]) / sizes[i], seconds[i]) for i in range(len(base.layers))]
     result.seconds = time.perf_counter() - started

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from calibprune.errors import ParameterError
-from calibprune.models.families import context_length, decoder
+from calibprune.models.families import context_length, decoder, vocabulary
 from calibprune.walk.inputs import capture
+
+WHOLE = (torch.int64, torch.int32, torch.int16, torch.uint8)
 
 
 @torch.no_grad()
@@ -28,13 +30,30 @@ def layer_outputs(model: nn.Module, tokens: Tensor) -> Iterator[Tensor]:
     yield base.norm(inputs.hidden[0])
 
 
-def check_windows(model: nn.Module, tokens: Tensor | None) -> None:
-    """Raises ParameterError where `tokens` are not windows that the model can read."""
-    if tokens is None or tokens.ndim != 2 or not tokens.numel():
+def checked_windows(model: nn.Module, tokens: Tensor | None) -> Tensor:
+    """The windows as a LongTensor [samples, length].
+
+    Raises:
+        ParameterError: `tokens` are not windows that the model can read: no tensor of whole numbers [samples, length],
+        longer than the model's context, or with tokens that it has no embedding for.
+    """
+    if not isinstance(tokens, Tensor) or tokens.ndim != 2 or not tokens.numel() or tokens.dtype not in WHOLE:
+        shown = f"{tokens.dtype} {list(tokens.shape)}" if isinstance(tokens, Tensor) else type(tokens).__name__
         raise ParameterError(
-            "calibration tokens: give windows as a LongTensor [samples, length], for example from calibprune.windows"
+            f"tokens: give windows as a LongTensor [samples, length], for example from calibprune.windows, not {shown}"
         )
     check_length(model, tokens.shape[1])
+    check_tokens(model, int(tokens.min()), int(tokens.max()))
+    return tokens.long()
+
+
+def check_tokens(model: nn.Module, lowest: int, highest: int) -> None:
+    """Raises ParameterError where the model has no embedding for tokens from `lowest` to `highest`."""
+    if lowest < 0 or highest >= vocabulary(model):
+        raise ParameterError(
+            f"token {lowest if lowest < 0 else highest}: {type(model).__name__} knows tokens 0 to "
+            f"{vocabulary(model) - 1}; give it a tokenizer that belongs to its weights"
+        )
 
 
 def check_length(model: nn.Module, length: int) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from calibprune.errors import CalibpruneError, ParameterError
+from calibprune.models.families import evaluating
 
 
 class TaskResult(NamedTuple):
@@ -78,7 +79,7 @@ def evaluate(
     scorer = Scorer(model, tokenizer)
     if chat:
         scorer.apply_chat_template([{"role": "user", "content": "?"}])
-    with quiet_harness(), _quiet_data():
+    with quiet_harness(), _quiet_data(), evaluating(model):
         tasks = [_built(config, seed) for config in configs]
         names = [task.task_name for task in tasks]
         if doubled := sorted({name for name in names if names.count(name) > 1}):

@@ -12,6 +12,7 @@ from calibprune.forward import quicker
 from calibprune.forward.cross_entropy import most_probable
 from calibprune.models.families import decoder, device_of
 from calibprune.tasks.harness.shared_context import finite
+from calibprune.walk.outputs import check_tokens
 
 ROWS = 64
 PROMPT_TOKENS = 8192  # of a batch, with padding
@@ -36,8 +37,9 @@ def continuations(
         progress: called with the number of prompts continued since the last call.
 
     Raises:
-        ModelError: states that are not finite.
+        ModelError: states that are not finite. ParameterError: tokens that the model has no embedding for.
     """
+    check_tokens(model, 0, max((max(prompt) for prompt in prompts), default=0))
     written: list[list[int]] = [[] for _ in prompts]
     for batch in _batches(prompts):
         for number, text in zip(batch, _continue(model, [prompts[n] for n in batch], most, finished), strict=True):

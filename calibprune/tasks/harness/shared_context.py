@@ -18,6 +18,7 @@ from calibprune.errors import ModelError
 from calibprune.forward import quicker
 from calibprune.forward.cross_entropy import POSITIONS, answer_losses
 from calibprune.models.families import decoder, device_of
+from calibprune.walk.outputs import check_tokens
 
 BATCH_TOKENS = 2048
 # pairs of tokens in attention that take about as long as one token in everything else; measured on Gemma 3 270M, more
@@ -159,7 +160,7 @@ def _padded(rows: list[list[int]], filler: int, device: torch.device) -> Tensor:
 
 
 def finite(model: nn.Module, states: Tensor) -> Tensor:
-    """The states, unless ModelError."""
+    """The states or losses, unless ModelError."""
     if not bool(states.isfinite().all()):
         raise ModelError(
             f"{type(model).__name__}: its states are not finite, so that it predicts nothing; check how "
@@ -188,8 +189,9 @@ def score(model: nn.Module, asked: Sequence[Asked], progress: Callable[[int], No
         progress: called with the number of answers scored since the last call.
 
     Raises:
-        ModelError: states that are not finite.
+        ModelError: states or losses that are not finite. ParameterError: tokens that the model has no embedding for.
     """
+    check_tokens(model, 0, max((max(*inputs, *answer) for inputs, answer in asked), default=0))
     alike: dict[tuple[int, ...], list[int]] = {}
     for number, (inputs, _) in enumerate(asked):
         alike.setdefault(inputs, []).append(number)
@@ -231,6 +233,7 @@ def _scores(model: nn.Module, asked: Sequence[Asked], parts: list[Needed]) -> di
     targets = torch.tensor([token for n in numbers for token in asked[n].answer], device=rows.device)
     owners = torch.tensor([i for i, n in enumerate(numbers) for _ in asked[n].answer], device=rows.device)
     losses, greedy = answer_losses(model, torch.cat([part.states for part in parts]), rows, targets)
+    finite(model, losses)
     totals = losses.new_zeros(len(numbers), dtype=torch.float64).index_add_(0, owners, losses.double())
     missed = torch.zeros_like(totals).index_add_(0, owners, (~greedy).double())
     return {

@@ -193,8 +193,8 @@ def test_sparsegpt_in_joint_mode():
         (lambda m: cp.quantize(m, TOKENS, bits=4.0), "bits 4.0"),
         (lambda m: cp.quantize(m, TOKENS, group_size=0), "group_size 0: give the number"),
         (lambda m: cp.quantize(m, TOKENS, group_size=7), r"group_size 7: layers\.0\.self_attn\.q_proj has \d+ inputs"),
-        (lambda m: cp.quantize(m, TOKENS[:0], group_size=8), "calibration tokens: give windows"),
-        (lambda m: cp.quantize(m, None, group_size=8), "calibration tokens: give windows"),
+        (lambda m: cp.quantize(m, TOKENS[:0], group_size=8), "tokens: give windows"),
+        (lambda m: cp.quantize(m, None, group_size=8), "tokens: give windows"),
         (lambda m: cp.prune(m, TOKENS, "wanda", bits=4, group_size=8), "bits 4: method 'wanda' does not round"),
     ],
 )

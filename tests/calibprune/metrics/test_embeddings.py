@@ -111,3 +111,16 @@ def test_sources_that_are_not_parallel(tmp_path):
         parallel_texts(f"file:{tmp_path}/{{language}}.txt", ["de", "sw"], 5)
     with pytest.raises(ParameterError, match="unknown text source 'nowhere'"):
         parallel_texts("nowhere", ["de"], 5)
+
+
+def test_a_model_in_training_mode_gives_the_same():
+    model = tiny("llama", attention_dropout=0.5)
+    expected = sentence_embeddings(model, TOKENIZER, ["one text", "another"])
+    model.train()
+    assert torch.equal(sentence_embeddings(model, TOKENIZER, ["one text", "another"]), expected)
+    assert model.training
+
+
+def test_tokens_that_the_model_does_not_know():
+    with pytest.raises(ParameterError, match="^token 256: LlamaForCausalLM knows tokens 0 to 199"):
+        sentence_embeddings(tiny("llama", vocab_size=200, bos_token_id=None), TOKENIZER, ["one text"])

@@ -8,7 +8,7 @@ import reference
 import torch
 from tiny_models import CONFIGS, some_tokens, tiny
 
-from calibprune.errors import ParameterError
+from calibprune.errors import ModelError, ParameterError
 from calibprune.metrics.fidelity import Perplexity, Trace, fidelity, measure_perplexity, perplexity
 from calibprune.walk.layerwise import prune
 
@@ -117,6 +117,8 @@ def test_a_dense_side_that_does_not_fit_is_refused(small_batches):
     tokens = some_tokens(samples=4)
     for other in (
         tiny("llama", num_hidden_layers=2),
+        tiny("llama", hidden_size=64),
+        Trace.of(tiny("llama", hidden_size=64), tokens),
         tiny("llama", num_hidden_layers=4),
         Trace.of(dense, some_tokens(samples=4, length=12)),
     ):
@@ -131,3 +133,39 @@ def test_windows_that_cannot_be_measured(shape):
     with pytest.raises(ParameterError, match="window") as caught:
         perplexity(tiny("llama"), torch.zeros(shape, dtype=torch.long))
     assert "\n" not in str(caught.value)
+
+
+def test_models_in_training_mode_are_measured_as_in_evaluation_mode():
+    dense, pruned = (tiny("llama", seed, attention_dropout=0.5) for seed in (0, 1))
+    expected, trace = fidelity(dense, pruned, some_tokens()), Trace.of(dense, some_tokens()).outputs
+    dense.train()
+    pruned.model.layers[1].train()
+    modes = [module.training for model in (dense, pruned) for module in model.modules()]
+    assert fidelity(dense, pruned, some_tokens()) == expected
+    assert perplexity(pruned, some_tokens()) == expected.perplexity
+    assert all(map(torch.equal, Trace.of(dense, some_tokens()).outputs[0], trace[0]))
+    assert [module.training for model in (dense, pruned) for module in model.modules()] == modes
+
+
+@pytest.mark.parametrize("factor", [1e6, 1e30, math.inf])
+def test_a_perplexity_that_is_no_number_is_refused(factor):
+    model = tiny("llama")
+    model.lm_head.weight.data.mul_(factor)
+    for measure in (lambda: perplexity(model, some_tokens()), lambda: fidelity(tiny("llama"), model, some_tokens())):
+        with pytest.raises(ModelError, match=r"^perplexity: the mean loss is \S+ nats a token") as caught:
+            measure()
+        assert "\n" not in str(caught.value)
+
+
+def test_a_large_perplexity_is_a_number():
+    assert Perplexity.of(torch.full((2, 10), 709.0)).value == math.exp(709)
+
+
+@pytest.mark.parametrize("value", [0.0, math.nan, 3e38])
+def test_layers_that_cannot_be_compared_are_refused(value):
+    dense, pruned = tiny("llama"), tiny("llama")
+    for parameter in (dense.model.embed_tokens.weight, dense.model.layers[0].mlp.down_proj.weight):
+        parameter.data.fill_(value)
+    dense.model.layers[0].self_attn.o_proj.weight.data.fill_(value)
+    with pytest.raises(ModelError, match=r"^layers\.0: its outputs are all zero, infinite or undefined"):
+        fidelity(dense, pruned, some_tokens())

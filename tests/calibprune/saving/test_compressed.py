@@ -374,3 +374,32 @@ def test_the_card_of_a_dense_2_4_model_says_what_makes_use_of_it():
     assert "to_sparse_semi_structured" not in checkpoint.model_card(
         "org/model", result, {"method": "magnitude", "sparsity": "0.5"}
     )
+
+
+@pytest.mark.parametrize("bits", [3, 4, 8])
+@pytest.mark.parametrize("rows", [4, 8, 12])
+def test_narrow_matrices_come_back(bits, rows, tmp_path):
+    """The library cannot read zero points of 4 bits that fill one word: such a matrix is stored densely."""
+    model = tiny("llama", dtype=torch.bfloat16, num_key_value_heads=1, head_dim=rows)
+    result = quantize(model, some_tokens(), bits=bits, group_size=8, symmetric=False)
+    folder = save(tmp_path / "out", model, result)
+    for loaded in (load(folder, "cpu", "bfloat16")[0], hf.AutoModelForCausalLM.from_pretrained(folder)):
+        assert all(map(torch.equal, model.state_dict().values(), loaded.state_dict().values()))
+    stored = safetensors.torch.load_file(folder / "model.safetensors")
+    narrow = "model.layers.0.self_attn.k_proj"
+    assert (f"{narrow}.weight" in stored) == (bits == 4 and rows <= 8)
+    assert f"{narrow}.weight_packed" in stored or f"{narrow}.weight" in stored
+    assert "model.layers.0.mlp.up_proj.weight_packed" in stored
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_codes_are_unpacked_though_their_configuration_does_not_ask_for_it(symmetric, tmp_path):
+    """As other tools write it."""
+    model, result = rounded(symmetric=symmetric)
+    file = save(tmp_path / "out", model, result) / "config.json"
+    config = json.loads(file.read_text())
+    del config["quantization_config"]["dequantize"]
+    file.write_text(json.dumps(config))
+    loaded, _ = load(tmp_path / "out", "cpu", "bfloat16")
+    assert all(map(torch.equal, model.state_dict().values(), loaded.state_dict().values()))
+    assert prune(loaded, some_tokens(), "wanda", 0.5).masks

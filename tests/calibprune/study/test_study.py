@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.torch
 import study_process
 import torch
 import yaml
 from study_process import PATIENCE
 
 import calibprune
-from calibprune.errors import CalibpruneError, CorpusError, ParameterError, StoreError
+from calibprune.errors import CalibpruneError, CorpusError, ModelError, ParameterError, StoreError
 from calibprune.metrics.fidelity import fidelity
 from calibprune.study import runner as bench_module
+from calibprune.study.measurements import Found
 from calibprune.study.store import COLUMNS
 from calibprune.study.study import Study
 
@@ -327,6 +329,88 @@ def test_ids_depend_on_what_decides_the_numbers_and_on_nothing_else(settings):
     for changes in calibrated:
         assert ids()[:2] == ids(**changes)[:2], "dense and magnitude see no calibration text"
         assert not set(ids()[2:]) & set(ids(**changes)[2:])
+
+
+@pytest.fixture
+def own_model(settings, tmp_path):
+    """The settings with a model whose files may be changed, in a folder named as in the hub's cache."""
+    folder = shutil.copytree(settings["models"][0], tmp_path / "models" / "snapshots" / "last")
+    return settings | {"models": [str(folder)], "methods": ["wanda"], "calibration_mixtures": [], "languages": ["de"]}
+
+
+def replace_weights(settings, change) -> None:
+    """Change the output layer of the study's model, in place."""
+    file = Path(settings["models"][0]) / "model.safetensors"
+    weights = safetensors.torch.load_file(file)
+    change(weights["lm_head.weight"])
+    file.write_bytes(safetensors.torch.save(weights, {"format": "pt"}))
+
+
+def test_results_of_other_weights_are_not_served(own_model):
+    first = run(own_model)
+    replace_weights(own_model, lambda head: head.mul_(0.5))
+    again = run(own_model)
+    pd.testing.assert_frame_equal(again, run(own_model, store=own_model["store"] + "-2"), check_exact=True)
+    assert not set(first["value"]) & set(again.loc[again["metric"] == "perplexity", "value"])
+
+
+@pytest.mark.parametrize("name", ["chat_template.jinja", "generation_config.json", "tokenizer.json", "merges.txt"])
+def test_what_stands_beside_the_weights_is_in_the_ids(own_model, name):
+    ids = [cell.id for cell in Study(**own_model).cells()]
+    file = Path(own_model["models"][0]) / name
+    file.write_text((file.read_text() if file.exists() else "") + " ")
+    assert not set(ids) & {cell.id for cell in Study(**own_model).cells()}
+
+
+def test_weights_that_change_before_they_are_loaded(own_model, monkeypatch):
+    study = Study(**own_model)
+    loaded = bench_module.load
+
+    def late(*arguments):
+        replace_weights(own_model, lambda head: head.mul_(0.5))
+        return loaded(*arguments)
+
+    monkeypatch.setattr(bench_module, "load", late)
+    with pytest.raises(ModelError, match="its files changed since the study began; run it again"):
+        study.run(progress=False)
+    assert not Path(study.store.root, "cells").exists()
+
+
+def test_text_that_changes_while_it_is_measured(own_model, tiny_texts, tmp_path, monkeypatch):
+    texts = shutil.copytree(Path(tiny_texts.removeprefix("file:")).parent, tmp_path / "texts")
+    source = f"file:{texts}/{{language}}.txt"
+    study = Study(**own_model | {"evaluation_source": source})
+    measured = bench_module.measure_text
+
+    def late(*arguments):
+        measured(*arguments)
+        (texts / "de.txt").write_text((texts / "sw.txt").read_text())
+
+    monkeypatch.setattr(bench_module, "measure_text", late)
+    with pytest.raises(CorpusError, match=r"dense: the text of file:.* changed meanwhile; run the study again"):
+        study.run(progress=False)
+    assert not Path(study.store.root, "cells").exists()
+
+
+def test_a_result_that_is_no_number_is_an_error_with_the_cells_name(own_model):
+    replace_weights(own_model, lambda head: head.mul_(1e6))
+    with pytest.raises(ModelError) as caught:
+        run(own_model)
+    assert str(caught.value).startswith(f"{own_model['models'][0]} dense: perplexity: the mean loss is ")
+    assert not Path(own_model["store"], "cells").exists()
+
+
+def test_nothing_pruned_is_an_infinite_ratio(own_model):
+    frame = run(own_model, sparsity=0)
+    values = {metric: set(rows["value"]) for metric, rows in frame[frame["method"] == "wanda"].groupby("metric")}
+    assert values["snr_db"] == {np.inf}
+    assert values["pruning_error"] == {0.0}
+
+
+@pytest.mark.parametrize(("value", "infinite"), [(np.nan, True), (np.nan, False), (np.inf, False), (-np.inf, True)])
+def test_what_is_no_result_is_not_kept(value, infinite):
+    with pytest.raises(ModelError, match=r"^some metric of udhr de layers\.3: \S+ is no result"):
+        Found().add("some metric", value, 5, source="udhr", language="de", layer=3, infinite=infinite)
 
 
 def test_from_yaml_with_other_values(params):

@@ -1,0 +1,103 @@
+"""Which weights and which tokenizer stand behind a model's name, as a text that changes when they do."""
+
+import hashlib
+import os
+import re
+import time
+from os import PathLike
+from pathlib import Path
+
+from calibprune.files import file_sha256
+from calibprune.models.loading import locate
+from calibprune.models.packaged import PACKAGED
+
+BESIDE = ("*.json", "*.model", "*.txt", "*.jinja", "*.tiktoken", "additional_chat_templates/*.jinja")
+"""What is read beside the weights: configuration, tokenizer, chat templates, generation settings."""
+WEIGHTS = ("*.safetensors",)
+
+GIT_SHA1, SHA256 = r"[0-9a-f]{40}", r"[0-9a-f]{64}"
+
+
+def fingerprint(name: str | PathLike) -> str:
+    """What decides a model's numbers: the packaged file's checksum, the hub's commit, or a hash of the local files,
+    which are the weights, the configuration, the tokenizer, its chat templates and the generation settings.
+
+    It is found anew at each call, since files may change while a program runs; that is cheap, because a file is hashed
+    once for each state of it (`known_sha256`).
+
+    What is trusted: of a packaged checkpoint, that its copy in the cache is the one that `locate` verifies before each
+    use. Of the hub's cache, that a blob which was not written to since its link was made holds what its name, a
+    checksum, says; of small files, which an editor may have written through the link, that is looked up.
+
+    Raises:
+        ModelError: as `calibprune.load`.
+    """
+    if name in PACKAGED:
+        return f"gguf-sha256:{PACKAGED[name].sha256}"
+    found = locate(name)
+    folder, weights = (found.parent, [found]) if found.is_file() else (found, _matching(found, WEIGHTS))
+    files = sorted([*weights, *_matching(folder, BESIDE)])
+    if commit := _hub_commit(folder, files):
+        return f"hub-commit:{commit}" + (f":{found.name}" if found.is_file() else "")
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(folder)}:{known_sha256(file)};".encode())
+    return f"files-sha256:{digest.hexdigest()}"
+
+
+_KNOWN: dict[tuple[int, ...], str] = {}
+SETTLED = 2 * 10**9  # nanoseconds; file systems count time in steps, within which two changes look like one
+
+
+def known_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, computed once a process for each state of the file: its device, inode, size, and
+    the times at which its content and its inode changed.
+
+    What is trusted: that a file whose state is the same holds the same. Of one that changed within the last two seconds
+    that is not certain, and it is read again.
+    """
+    status = path.stat()
+    state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if state in _KNOWN:
+        return _KNOWN[state]
+    began = time.time_ns()
+    found = file_sha256(path)
+    if began - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED:
+        _KNOWN[state] = found
+    return found
+
+
+def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
+    return [file for pattern in patterns for file in folder.glob(pattern) if file.is_file()]
+
+
+def _hub_commit(folder: Path, files: list[Path]) -> str | None:
+    """The commit whose snapshot in the hub's cache the folder is (`models--ORG--NAME/snapshots/COMMIT`, every file a
+    link to a blob of that model); None where it is something else, or was changed.
+    """
+    real = folder.resolve()
+    repository = real.parent.parent
+    if real.parent.name != "snapshots" or not repository.name.startswith("models--"):
+        return None
+    if not re.fullmatch(GIT_SHA1, real.name):
+        return None
+    here = [real / file.relative_to(folder) for file in files]
+    return real.name if all(_is_the_hubs(file, repository / "blobs") for file in here) else None
+
+
+def _is_the_hubs(file: Path, blobs: Path) -> bool:
+    """Whether a file of a snapshot is a link to a blob that holds what was downloaded.
+
+    The hub names small files by git's checksum and large ones by SHA-256, and links a blob after writing it.
+    """
+    if not file.is_symlink():
+        return False
+    blob = Path(os.path.normpath(file.parent / file.readlink()))
+    if blob.parent != blobs:
+        return False
+    if re.fullmatch(GIT_SHA1, blob.name):
+        content = blob.read_bytes()
+        return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == blob.name
+    if blob.stat().st_mtime_ns <= file.lstat().st_mtime_ns:
+        return True
+    return bool(re.fullmatch(SHA256, blob.name)) and known_sha256(blob) == blob.name

@@ -1,0 +1,109 @@
+"""The public functions look at what they are given: one line of the package's own where it cannot be used, and numpy's
+numbers and paths are as good as Python's. Those of text have their tests in corpora/.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import some_tokens, tiny
+from torch import nn
+
+import calibprune as cp
+from calibprune.errors import CalibpruneError
+
+TOKENS = some_tokens()
+MASK = torch.ones(2, 2, dtype=torch.bool)
+
+
+def llama():
+    return tiny("llama", num_hidden_layers=2)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: cp.load(None), "model None: give one of gemma3-270m"),
+        (lambda: cp.load(5), "model 5: give one of"),
+        (lambda: cp.load(""), "model '': give one of"),
+        (lambda: cp.load("~no such user/x"), "unknown model '~no such user/x'"),
+        (lambda: cp.load("x" * 5000), "unknown model 'xxx"),
+        (lambda: cp.load("a\0b"), "unknown model 'a"),
+        (lambda: cp.load(Path("no/such/folder/there")), "unknown model 'no/such/folder/there'"),
+        (lambda: cp.load("gemma3-270m", device=None), "device None is not usable"),
+        (lambda: cp.prune(None, TOKENS), "a model is needed, not NoneType"),
+        (lambda: cp.prune(nn.Linear(2, 2), TOKENS), "a model is needed, not Linear"),
+        (lambda: cp.prune("gemma3-270m", TOKENS), "a model is needed, not str"),
+        (lambda: cp.prune(llama().model, TOKENS), "LlamaModel: is a decoder without an output layer"),
+        (lambda: cp.prune(llama(), TOKENS.tolist()), "tokens: give windows as a LongTensor [samples, length]"),
+        (lambda: cp.prune(llama(), TOKENS.numpy()), "not ndarray"),
+        (lambda: cp.prune(llama(), TOKENS.float()), "not torch.float32 [5, 24]"),
+        (lambda: cp.prune(llama(), TOKENS > 3), "not torch.bool"),
+        (lambda: cp.prune(llama(), TOKENS + 10), "token 266: LlamaForCausalLM knows tokens 0 to 259"),
+        (lambda: cp.prune(llama(), TOKENS - 300), "LlamaForCausalLM knows tokens 0 to 259"),
+        (lambda: cp.prune(llama(), TOKENS, method=None), "unknown method None"),
+        (lambda: cp.prune(llama(), TOKENS, method=["wanda"]), "unknown method ['wanda']"),
+        (lambda: cp.prune(llama(), TOKENS, sparsity=None), "sparsity None: give a fraction"),
+        (lambda: cp.prune(llama(), TOKENS, sparsity=np.True_), "give a fraction"),
+        (lambda: cp.prune(llama(), TOKENS, progress=3), "progress 3: give a function"),
+        (lambda: cp.quantize(llama(), TOKENS, bits=4.0), "bits 4.0: weights can be quantized"),
+        (lambda: cp.quantize(llama(), TOKENS, bits=4, group_size="8"), "group_size '8'"),
+        (lambda: cp.quantize(llama(), TOKENS, bits=4, group_size=8, symmetric="no"), "symmetric 'no'"),
+        (lambda: cp.perplexity(llama(), [[1, 2]]), "tokens: give windows"),
+        (lambda: cp.perplexity(llama(), TOKENS + 100), "LlamaForCausalLM knows tokens 0 to 259"),
+        (lambda: cp.fidelity(None, llama(), TOKENS), "a model is needed, not NoneType"),
+        (lambda: cp.fidelity(tiny("llama", hidden_size=64), tiny("llama"), TOKENS), "another width"),
+        (lambda: cp.fidelity(llama(), tiny("llama"), TOKENS), "another depth"),
+        (lambda: cp.fidelity(tiny("llama"), llama(), TOKENS), "deeper"),
+        (lambda: cp.fidelity(tiny("llama", vocab_size=257), tiny("llama"), TOKENS + 3), "knows tokens 0 to 256"),
+        (lambda: cp.stable_mask(None), "pruning masks: give at least one"),
+        (lambda: cp.stable_mask(MASK), "pruning masks: give at least one, as a list"),
+        (lambda: cp.mask_iou(MASK, None), "not NoneType"),
+        (lambda: cp.mask_iou(MASK.numpy(), MASK.numpy()), "not ndarray"),
+        (lambda: cp.lape([[[0.1, 0.2]]]), "activation probabilities: give a tensor"),
+        (lambda: cp.language_subspace(np.eye(3), 1), "mean embeddings: give a tensor"),
+        (lambda: cp.language_subspace(torch.eye(3), 1.0), "rank 1.0"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_one_line(call, words):
+    with pytest.raises(CalibpruneError) as caught:
+        call()
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32, np.int64, np.uint8])
+def test_numpys_whole_numbers(kind):
+    one, other = llama(), llama()
+    cp.quantize(one, TOKENS, bits=4, group_size=8)
+    result = cp.quantize(other, TOKENS, bits=kind(4), group_size=kind(8), symmetric=np.True_)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert type(result.grid.bits) is int
+    basis, _ = cp.language_subspace(torch.eye(4), kind(2))
+    assert torch.equal(basis, cp.language_subspace(torch.eye(4), 2)[0])
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ({"nm": np.array([2, 4]).tolist()}, "2:4"),
+        ({"nm": (np.int32(2), np.int32(4))}, "2:4"),
+        ({"sparsity": np.float32(0.5)}, 0.5),
+    ],
+)
+def test_numpys_sparsities(given, plain):
+    one, other = cp.prune(llama(), TOKENS, sparsity=plain), cp.prune(llama(), TOKENS, **given)
+    assert all(torch.equal(one.masks[name], other.masks[name]) for name in one.masks)
+
+
+def test_windows_of_smaller_whole_numbers():
+    model = llama()
+    assert cp.perplexity(model, TOKENS.int()) == cp.perplexity(model, TOKENS)
+    assert cp.fidelity(model, llama(), TOKENS.short()).perplexity == cp.perplexity(model, TOKENS)
+
+
+def test_paths(tiny_checkpoint):
+    model, tokenizer = cp.load(Path(tiny_checkpoint), torch.device("cpu"), torch.float32)
+    assert model.dtype == torch.float32
+    assert tokenizer.bos_token_id == 256
