@@ -373,7 +373,7 @@ def test_weights_that_change_before_they_are_loaded(own_model, monkeypatch):
     monkeypatch.setattr(bench_module, "load", late)
     with pytest.raises(ModelError, match="its files changed since the study began; run it again"):
         study.run(progress=False)
-    assert not Path(study.store.root, "cells").exists()
+    assert not list(Path(study.store.root, "cells").iterdir())
 
 
 def test_text_that_changes_while_it_is_measured(own_model, tiny_texts, tmp_path, monkeypatch):
@@ -389,7 +389,7 @@ def test_text_that_changes_while_it_is_measured(own_model, tiny_texts, tmp_path,
     monkeypatch.setattr(bench_module, "measure_text", late)
     with pytest.raises(CorpusError, match=r"dense: the text of file:.* changed meanwhile; run the study again"):
         study.run(progress=False)
-    assert not Path(study.store.root, "cells").exists()
+    assert not list(Path(study.store.root, "cells").iterdir())
 
 
 def test_a_result_that_is_no_number_is_an_error_with_the_cells_name(own_model):
@@ -397,7 +397,7 @@ def test_a_result_that_is_no_number_is_an_error_with_the_cells_name(own_model):
     with pytest.raises(ModelError) as caught:
         run(own_model)
     assert str(caught.value).startswith(f"{own_model['models'][0]} dense: perplexity: the mean loss is ")
-    assert not Path(own_model["store"], "cells").exists()
+    assert not list(Path(own_model["store"], "cells").iterdir())
 
 
 def test_nothing_pruned_is_an_infinite_ratio(own_model):
