@@ -15,17 +15,18 @@ from calibprune.errors import CalibpruneError, ParameterError
 
 
 def expanded(path: str | Path, error: type[CalibpruneError] = ParameterError) -> Path:
-    """A path with the home folder that `~` or `~user` at its beginning stands for.
+    """A path with the home folder that `~` or `~user` at its beginning stands for; without such a user that is a name
+    like any other, if something has it.
 
     Raises:
-        error: there is no such user or home folder, or a zero byte, which no path has.
+        error: there is no such user, home folder or name, or a zero byte, which no path has.
     """
     given = os.fspath(path)
     if "\0" in given:
         raise error(f"{given!r} holds a zero byte, which no path has; correct it")
     found = os.path.expanduser(given)
-    if found.startswith("~"):
-        home = given.partition("/")[0]
+    home = found.partition("/")[0]
+    if found.startswith("~") and not os.path.lexists(home):
         raise error(f"{given}: the home folder that {home} stands for is not known here; write the path in full")
     return Path(found)
 

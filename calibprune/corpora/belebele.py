@@ -5,8 +5,8 @@ from pathlib import Path
 
 from calibprune.corpora.base import Source, digest
 from calibprune.corpora.lines import checked, records
-from calibprune.corpora.paths import expanded
 from calibprune.errors import CorpusError
+from calibprune.files import expanded
 
 REPOSITORY = "facebook/belebele"
 REVISION = "75b399394a9803252cfec289d103de462763db7c"
@@ -31,7 +31,7 @@ def source(folder: str = "") -> Source:
             raise CorpusError(
                 f"belebele has no {split} text: it is the paper's evaluation data; calibrate on another source"
             )
-        rows = _local(expanded(folder) / f"{language}.jsonl.gz") if folder else _hub(language)
+        rows = _local(expanded(folder, CorpusError) / f"{language}.jsonl.gz") if folder else _hub(language)
         return [f"{row['flores_passage']} {row['question']}" for row in in_order(rows)]
 
     def fingerprint(languages: tuple[str, ...]) -> str:

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from calibprune.corpora.account import tell
 from calibprune.corpora.base import Source, digest
 from calibprune.corpora.lines import checked, records
-from calibprune.corpora.paths import expanded, stamp
+from calibprune.corpora.paths import stamp
 from calibprune.errors import CorpusError
+from calibprune.files import expanded
 from calibprune.languages import LANGUAGES
 
 REPOSITORY = "allenai/c4"
@@ -96,7 +97,7 @@ def _files(folder: str, language: str, split: str) -> list[Path]:
 
 
 def _present(folder: str, language: str, split: str) -> list[Path]:
-    place = expanded(folder)
+    place = expanded(folder, CorpusError)
     if not place.is_dir():
         raise CorpusError(f"mc4: there is no folder {folder}: give one with multilingual/c4-{language}.*.json.gz")
     found = (sorted(place.glob(pattern.format(language=language))) for pattern in PATTERNS[split])

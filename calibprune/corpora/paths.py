@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from calibprune.corpora.base import SPLITS
 from calibprune.errors import CorpusError
-from calibprune.files import file_sha256
+from calibprune.files import expanded, file_sha256
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"  # what {language} stands for
 # The same beside a wildcard, where any name could end anywhere: de, swh, zh-CN, zh_Hans, arb_Arab, es-419.
@@ -28,11 +28,6 @@ class Match(NamedTuple):
     split: str = ""
 
 
-def expanded(path: str | Path) -> Path:
-    """The path with a home folder in the place of `~`; without such a user it stays a name like any other."""
-    return Path(os.path.expanduser(path))  # Path.expanduser fails where there is no such user
-
-
 def is_plain(pattern: str) -> bool:
     """Whether a path has neither placeholders nor wildcards."""
     return re.search(rf"{WILDCARD}|\{{(?:language|split)\}}", pattern) is None
@@ -48,7 +43,7 @@ def matches(pattern: str) -> list[Match]:
     Raises:
         CorpusError: a folder cannot be read, or too much fits.
     """
-    whole = expanded(pattern)
+    whole = expanded(pattern, CorpusError)
     found = [Match(Path(whole.anchor))]
     try:
         for part in whole.parts[bool(whole.anchor) :]:

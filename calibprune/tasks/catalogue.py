@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from calibprune.corpora.base import digest
-from calibprune.corpora.paths import expanded
 from calibprune.errors import ParameterError, one_of
+from calibprune.files import expanded
 from calibprune.languages import LANGUAGES
 from calibprune.tasks.paper import mirror, mkqa
 

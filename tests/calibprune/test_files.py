@@ -31,6 +31,12 @@ def test_the_home_folder(monkeypatch):
     assert expanded("./~b") == Path("~b")
 
 
+def test_a_name_that_begins_with_a_tilde_and_is_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("~mc4").mkdir()
+    assert expanded("~mc4/de.txt") == Path("~mc4/de.txt")
+
+
 @pytest.mark.parametrize("path", ["~nouser/x", "~nouser", Path("~nouser/x"), "a\0b"])
 def test_a_path_that_stands_for_nothing(path):
     for kind in (ParameterError, CorpusError):

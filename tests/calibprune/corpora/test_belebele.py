@@ -93,7 +93,7 @@ def test_empty_and_misplaced_files(folder):
         (f"belebele:{folder}", "de", "there is no text in it"),
         (f"belebele:{folder}", "es", "cannot be read (Is a directory)"),
         (f"belebele:{folder}/sw.jsonl.gz", "sw", "there is no"),
-        ("belebele:~nobody-of-that-name/x", "sw", "there is no ~nobody-of-that-name/x/sw.jsonl.gz"),
+        ("belebele:~nobody-of-that-name/x", "sw", "the home folder that ~nobody-of-that-name stands for"),
     ):
         with pytest.raises(CorpusError) as caught:
             corpus(source, language, "validation")

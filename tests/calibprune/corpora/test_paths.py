@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from calibprune.corpora.paths import CODE, Match, expanded, files_in, matches, stamp
+from calibprune.corpora.paths import CODE, Match, files_in, matches, stamp
 from calibprune.errors import CorpusError
 
 
@@ -103,12 +103,6 @@ def test_a_folder_with_too_many_files_is_refused(here, monkeypatch):
     for ask in (lambda: files_in(here / "a"), lambda: matches("a/*.txt")):
         with pytest.raises(CorpusError, match="more than 3 files"):
             ask()
-
-
-def test_a_home_that_nobody_has_is_a_name_like_any_other(here, monkeypatch):
-    monkeypatch.setenv("HOME", str(here))
-    assert expanded("~/x.txt") == here / "x.txt"
-    assert expanded("~nobody-of-that-name/x.txt") == here.__class__("~nobody-of-that-name/x.txt")
 
 
 def test_a_stamp_follows_the_content(here):

@@ -129,7 +129,7 @@ def test_what_cannot_be_had_is_one_line(names, languages, line):
 
 
 def test_a_mirror_must_be_a_folder(tmp_path):
-    with pytest.raises(ParameterError, match="data_mirror: '~nobody-of-that-name/x' is not a folder"):
+    with pytest.raises(ParameterError, match="~nobody-of-that-name stands for is not known"):
         resolve(["belebele"], ALL, "~nobody-of-that-name/x")
     with pytest.raises(ParameterError, match="data_mirror: .*nowhere.* is not a folder"):
         resolve(["mmlu"], ["de"], tmp_path / "nowhere")
