@@ -2,7 +2,10 @@
 
 import math
 import re
+from numbers import Integral
 from typing import NamedTuple
+
+import numpy as np
 
 from calibprune.errors import ParameterError
 
@@ -75,7 +78,8 @@ class Sparsity(NamedTuple):
         return f"{self.n}:{self.m}" if self.m else "unstructured"
 
     def __str__(self) -> str:
-        return self.pattern if self.m else f"{self.fraction:g}"
+        short = f"{self.fraction:g}"
+        return self.pattern if self.m else short if float(short) == self.fraction else repr(self.fraction)
 
     @classmethod
     def of(cls, value: "float | str | tuple[int, int] | Sparsity") -> "Sparsity":
@@ -89,18 +93,21 @@ class Sparsity(NamedTuple):
         if isinstance(value, str) and (found := re.fullmatch(r"\s*(\d+)\s*:\s*(\d+)\s*", value)):
             value = (int(found[1]), int(found[2]))
         if isinstance(value, (tuple, list)):
-            if len(value) != 2 or not all(isinstance(v, int) for v in value) or not 0 < value[0] < value[1]:
+            if len(value) != 2 or not all(map(_whole, value)) or not 0 < value[0] < value[1]:
                 raise ParameterError(
                     f"sparsity {':'.join(map(str, value))}: a pattern n:m prunes n of every m weights, "
                     f"with 0 < n < m (for example 2:4)"
                 )
-            return cls(value[0] / value[1], *value)
+            n, m = map(int, value)
+            return cls(n / m, n, m)
         try:
-            fraction = float(value)
-        except (TypeError, ValueError):
+            fraction = float(value) + 0.0  # -0.0 becomes 0.0
+        except (TypeError, ValueError, OverflowError):
             fraction = math.nan
-        if isinstance(value, bool) or not 0 <= fraction < 1:
-            raise ParameterError(f"sparsity {value!r}: give a fraction in [0, 1), or a pattern such as 2:4")
+        if isinstance(value, bool | np.bool_) or not 0 <= fraction < 1:
+            meant = _read_by_yaml_1_1(value)
+            hint = f'; if {meant} was meant, write "{meant}" in quotes' if meant else ""
+            raise ParameterError(f"sparsity {value!r}: give a fraction in [0, 1), or a pattern such as 2:4{hint}")
         return cls(fraction)
 
     def check_width(self, columns: int, name: str) -> None:
@@ -110,3 +117,13 @@ class Sparsity(NamedTuple):
                 f"sparsity {self.pattern}: {name} has {columns} inputs, not a multiple of {self.m}; "
                 f"choose another pattern"
             )
+
+
+def _whole(value) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+
+
+def _read_by_yaml_1_1(value) -> str:
+    """The pattern that YAML 1.1 reads as this number where it is not in quotes, in base 60: `2:4` of 124."""
+    n, m = divmod(int(value), 60) if _whole(value) else (0, 0)
+    return f"{n}:{m}" if 0 < n < m else ""
