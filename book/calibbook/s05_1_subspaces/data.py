@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from calibbook.shared.figure import block_title
 from calibbook.shared.frames import BLOCK, calibrated, in_order, languages_of
 from calibprune.errors import ParameterError
 
@@ -31,7 +32,8 @@ def changes(frame: pd.DataFrame) -> pd.DataFrame:
     Columns: `change` is the mean over sentences and calibration draws of the Euclidean norm of dense minus pruned
     sentence embedding (its part `part`: total, agnostic or specific), `size` that norm of the dense embedding itself
     (NaN where it was not recorded), `relative` = change / size, `n` sentences, `draws` seeds. `rank` is that of the
-    subspace; 0 for the total, which has none. Raises ParameterError for a frame without such records.
+    subspace; 0 for the total, which has none. Models that did not change at all are left out (`unchanged`). Raises
+    ParameterError for a frame without such records.
     """
     rows = frame[frame["metric"].isin([f"{kind}_{part}" for kind in ("delta", "size") for part in PARTS])]
     rows = rows.assign(
@@ -53,17 +55,29 @@ def changes(frame: pd.DataFrame) -> pd.DataFrame:
     sizes = rows[rows["metric"].str.startswith("size_")].groupby(of_dense)["value"].mean().rename("size").reset_index()
     found = found.merge(sizes, on=of_dense, how="left", validate="many_to_one")
     found["relative"] = found["change"] / found["size"]
-    return in_order(found.sort_values(["part", "rank", "layer"], kind="stable"))
+    return in_order(_that_changed(found, "change").sort_values(["part", "rank", "layer"], kind="stable"))
+
+
+def _that_changed(rows: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Without the blocks in which a value is zero throughout, as it is where pruning removes no weight."""
+    return rows[rows.groupby(BLOCK_ON, sort=False)[value].transform("max") > 0]
 
 
 def separated(frame: pd.DataFrame) -> bool:
-    """Whether features were separated: language-specific ones exist from two languages on."""
-    return bool((frame["metric"] == "delta_specific").any())
+    """Whether there are changes of separated features: language-specific ones exist from two languages on."""
+    return bool((frame.loc[frame["metric"] == "delta_specific", "value"] > 0).any())
+
+
+def unchanged(frame: pd.DataFrame) -> list[str]:
+    """The models whose embeddings were measured and did not change, as pruning to 0% leaves them: their titles."""
+    rows = frame[frame["metric"] == "delta_total"]
+    highest = rows.groupby(BLOCK, sort=False)["value"].max()
+    return [block_title(block) for block, value in highest.items() if not value > 0]
 
 
 def token_changes(frame: pd.DataFrame) -> pd.DataFrame:
     """The change of single tokens' hidden states by layer, in the columns of `changes`, part "tokens"; empty where no
-    SNR was measured.
+    SNR was measured, or nothing changed.
 
     `relative` is the root mean square of the change over that of the dense hidden states, 10^(-SNR/20) (Eq. 2 of the
     paper), on the first evaluation text of the frame, mean over calibration draws; `change` and `size` are not known.
@@ -79,6 +93,7 @@ def token_changes(frame: pd.DataFrame) -> pd.DataFrame:
         .agg(relative=("relative", "mean"), draws=("seed", "nunique"), n=("n", "max"))
         .reset_index()
     )
+    found = _that_changed(found, "relative")
     return in_order(found.assign(change=np.nan, size=np.nan).sort_values("layer", kind="stable"))
 
 
