@@ -3,13 +3,18 @@
 import math
 import re
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from calibprune.errors import ParameterError
 
 BITS = range(2, 9)
+
+
+def _whole(value: Any) -> bool:
+    """Whether it is a whole number, of Python or numpy; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 class Grid(NamedTuple):
@@ -49,13 +54,16 @@ class Grid(NamedTuple):
         Raises:
             ParameterError: bits outside 2 … 8, or a group of less than one weight.
         """
-        if isinstance(bits, bool) or not isinstance(bits, int) or bits not in BITS:
+        if not _whole(bits) or bits not in BITS:
             raise ParameterError(f"bits {bits!r}: weights can be quantized to {BITS[0]} to {BITS[-1]} bits")
-        if isinstance(group_size, bool) or not isinstance(group_size, int) or group_size < 1:
+        if not _whole(group_size) or group_size < 1:
             raise ParameterError(
                 f"group_size {group_size!r}: give the number of consecutive inputs that share a scale, for example 128"
             )
-        return cls(bits, group_size, symmetric, act_order)
+        for name, value in (("symmetric", symmetric), ("act_order", act_order)):
+            if value not in (True, False):
+                raise ParameterError(f"{name} {value!r}: give True or False")
+        return cls(int(bits), int(group_size), bool(symmetric), bool(act_order))
 
     def check_width(self, columns: int, name: str) -> None:
         """Raises ParameterError where the groups do not fit the matrix `name`."""
@@ -119,11 +127,7 @@ class Sparsity(NamedTuple):
             )
 
 
-def _whole(value) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
-
-
-def _read_by_yaml_1_1(value) -> str:
-    """The pattern that YAML 1.1 reads as this number where it is not in quotes, in base 60: `2:4` of 124."""
+def _read_by_yaml_1_1(value: Any) -> str:
+    """The pattern that YAML 1.1 takes for this number, in base 60, where it is not in quotes: `2:4` of 124."""
     n, m = divmod(int(value), 60) if _whole(value) else (0, 0)
     return f"{n}:{m}" if 0 < n < m else ""
