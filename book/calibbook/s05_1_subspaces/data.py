@@ -32,8 +32,7 @@ def changes(frame: pd.DataFrame) -> pd.DataFrame:
     Columns: `change` is the mean over sentences and calibration draws of the Euclidean norm of dense minus pruned
     sentence embedding (its part `part`: total, agnostic or specific), `size` that norm of the dense embedding itself
     (NaN where it was not recorded), `relative` = change / size, `n` sentences, `draws` seeds. `rank` is that of the
-    subspace; 0 for the total, which has none. Models that did not change at all are left out (`unchanged`). Raises
-    ParameterError for a frame without such records.
+    subspace; 0 for the total, which has none. Raises ParameterError for a frame without such records.
     """
     rows = frame[frame["metric"].isin([f"{kind}_{part}" for kind in ("delta", "size") for part in PARTS])]
     rows = rows.assign(
@@ -55,17 +54,17 @@ def changes(frame: pd.DataFrame) -> pd.DataFrame:
     sizes = rows[rows["metric"].str.startswith("size_")].groupby(of_dense)["value"].mean().rename("size").reset_index()
     found = found.merge(sizes, on=of_dense, how="left", validate="many_to_one")
     found["relative"] = found["change"] / found["size"]
-    return in_order(_that_changed(found, "change").sort_values(["part", "rank", "layer"], kind="stable"))
+    return in_order(found.sort_values(["part", "rank", "layer"], kind="stable"))
 
 
-def _that_changed(rows: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Without the blocks in which a value is zero throughout, as it is where pruning removes no weight."""
+def that_changed(rows: pd.DataFrame, value: str = "change") -> pd.DataFrame:
+    """Without the blocks in which a value is zero throughout: pruning removed no weight (`unchanged`)."""
     return rows[rows.groupby(BLOCK_ON, sort=False)[value].transform("max") > 0]
 
 
 def separated(frame: pd.DataFrame) -> bool:
-    """Whether there are changes of separated features: language-specific ones exist from two languages on."""
-    return bool((frame.loc[frame["metric"] == "delta_specific", "value"] > 0).any())
+    """Whether features were separated: language-specific ones exist from two languages on."""
+    return bool((frame["metric"] == "delta_specific").any())
 
 
 def unchanged(frame: pd.DataFrame) -> list[str]:
@@ -93,7 +92,7 @@ def token_changes(frame: pd.DataFrame) -> pd.DataFrame:
         .agg(relative=("relative", "mean"), draws=("seed", "nunique"), n=("n", "max"))
         .reset_index()
     )
-    found = _that_changed(found, "relative")
+    found = that_changed(found, "relative")
     return in_order(found.assign(change=np.nan, size=np.nan).sort_values("layer", kind="stable"))
 
 
