@@ -3,12 +3,14 @@
 import copy
 import gc
 import time
+from typing import NamedTuple
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from calibprune import provenance
+from calibprune.corpora import from_hub
 from calibprune.corpora.windows import windows
 from calibprune.kernels.packed import pack
 from calibprune.metrics.embeddings import parallel_texts, sentence_embeddings
@@ -95,6 +97,29 @@ class Runner:
             self._copy = copy.deepcopy(self._dense, shared)
             self._name = cell.model
 
+    def check(self, cells: list[Cell]) -> None:
+        """Whether these cells of the model that was fetched can be computed, as far as that is known beforehand: groups
+        fit the matrices, every text has enough windows and sentences, and no window is too long. Text on a hub is not
+        read for it.
+
+        Raises:
+            ParameterError, CorpusError: what does not fit.
+        """
+        rules = dict.fromkeys(cell.grid or cell.sparsity for cell in cells if not cell.dense)
+        for i, layer in enumerate(decoder(self._dense).layers):
+            for component, linear in linears(layer):
+                for rule in rules:
+                    rule.check_width(linear.in_features, f"layers.{i}.{component}")
+        for draw in dict.fromkeys(draw for cell in cells for draw in _draws(cell)):
+            check_length(self._dense, draw.length)
+            if not from_hub(draw.source):
+                windows(self._tokenizer, draw.source, list(draw.languages), *draw[2:])
+        for (source, samples), languages in dict.fromkeys(
+            (cell.parallel, cell.languages) for cell in cells if cell.parallel
+        ):
+            if not from_hub(source):
+                parallel_texts(source, list(languages), samples)
+
     def _forget(self) -> None:
         self._dense = self._copy = self._tokenizer = None
         self._traces: dict[tuple, Trace] = {}
@@ -173,6 +198,35 @@ class Runner:
         # counted on the first text alone: how often a neuron fires on two texts together describes neither
         neurons = "neurons" in cell.metrics and evaluation == cell.evaluations[0]
         measure_text(model, reference, tokens, cell.metrics, (evaluation.source, language), neurons, found)
+
+
+class Draw(NamedTuple):
+    """Windows of a text, as `windows` takes them."""
+
+    source: str
+    languages: tuple[str, ...]
+    samples: int
+    length: int
+    seed: int
+    split: str
+
+
+def _draws(cell: Cell) -> list[Draw]:
+    """The windows that a cell is calibrated and measured on."""
+    text = Draw(
+        cell.calibration_source,
+        cell.calibration,
+        cell.calibration_samples,
+        cell.calibration_length,
+        cell.seed,
+        "calibration",
+    )
+    measured = [
+        Draw(evaluation.source, (language,), evaluation.samples, evaluation.length, 0, "validation")
+        for evaluation in cell.evaluations
+        for language in cell.languages
+    ]
+    return [text, *measured] if cell.calibration else measured
 
 
 def identity(cell: Cell) -> dict:
