@@ -26,7 +26,6 @@ from calibbook.gate import check, last_line
 from calibbook.notebooks import execute, unchanged
 from calibprune.errors import CalibpruneError, NotebookError, ParameterError
 from calibprune.files import held
-from calibprune.study.parameter_files import read_parameters
 
 LOG_TAIL = 20
 """Lines of the builder's log that are shown when it fails."""
@@ -60,6 +59,9 @@ def build(
         ParameterError: `params` is no such file, `root` holds no book, or a notebook lacks a parameter.
         NotebookError: a notebook or the book's builder failed.
     """
+    # here, since the processes that execute notebooks import this module, and none of them needs a reader of YAML 1.2
+    from calibprune.study.parameter_files import read_parameters
+
     root = Path(root).resolve()
     parameters = read_parameters(params) | (overrides or {})
     target = root / "_build"

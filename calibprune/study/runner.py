@@ -3,7 +3,6 @@
 import copy
 import gc
 import time
-from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -18,6 +17,7 @@ from calibprune.metrics.fidelity import Trace
 from calibprune.models.families import decoder, device_of, linears
 from calibprune.models.loading import load
 from calibprune.study.cells import Cell, Evaluation
+from calibprune.study.draws import draws
 from calibprune.study.measurements import Found, measure_subspace, measure_tasks, measure_text
 from calibprune.study.progress import StudyProgress
 from calibprune.study.store import COLUMNS
@@ -110,7 +110,7 @@ class Runner:
             for component, linear in linears(layer):
                 for rule in rules:
                     rule.check_width(linear.in_features, f"layers.{i}.{component}")
-        for draw in dict.fromkeys(draw for cell in cells for draw in _draws(cell)):
+        for draw in dict.fromkeys(draw for cell in cells for draw in draws(cell)):
             check_length(self._dense, draw.length)
             if not from_hub(draw.source):
                 windows(self._tokenizer, draw.source, list(draw.languages), *draw[2:])
@@ -198,35 +198,6 @@ class Runner:
         # counted on the first text alone: how often a neuron fires on two texts together describes neither
         neurons = "neurons" in cell.metrics and evaluation == cell.evaluations[0]
         measure_text(model, reference, tokens, cell.metrics, (evaluation.source, language), neurons, found)
-
-
-class Draw(NamedTuple):
-    """Windows of a text, as `windows` takes them."""
-
-    source: str
-    languages: tuple[str, ...]
-    samples: int
-    length: int
-    seed: int
-    split: str
-
-
-def _draws(cell: Cell) -> list[Draw]:
-    """The windows that a cell is calibrated and measured on."""
-    text = Draw(
-        cell.calibration_source,
-        cell.calibration,
-        cell.calibration_samples,
-        cell.calibration_length,
-        cell.seed,
-        "calibration",
-    )
-    measured = [
-        Draw(evaluation.source, (language,), evaluation.samples, evaluation.length, 0, "validation")
-        for evaluation in cell.evaluations
-        for language in cell.languages
-    ]
-    return [text, *measured] if cell.calibration else measured
 
 
 def identity(cell: Cell) -> dict:

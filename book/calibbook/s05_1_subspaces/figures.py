@@ -96,10 +96,8 @@ def _dots(axis, rows: pd.DataFrame, value: str) -> None:
         "ax": axis,
     }
     markers = {code: style.marker for code, style in styles.items()}
-    if not own.all():
-        seaborn.scatterplot(rows[~own], style="calibration", markers=markers, s=34, zorder=2, linewidth=0, **common)
-    if own.any():
-        seaborn.scatterplot(rows[own], marker="*", s=95, zorder=3, edgecolor="black", linewidth=0.7, **common)
+    seaborn.scatterplot(rows[~own], style="calibration", markers=markers, s=34, zorder=2, linewidth=0, **common)
+    seaborn.scatterplot(rows[own], marker="*", s=95, zorder=3, edgecolor="black", linewidth=0.7, **common)
     for i in range(1, len(languages)):
         axis.axvline(i - 0.5, color="#bbbbbb", linewidth=0.6, zorder=0)
     axis.set_xlim(-0.6, len(languages) - 0.4)
