@@ -60,8 +60,8 @@ def build(
         ParameterError: `params` is no such file, `root` holds no book, or a notebook lacks a parameter.
         NotebookError: a notebook or the book's builder failed.
     """
-    # here, since the processes that execute notebooks import this module, and none of them needs torch
-    from calibprune.study.parameters import read_parameters
+    # here, since the processes that execute notebooks import this module, and none of them needs a reader of YAML 1.2
+    from calibprune.study.parameter_files import read_parameters
 
     root = Path(root).resolve()
     parameters = read_parameters(params) | (overrides or {})

@@ -1,70 +1,36 @@
 """The parameters of a study: one flat set of names for every notebook and every file in params/."""
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from calibprune.corpora import find_source
-from calibprune.errors import CalibpruneError, ParameterError, one_of
+from calibprune.errors import ParameterError
 from calibprune.languages import LANGUAGES, mixture
-from calibprune.methods import pruner
-from calibprune.metrics.registry import METRICS
-from calibprune.schemes import BITS, Sparsity
+from calibprune.methods import METHODS
+from calibprune.study.parameter_files import read_parameters
+from calibprune.study.values import (
+    BY_SOURCE,
+    Bits,
+    Language,
+    Length,
+    Metric,
+    Mixture,
+    Pattern,
+    Positive,
+    Pruner,
+    Seed,
+    Several,
+    Source,
+    Text,
+    Truth,
+    by_source,
+    distinct,
+    quoted,
+)
 from calibprune.tasks.catalogue import TaskSpec, resolve, select
-
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, (list, tuple)) else [value]
-
-
-def _known(what: str, names) -> BeforeValidator:
-    def check(value: Any) -> Any:
-        if value not in list(names):  # a list compares with what cannot be hashed
-            raise ValueError(one_of(what, value, names))
-        return value
-
-    return BeforeValidator(check)
-
-
-def _pattern(value: Any) -> Sparsity:
-    try:
-        return Sparsity.of(value)
-    except ParameterError as error:
-        raise ValueError(str(error)) from None
-
-
-def _pruner(value: Any) -> Any:
-    try:
-        pruner(str(value))
-    except ParameterError as error:
-        raise ValueError(str(error)) from None
-    return value
-
-
-def _distinct(values: list) -> list:
-    if not values:
-        raise ValueError("give at least one")
-    if len(set(values)) != len(values):
-        raise ValueError(f"{values} names something twice")
-    return values
-
-
-def _source(value: Any) -> Any:
-    try:
-        find_source(str(value))
-    except CalibpruneError as error:
-        raise ValueError(str(error)) from None
-    return value
-
-
-Several = BeforeValidator(_as_list)
-Language = Annotated[str, _known("language", LANGUAGES)]
-Source = Annotated[str, BeforeValidator(_source)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Pattern = Annotated[Sparsity, BeforeValidator(_pattern), PlainSerializer(str)]
 
 
 class Parameters(BaseModel):
@@ -85,71 +51,85 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    models: Annotated[list[str], Several] = ["gemma3-270m"]
-    methods: Annotated[list[Annotated[str, BeforeValidator(_pruner)]], Several] = ["wanda", "sparsegpt"]
+    models: Annotated[list[Text], Several] = ["gemma3-270m"]
+    methods: Annotated[list[Pruner], Several] = ["wanda", "sparsegpt"]
     sparsity: Annotated[list[Pattern], Several] = Field(default=[0.5], validate_default=True)
     sweep_sparsity: Annotated[list[Pattern], Several] = []
     sweep_languages: Annotated[list[Language], Several] = []
-    bits: Annotated[list[Annotated[int, Field(ge=BITS[0], le=BITS[-1])]], Several] = []
-    group_size: Annotated[int, Field(ge=1)] = 128
+    bits: Annotated[list[Bits], Several] = []
+    group_size: Positive = 128
     languages: Annotated[list[Language], Several] = list(LANGUAGES)
-    calibration_mixtures: Annotated[list[str], Several] = []
+    calibration_mixtures: Annotated[list[Mixture], Several] = []
     seeds: Annotated[list[Seed], Several] = [0]
     mask_seeds: Annotated[list[Seed], Several] = []
     calibration_source: Source = "chromium"
-    calibration_samples: Annotated[int, Field(ge=1)] = 32
-    calibration_length: Annotated[int, Field(ge=2)] = 512
+    calibration_samples: Positive = 32
+    calibration_length: Length = 512
     evaluation_source: Annotated[list[Source], Several] = ["chromium"]
-    evaluation_samples: Annotated[int, Field(ge=1)] | dict[str, Annotated[int, Field(ge=1)]] = 8
-    evaluation_length: Annotated[int, Field(ge=2)] | dict[str, Annotated[int, Field(ge=2)]] = 512
-    metrics: Annotated[list[Annotated[str, _known("metric", METRICS)]], Several] = [
-        "perplexity",
-        "snr_db",
-        "pruning_error",
-    ]
+    evaluation_samples: by_source(Positive) = 8
+    evaluation_length: by_source(Length) = 512
+    metrics: Annotated[list[Metric], Several] = ["perplexity", "snr_db", "pruning_error"]
     parallel_source: Source = "chromium"
-    parallel_samples: Annotated[int, Field(ge=1)] = 200
-    tasks: Annotated[list[str], Several] = []
-    task_limit: Annotated[int, Field(ge=1)] | None = None
-    chat_template: bool = False
-    data_mirror: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    store: str = "results"
+    parallel_samples: Positive = 200
+    tasks: Annotated[list[Text], Several] = []
+    task_limit: Positive | None = None
+    chat_template: Truth = False
+    data_mirror: Text | None = None
+    device: Text = "auto"
+    dtype: Text = "auto"
+    store: Text = "results"
 
     @field_validator("models", "methods", "sparsity", "languages", "seeds", "evaluation_source", "metrics")
     @classmethod
     def _some_and_distinct(cls, values: list) -> list:
-        return _distinct(values)
+        return distinct(values)
 
     @field_validator("mask_seeds", "sweep_sparsity", "sweep_languages", "bits", "tasks")
     @classmethod
     def _perhaps_none_but_distinct(cls, values: list) -> list:
-        return _distinct(values) if values else values
+        return distinct(values) if values else values
 
     @field_validator("calibration_mixtures")
     @classmethod
     def _mixtures(cls, values: list[str]) -> list[str]:
-        for value in values:
-            try:
-                mixture(value)
-            except ParameterError as error:
-                raise ValueError(str(error)) from None
-        return values
+        return distinct(values, same=lambda value: frozenset(mixture(value))) if values else values
+
+    @model_validator(mode="after")
+    def _fit_each_other(self) -> "Parameters":
+        if self.sweep_sparsity and not self.sweep_languages:
+            raise ValueError(
+                f"sweep_sparsity: {', '.join(map(str, self.sweep_sparsity))} are calibrated in sweep_languages, "
+                f"which has none; name some, or leave sweep_sparsity empty"
+            )
+        if self.sweep_languages and "sweep_sparsity" not in self.model_fields_set:
+            raise ValueError(
+                f"sweep_languages: {', '.join(self.sweep_languages)} calibrate at sweep_sparsity, which is not given; "
+                f"give it as well"
+            )
+        calibrated = any(METHODS[name].accumulate for name in self.methods)
+        for text in self.calibration_mixtures if calibrated else ():
+            if len(mixture(text)) > self.calibration_samples:
+                raise ValueError(
+                    f"calibration_samples: {self.calibration_samples} windows are too few for the mixture {text!r}; "
+                    f"give one for each of its languages at least"
+                )
+        for source in self.evaluation_source:
+            for name in ("evaluation_samples", "evaluation_length"):
+                self.of_evaluation(name, source)
+        return self
 
     def of_evaluation(self, name: str, source: str) -> int:
         """`evaluation_samples` or `evaluation_length` for one source.
 
         Raises:
-            ParameterError: a mapping without that source.
+            ValueError: a mapping without that source.
         """
         value = getattr(self, name)
         if not isinstance(value, dict):
             return value
         if source not in value:
-            raise ParameterError(
-                f"{name}: no value for the evaluation source {source!r}; the mapping has {', '.join(value)}"
-            )
+            known = ", ".join(value) or "none"
+            raise ValueError(f"{name}: no value for the evaluation source {source!r}; the mapping has {known}")
         return value[source]
 
     def task_specs(self) -> list[TaskSpec]:
@@ -162,19 +142,21 @@ class Parameters(BaseModel):
         return resolve(self.tasks, self.languages, self.data_mirror) if self.tasks else []
 
     @classmethod
-    def of(cls, values: dict[str, Any], where: str = "parameters") -> "Parameters":
+    def of(cls, values: Mapping[str, Any], where: str = "parameters") -> "Parameters":
         """Validated parameters.
 
         Raises:
             ParameterError: one line naming the first wrong parameter, its value and what is allowed.
         """
+        if not isinstance(values, Mapping):
+            raise ParameterError(f"{where}: {quoted(values)} holds no parameters; give names and values")
+        for name in values:
+            if not isinstance(name, str):
+                raise ParameterError(f"{where}: unknown parameter {quoted(name)}; names are words, such as 'sparsity'")
         try:
-            checked = cls.model_validate(values)
+            checked = cls.model_validate(dict(values))
         except ValidationError as error:
             raise ParameterError(f"{where}: {_first_line(error)}") from None
-        for source in checked.evaluation_source:
-            checked.of_evaluation("evaluation_samples", source)
-            checked.of_evaluation("evaluation_length", source)
         try:
             select(checked.tasks, checked.languages, checked.data_mirror is not None)
         except ParameterError as error:
@@ -187,43 +169,16 @@ class Parameters(BaseModel):
         return cls.of(read_parameters(path), str(path))
 
 
-def read_parameters(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file of parameters, as it stands there.
-
-    Raises:
-        ParameterError: the file cannot be read, is not YAML, or holds no mapping.
-    """
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParameterError(
-            f"{path}: cannot be read ({error.strerror}); the studies of this repository are in params/"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParameterError(
-            f"{path}: not valid YAML ({' '.join(str(error).split())[:120]}); correct the file"
-        ) from None
-    if not isinstance(values, dict):
-        raise ParameterError(f"{path}: holds no parameters; write lines such as 'sparsity: 0.5'")
-    return values
-
-
 def _first_line(error: ValidationError) -> str:
-    # of a union's errors, that of the branch that fitted furthest
-    problem = max(error.errors(), key=lambda found: len(found["loc"]))
-    name = ".".join(
-        str(part)
-        for part in problem["loc"]
-        if isinstance(part, int) is False and not str(part).startswith(("constrained", "dict[", "int"))
-    )
+    """The first wrong parameter in one line: its name, with the key of a mapping, and what is wrong."""
+    problem = error.errors()[0]
+    name = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int) and part not in BY_SOURCE)
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, Parameters.model_fields, n=1)
         return f"unknown parameter {name!r}; " + (
             f"did you mean {near[0]!r}?" if near else f"known are {', '.join(Parameters.model_fields)}"
         )
     message = problem["msg"].removeprefix("Value error, ")
-    return (
-        f"{name}: {message}"
-        if problem["type"] == "value_error"
-        else f"{name}: {problem['input']!r} is not allowed ({message})"
-    )
+    if problem["type"] != "value_error":
+        message = f"{quoted(problem['input'])} is not allowed ({message})"
+    return f"{name}: {message}" if name else message

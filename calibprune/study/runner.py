@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from calibprune import provenance
+from calibprune.corpora import from_hub
 from calibprune.corpora.windows import windows
 from calibprune.errors import CorpusError, ModelError
 from calibprune.kernels.packed import pack
@@ -20,6 +21,7 @@ from calibprune.models.families import decoder, device_of, linears
 from calibprune.models.identity import fingerprint
 from calibprune.models.loading import load
 from calibprune.study.cells import Cell, Evaluation, what_changed
+from calibprune.study.draws import draws
 from calibprune.study.measurements import Found, measure_subspace, measure_tasks, measure_text
 from calibprune.study.progress import StudyProgress
 from calibprune.study.store import COLUMNS
@@ -114,6 +116,29 @@ class Runner:
                     del shared[id(linear.weight)]
             self._copy = copy.deepcopy(self._dense, shared)
             self._at_hand = known
+
+    def check(self, cells: list[Cell]) -> None:
+        """Whether these cells of the model that was fetched can be computed, as far as that is known beforehand: groups
+        fit the matrices, every text has enough windows and sentences, and no window is too long. Text on a hub is not
+        read for it.
+
+        Raises:
+            ParameterError, CorpusError: what does not fit.
+        """
+        rules = dict.fromkeys(cell.grid or cell.sparsity for cell in cells if not cell.dense)
+        for i, layer in enumerate(decoder(self._dense).layers):
+            for component, linear in linears(layer):
+                for rule in rules:
+                    rule.check_width(linear.in_features, f"layers.{i}.{component}")
+        for draw in dict.fromkeys(draw for cell in cells for draw in draws(cell)):
+            check_length(self._dense, draw.length)
+            if not from_hub(draw.source):
+                windows(self._tokenizer, draw.source, list(draw.languages), *draw[2:])
+        for (source, samples), languages in dict.fromkeys(
+            (cell.parallel, cell.languages) for cell in cells if cell.parallel
+        ):
+            if not from_hub(source):
+                parallel_texts(source, list(languages), samples)
 
     def _forget(self) -> None:
         self._dense = self._copy = self._tokenizer = None

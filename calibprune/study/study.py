@@ -68,13 +68,16 @@ class Study:
         missing = [cell for cell in cells if not self.store.has(cell)]
         if missing:
             with StudyProgress(sum(map(work, missing)), show=progress) as bar, self._runner() as runner:
+                checked: set[str] = set()
                 while missing:
-                    missing = self._compute_some(missing, runner, bar)
+                    missing = self._compute_some(missing, runner, bar, checked)
         frames = [self.store.records(cell) for cell in cells]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
 
-    def _compute_some(self, missing: list[Cell], runner: "Runner", bar: StudyProgress) -> list[Cell]:
-        """One pass over missing cells, computing those that are free; returns those that other processes hold."""
+    def _compute_some(self, missing: list[Cell], runner: "Runner", bar: StudyProgress, checked: set[str]) -> list[Cell]:
+        """One pass over missing cells, computing those that are free; returns those that other processes hold. All
+        cells of a model are checked before the first of them is computed, those of the models in `checked` were.
+        """
         held = []
         for cell in missing:
             wait = cell is missing[-1] and len(held) == len(missing) - 1
@@ -83,6 +86,9 @@ class Study:
                     held.append(cell)
                 elif not self.store.has(cell):
                     runner.fetch(cell)
+                    if cell.model not in checked:
+                        runner.check([other for other in missing if other.model == cell.model])
+                        checked.add(cell.model)
                     bar.begin(cell.title)
                     self.store.write(cell, *runner.compute(cell, bar))
         return held

@@ -8,7 +8,7 @@ import pytest
 
 from calibbook.checkout import ROOT
 
-STUDY = {"babel", "datasets", "lm_eval", "pandas", "pyarrow", "pydantic", "rich", "typer", "calibbook"}
+STUDY = {"babel", "datasets", "lm_eval", "pandas", "pyarrow", "pydantic", "rich", "ruamel", "typer", "calibbook"}
 TINY = "from tiny_models import some_tokens, tiny; from byte_tokenizer import TOKENIZER; import calibprune as cp; "
 USES = {
     "prune": "cp.prune(tiny('llama'), some_tokens(), 'sparsegpt', 0.5)",

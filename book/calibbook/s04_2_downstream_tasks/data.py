@@ -2,15 +2,16 @@
 same items.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from calibbook.shared.comparison import best_calibrations, holm
-from calibbook.shared.frames import BLOCK, Block, calibrated, in_order, shade
+from calibbook.shared.frames import BLOCK, Block, calibrated, in_order, languages_of, shade
 from calibbook.shared.statistics import ALPHA, share_interval
+from calibbook.shared.words import listed
 from calibprune.metrics.base import Metric
 
 TASK_METRICS = {"acc": "accuracy", "acc_norm": "length-normalised accuracy", "f1": "F1", "em": "exact match"}
@@ -79,7 +80,7 @@ def reported(study, generated: bool = False) -> dict[str, str]:
 
 def item_scores(study, metrics: Mapping[str, str], *parts: str) -> dict[Column, dict[str, np.ndarray]]:
     """The `Scores` of these parts of a study that has run: task families and which of TASK_METRICS to take of each;
-    without those that lack it.
+    without those that lack it, and those of a single item, of which nothing can be said (`asked_once`).
 
     Raises:
         StoreError: a cell with tasks whose items are not in the store, or are damaged.
@@ -94,7 +95,19 @@ def item_scores(study, metrics: Mapping[str, str], *parts: str) -> dict[Column, 
                 if (key := f"{task}.{language}.{metric}") in there:
                     column = draws.setdefault(Column(*block, task, language, metric), {})
                     column.setdefault("+".join(cell.calibration), []).append(items.get_tensor(key).numpy())
-    return {column: {name: np.stack(found) for name, found in by_text.items()} for column, by_text in draws.items()}
+    scores = {column: {name: np.stack(found) for name, found in by_text.items()} for column, by_text in draws.items()}
+    return {column: by_text for column, by_text in scores.items() if next(iter(by_text.values())).shape[1] > 1}
+
+
+def asked_once(frame: pd.DataFrame, families: Collection[str]) -> str:
+    """A sentence about those task families of which a single item was asked in some language, which tables leave out;
+    empty where there is none.
+    """
+    rows = frame[frame["task"].isin(list(families)) & (frame["n"] == 1)]
+    alone = [f"{task} in {listed(languages_of(mine['language']))}" for task, mine in rows.groupby("task", sort=False)]
+    if not alone:
+        return ""
+    return f"**Left out: {'; '.join(alone)}.** A single question was asked, and a comparison takes two or more."
 
 
 def chance_levels(study) -> dict[str, float]:

@@ -43,7 +43,7 @@ def asked(bits: list[int], group_size: int) -> str:
 
 def widths(frame: pd.DataFrame) -> list[str]:
     """The patterns ("4-bit") of the quantized models of a frame, few bits first."""
-    return _few_first(frame.loc[frame["pattern"].map(is_quantized), "pattern"])
+    return _few_first(pattern for pattern in frame["pattern"].unique() if is_quantized(pattern))
 
 
 def _few_first(patterns) -> list[str]:
@@ -52,7 +52,7 @@ def _few_first(patterns) -> list[str]:
 
 def of_width(frame: pd.DataFrame, width: str | None = None) -> pd.DataFrame:
     """The rows of the dense models and of those quantized to one width, or to any."""
-    quantized = frame["pattern"].map(is_quantized)
+    quantized = frame["pattern"].map(is_quantized).astype(bool)
     return frame[
         (frame["method"] == "dense") | (quantized if width is None else quantized & (frame["pattern"] == width))
     ]

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from calibbook.shared.figure import block_title
 from calibbook.shared.frames import BLOCK, calibrated, in_order, languages_of
 from calibprune.errors import ParameterError
 
@@ -56,14 +57,26 @@ def changes(frame: pd.DataFrame) -> pd.DataFrame:
     return in_order(found.sort_values(["part", "rank", "layer"], kind="stable"))
 
 
+def that_changed(rows: pd.DataFrame, value: str = "change") -> pd.DataFrame:
+    """Without the blocks in which a value is zero throughout: pruning removed no weight (`unchanged`)."""
+    return rows[rows.groupby(BLOCK_ON, sort=False)[value].transform("max") > 0]
+
+
 def separated(frame: pd.DataFrame) -> bool:
     """Whether features were separated: language-specific ones exist from two languages on."""
     return bool((frame["metric"] == "delta_specific").any())
 
 
+def unchanged(frame: pd.DataFrame) -> list[str]:
+    """The models whose embeddings were measured and did not change, as pruning to 0% leaves them: their titles."""
+    rows = frame[frame["metric"] == "delta_total"]
+    highest = rows.groupby(BLOCK, sort=False)["value"].max()
+    return [block_title(block) for block, value in highest.items() if not value > 0]
+
+
 def token_changes(frame: pd.DataFrame) -> pd.DataFrame:
     """The change of single tokens' hidden states by layer, in the columns of `changes`, part "tokens"; empty where no
-    SNR was measured.
+    SNR was measured, or nothing changed.
 
     `relative` is the root mean square of the change over that of the dense hidden states, 10^(-SNR/20) (Eq. 2 of the
     paper), on the first evaluation text of the frame, mean over calibration draws; `change` and `size` are not known.
@@ -79,6 +92,7 @@ def token_changes(frame: pd.DataFrame) -> pd.DataFrame:
         .agg(relative=("relative", "mean"), draws=("seed", "nunique"), n=("n", "max"))
         .reset_index()
     )
+    found = that_changed(found, "relative")
     return in_order(found.assign(change=np.nan, size=np.nan).sort_values("layer", kind="stable"))
 
 

@@ -81,6 +81,9 @@ def first_layer(within: pd.DataFrame, between: pd.DataFrame, where: dict) -> lis
             )
         )
         three = between[(between["layer"] == between["layer"].min()) & between["component"].isin(FIRST)]
+        three = three[three["iou"].notna()]
+        if three.empty:
+            return claims
         lowest = three.loc[three["iou"].idxmin()]
         what = f"lowest {number(lowest['iou'])}, {lowest['component']} of {lowest['first']} and {lowest['second']}"
         above, n = float(lowest["iou"]) > ABOVE, len(languages_of([*three["first"], *three["second"]]))
@@ -105,6 +108,8 @@ def output_varies(within: pd.DataFrame, _: pd.DataFrame, where: dict) -> list[Cl
         return []
     by_language = within.groupby("first", sort=False)
     table = by_language.apply(means)
+    if table.isna().any(axis=None):
+        return []
     others = table.drop(columns="attn.out")
     own = table["attn.out"]
     next_lowest = others.mean().idxmin()
@@ -127,14 +132,14 @@ def output_varies(within: pd.DataFrame, _: pd.DataFrame, where: dict) -> list[Cl
 
 def lowest_between(_: pd.DataFrame, between: pd.DataFrame, where: dict) -> list[Claim]:
     """The higher of attention output and FFN down against the lowest of the other components, pair by pair."""
-    if between.empty or not set(LOWEST) < set(between["component"]):
+    table = means(between)
+    if table.isna().any() or not set(LOWEST) < set(table.index):
         return []
 
     def margin(rows: pd.DataFrame) -> float:
         table = means(rows)
         return float(table.drop(index=list(LOWEST)).min() - table[list(LOWEST)].max())
 
-    table = means(between)
     others = table.drop(index=list(LOWEST))
     what = (
         f"{', '.join(f'{name} {number(table[name])}' for name in LOWEST)}, then {others.idxmin()} "

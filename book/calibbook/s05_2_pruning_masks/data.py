@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from calibbook.shared.figure import block_title
 from calibbook.shared.frames import BLOCK, languages_of
 from calibprune.errors import ParameterError, StoreError
 from calibprune.metrics.masks import expected_iou, pairwise
@@ -45,7 +46,7 @@ def similarities(store: Store, cells: Iterable[Cell]) -> pd.DataFrame:
     and draw; `draws`; `layer`, `component` (the paper's name); `iou`; `expected`, that of independent random masks of
     these densities. within and draw need two draws at least. draw and language compare single masks, of different seeds
     where there are several, so they compare with each other; within and between do not. The density of a stable mask is
-    counted, that of a single one is the cell's sparsity.
+    counted, that of a single one is the cell's sparsity. The IoU of masks that remove nothing is NaN.
 
     Raises:
         ParameterError: no such cell.
@@ -58,6 +59,25 @@ def similarities(store: Store, cells: Iterable[Cell]) -> pd.DataFrame:
             "method that calibrates"
         )
     return pd.concat([_of_study(store, study) for study in studies], ignore_index=True)
+
+
+def comparable(found: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `similarities` without those kinds of a block in which no matrix has an IoU, since no mask removes
+    anything.
+    """
+    return found[found.groupby([*BLOCK, "kind"], sort=False)["iou"].transform("count") > 0]
+
+
+def empty(found: pd.DataFrame) -> list[str]:
+    """The models of `similarities` whose masks remove nothing at all, as at 0%: their titles."""
+    counts = found.groupby(BLOCK, sort=False)["iou"].count()
+    return [block_title(block) for block, count in counts.items() if not count]
+
+
+def having(found: pd.DataFrame, *kinds: str) -> list[pd.DataFrame]:
+    """The rows of each block that has all of these kinds, block by block."""
+    groups = (rows for _, rows in found.groupby(BLOCK, sort=False))
+    return [rows for rows in groups if set(kinds) <= set(rows["kind"])]
 
 
 def keeping(cells: Iterable[Cell]) -> list[Cell]:
@@ -175,9 +195,9 @@ def _of_matrix(masks: Mapping[tuple[str, int], Tensor], sparsity: float) -> list
 
 
 def grid(rows: pd.DataFrame) -> pd.DataFrame:
-    """[layers, components] of mean IoU; `rows` are those of one block and kind."""
+    """[layers, components] of mean IoU, NaN where no mask removes anything; `rows` are those of one block and kind."""
     components = list(dict.fromkeys(rows["component"]))
-    return rows.pivot_table(index="layer", columns="component", values="iou", sort=False).sort_index()[components]
+    return rows.groupby(["layer", "component"], sort=False)["iou"].mean().unstack().sort_index()[components]
 
 
 def distances(rows: pd.DataFrame) -> pd.DataFrame:

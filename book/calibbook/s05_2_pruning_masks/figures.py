@@ -186,7 +186,7 @@ def _layers_by_components(axis: Axes, table: pd.DataFrame, size: float, left: bo
 
 def _scale(tables: list[pd.DataFrame]) -> Normalize:
     """From the lowest value, rounded down to a twentieth, to one."""
-    lowest = min(float(np.nanmin(table.to_numpy())) for table in tables)
+    lowest = float(np.nanmin(np.concatenate([table.to_numpy().ravel() for table in tables])))
     return Normalize(min(np.floor(20 * lowest) / 20, 0.95), 1.0)
 
 

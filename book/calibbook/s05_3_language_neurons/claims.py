@@ -94,11 +94,12 @@ def sweep_claims(reference: Reference, sweep: Sequence[Activations]) -> list[Cla
 
     def spreads(*sums):
         n, total, squares = (np.array(sums[start::3]) for start in range(3))
-        return np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0))
+        with np.errstate(invalid="ignore"):  # NaN where no neuron is active
+            return np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0))
 
     smallest = over_layers(lambda *sums: np.diff(spreads(*sums), axis=0).min(axis=0), reference.dense.layer, *columns)
     values = map(number, spreads(*map(np.nansum, columns)))
-    steps_in_words = ["dense on other texts", *(f"at {model.cell.sparsity.fraction:g}" for model in steps)]
+    steps_in_words = ["dense on other texts", *(f"at {model.cell.sparsity}" for model in steps)]
     boxes = [
         boxplot_stats(values[np.isfinite(values)])[0] for values in (model.entropy[reference.low] for model in sweep)
     ]

@@ -69,16 +69,14 @@ def _cell(row, shape: Shape) -> Cell:
 
 def summary(claims: pd.DataFrame) -> pd.DataFrame:
     """Claims of `claims.every_calibration` over calibrations and draws: how many are held, and the lowest and
-    highest result.
+    highest result, a dash where no calibration has one.
     """
     rows = []
     for (claim, metric, model, method, sparsity), found in claims.groupby(
         ["claim", "metric", "model", "method", "sparsity"], sort=False
     ):
-        ends = {
-            name: found.loc[place]
-            for name, place in (("lowest", found["statistic"].idxmin()), ("highest", found["statistic"].idxmax()))
-        }
+        known = found[found["statistic"].notna()]
+        ends = {"lowest": known["statistic"].min(), "highest": known["statistic"].max()}
         rows.append(
             {
                 "claim": claim,
@@ -88,7 +86,13 @@ def summary(claims: pd.DataFrame) -> pd.DataFrame:
                 "sparsity": sparsity,
             }
             | {verdict: int((found["verdict"] == verdict).sum()) for verdict in VERDICTS}
-            | {name: f"{row['calibration']}: {row['what']}" for name, row in ends.items()}
+            | {name: _in_words(known[known["statistic"] == value]) for name, value in ends.items()}
         )
     table = pd.DataFrame(rows)
-    return table.drop(columns=[name for name in ("model", "sparsity") if table[name].nunique() == 1])
+    constant = [name for name in ("model", "sparsity") if rows and table[name].nunique() == 1]
+    return table.drop(columns=constant)
+
+
+def _in_words(rows: pd.DataFrame) -> str:
+    """The result of the first of some claims with its calibration; a dash where there is none."""
+    return "–" if rows.empty else f"{rows['calibration'].iloc[0]}: {rows['what'].iloc[0]}"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from calibbook.shared.words import listed
+from calibbook.shared.words import as_given, listed
 from calibprune.errors import ParameterError, one_of
 from calibprune.languages import LANGUAGES
 from calibprune.methods import METHODS as REGISTRY
@@ -81,7 +81,7 @@ def setting(sparsity: float, pattern: str) -> str:
     """`50%` for unstructured sparsity, `2:4` or `4-bit` for a pattern, empty for the dense model."""
     if pattern == "dense":
         return ""
-    return pattern if ":" in pattern or is_quantized(pattern) else f"{round(100 * sparsity, 1):g}%"
+    return pattern if ":" in pattern or is_quantized(pattern) else f"{as_given(sparsity)}%"
 
 
 def method_label(method: str) -> str:

@@ -6,6 +6,7 @@ three significant digits whatever its size, since there is nothing beside it to 
 """
 
 import math
+from decimal import Decimal
 
 import numpy as np
 
@@ -40,6 +41,13 @@ def fixed(value: float, exponent: int = 0, decimals: int = 1) -> str:
 def percent(fraction: float) -> str:
     """A share of a column, in percent without the sign: `12.3` of 0.1234."""
     return fixed(100 * fraction)
+
+
+def as_given(fraction: float) -> str:
+    """A share that somebody chose, in percent without the sign and not rounded: `50` of 0.5, `99.99999` of 0.9999999.
+    Twelve digits, so that what arithmetic adds at the end of a float is not shown.
+    """
+    return f"{Decimal(f'{100 * fraction:.12g}').normalize():f}"
 
 
 def in_caption(values) -> str:

@@ -226,6 +226,9 @@ def test_small_errors_share_a_power_of_ten():
 def test_words_of_captions():
     assert [listed([]), listed("a"), listed("abc")] == ["", "a", "a, b and c"]
     assert [in_caption([4096]), in_caption([3968, 4096])] == ["4,096", "3,968 to 4,096"]
-    assert [setting(0.0, "dense"), setting(2 / 3, "unstructured"), setting(0.5, "4:8")] == ["", "66.7%", "4:8"]
+    assert [setting(0.0, "dense"), setting(0.5, "4:8"), setting(0.0, "unstructured")] == ["", "4:8", "0%"]
+    chosen = (0.5, 0.625, 0.9999999, 0.33333333, 2 / 3, 0.1 + 0.2, 1e-6)
+    shown = "50% 62.5% 99.99999% 33.333333% 66.6666666667% 30% 0.0001%"
+    assert " ".join(setting(fraction, "unstructured") for fraction in chosen) == shown
     assert sorted(["zh", "ar+en", "", "de"], key=calibration_rank) == ["", "de", "zh", "ar+en"]
     assert sources(tidy(sources=("udhr", "chromium"))) == ["udhr", "chromium"]

@@ -10,7 +10,7 @@ import torch
 from task_items import item_scores, lines_of, parsed
 
 from calibbook.s04_2_downstream_tasks import data as task_scores
-from calibbook.s04_2_downstream_tasks.data import Column, compare, mean_and_variance
+from calibbook.s04_2_downstream_tasks.data import Column, asked_once, compare, mean_and_variance
 from calibbook.s04_2_downstream_tasks.tables import measure, task_name, task_table
 from calibbook.s04_2_downstream_tasks.tables_summaries import (
     items_for_a_point,
@@ -312,3 +312,12 @@ def test_intervals_stay_within_what_scores_can_be():
     row, other = compare(scores).itertuples()
     assert (row.low, row.high) == (0, pytest.approx(1 - 0.025 ** (1 / 12)))
     assert other.low == 0 < other.mean < other.high < 1
+
+
+def test_tasks_of_a_single_question_are_named():
+    rows = pd.DataFrame(
+        [("facts", "sw", 1), ("facts", "de", 1), ("facts", "en", 2), ("knowledge", "de", 4), ("", "de", 1)],
+        columns=["task", "language", "n"],
+    )
+    assert asked_once(rows, ["facts", "knowledge"]).startswith("**Left out: facts in de and sw.**")
+    assert asked_once(rows, ["knowledge"]) == asked_once(rows.head(0), ["facts"]) == ""

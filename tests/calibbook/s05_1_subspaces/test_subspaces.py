@@ -18,8 +18,10 @@ from calibbook.s05_1_subspaces.data import (
     middle,
     ranks,
     separated,
+    that_changed,
     token_changes,
     turned,
+    unchanged,
 )
 from calibbook.s05_1_subspaces.data_ranks import by_rank
 from calibbook.s05_1_subspaces.figures import all_layers, figure_1
@@ -390,3 +392,12 @@ def test_claims_are_read_in_words():
         and table["95% interval"].str.fullmatch(r"2\d\.\d to 2\d\.\d% less").all()
     )
     assert table["method"].tolist() == ["Wanda", "Wanda", "SparseGPT", "SparseGPT"]
+
+
+def test_a_model_that_did_not_change_is_named_and_not_drawn():
+    frame = moved(languages=SEVEN[:3], methods=("wanda", "sparsegpt"))
+    still = frame["method"] == "wanda"
+    frame.loc[still, ["sparsity", "value"]] = 0.0
+    assert unchanged(frame) == ["gemma3-270m, Wanda, 0%"] and unchanged(frame[~still]) == []
+    assert set(that_changed(changes(frame))["method"]) == {"sparsegpt"}
+    assert that_changed(changes(frame[still])).empty

@@ -13,7 +13,16 @@ from frames import SEVEN
 
 from calibbook.s05_2_pruning_masks import claims as claims
 from calibbook.s05_2_pruning_masks import paper
-from calibbook.s05_2_pruning_masks.data import COMPONENTS, distances, grid, keeping, similarities
+from calibbook.s05_2_pruning_masks.data import (
+    COMPONENTS,
+    comparable,
+    distances,
+    empty,
+    grid,
+    having,
+    keeping,
+    similarities,
+)
 from calibbook.s05_2_pruning_masks.figures import every_pair, figure_2, tree
 from calibbook.s05_2_pruning_masks.tables import by_component, every_pair_table, like_with_like, table_16, table_17
 from calibbook.shared.claim_tables import readable
@@ -459,3 +468,27 @@ def test_claims_are_read_in_words():
     table = readable(tested[tested["claim"] == claims.FIRST_ARE_ALIKE])
     assert table["result"].tolist() == ["lowest 0.959, q of sw and zh"] * 2
     assert table["note"].tolist() == ["read off the masks"] * 2
+
+
+def test_masks_that_remove_nothing_are_named_and_what_is_known_stays(store):
+    """One block removes nothing, another from two of its matrices alone, and no weight in all draws of two
+    languages."""
+    kept = []
+    for place, language in enumerate(("de", "en")):
+        for seed in (0, 1):
+            nothing = {name: torch.zeros(SHAPE, dtype=torch.bool) for name in masks_of(2, place, seed)}
+            little = {name: mask.clone() for name, mask in nothing.items()}
+            for layer in range(2):
+                little[f"layers.{layer}.mlp.down_proj"][place, seed] = True
+            kept.append(keep(store, cell(language, seed, sparsity=0.0), nothing))
+            kept.append(keep(store, cell(language, seed, method="wanda", sparsity=0.01), little))
+    every = similarities(store, kept)
+    assert empty(every) == ["tiny, SparseGPT, 0%"]
+    found = comparable(every)
+    assert set(found["method"]) == {"wanda"} and set(found["kind"]) == {"within", "draw", "language"}
+    assert set(found.loc[found["iou"].notna(), "component"]) == {"ffn.down"}
+    (rows,) = having(found, "within")
+    assert having(found, "between") == [] and len(having(found, "draw", "language")) == 1
+    assert grid(rows[rows["kind"] == "within"])["q"].isna().all()
+    assert "means over layers q –" in figure_2(rows).alt
+    assert set(claims.section_5_2(found)["verdict"]) <= {"undecided"}

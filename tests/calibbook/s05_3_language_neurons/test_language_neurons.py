@@ -357,6 +357,9 @@ def test_over_all_calibrations_verdicts_are_counted(study):
     line = table[(table["measured as"] == "activation probability") & (table["method"] == "Wanda")].iloc[0]
     rows = found[(found["metric"] == "activation probability") & (found["method"] == "wanda")]
     assert line["highest"].startswith(rows.loc[rows["statistic"].idxmax(), "calibration"])
+    unknown = summary(found.assign(statistic=np.nan))
+    assert len(unknown) == len(table) and set(unknown["highest"]) == set(unknown["lowest"]) == {"–"}
+    assert summary(found.head(0)).empty
 
 
 # ---- survival

@@ -84,13 +84,18 @@ def test_selection_does_not_change_the_scores(rows):
         (" 5 : 8 ", 0.625, "5:8", "5:8"),
         ((4, 8), 0.5, "4:8", "4:8"),
         ([1, 3], 1 / 3, "1:3", "1:3"),
+        ((np.int32(1), np.int64(4)), 0.25, "1:4", "1:4"),
+        (np.float64(0.3), 0.3, "unstructured", "0.3"),
+        (0.9999999, 0.9999999, "unstructured", "0.9999999"),
+        (1 / 3, 1 / 3, "unstructured", "0.3333333333333333"),
+        (-0.0, 0.0, "unstructured", "0"),
     ],
 )
 def test_sparsity_from_what_people_write(given, fraction, pattern, text):
     sparsity = Sparsity.of(given)
     assert (sparsity.fraction, sparsity.pattern, str(sparsity)) == (fraction, pattern, text)
     assert Sparsity.of(sparsity) == sparsity
-    assert Sparsity.of(str(sparsity)) == sparsity or pattern == "unstructured"
+    assert Sparsity.of(str(sparsity)) == sparsity
 
 
 @pytest.mark.parametrize(
@@ -104,6 +109,10 @@ def test_sparsity_from_what_people_write(given, fraction, pattern, text):
         "",
         None,
         True,
+        False,
+        np.False_,
+        (True, 4),
+        10**400,
         float("nan"),
         float("inf"),
         "4:2",

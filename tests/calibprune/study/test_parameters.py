@@ -1,5 +1,8 @@
 """Parameters: every wrong value is one line that names the parameter, the value and what is allowed."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import yaml
 
@@ -10,6 +13,7 @@ from calibprune.methods import pruners
 from calibprune.metrics.registry import METRICS
 from calibprune.schemes import Sparsity
 from calibprune.study.parameters import Parameters
+from calibprune.study.study import Study
 
 PRUNERS, SOURCES = ", ".join(pruners()), ", ".join(names())
 
@@ -51,6 +55,39 @@ PRUNERS, SOURCES = ", ".join(pruners()), ", ".join(names())
         ({"metrics": ["no such"]}, ["metrics", "'no such'", ", ".join(METRICS)]),
         ({"tasks": ["arc"]}, ["tasks", "'arc'"]),
         ({"task_limit": 0}, ["task_limit", "0"]),
+        ({"calibration_mixtures": "ar"}, ["calibration_mixtures", "'ar'", "single language", "ar+en"]),
+        ({"calibration_mixtures": ["ar+en", "ar+en"]}, ["calibration_mixtures", "'ar+en'", "twice"]),
+        ({"calibration_mixtures": ["ar+en", "en+ar"]}, ["calibration_mixtures", "'en+ar'", "'ar+en'", "twice"]),
+        ({"calibration_mixtures": ["ar+en"], "calibration_samples": 1}, ["calibration_samples", "1", "'ar+en'"]),
+        ({"seeds": [True]}, ["seeds", "True", "integer", "YAML"]),
+        ({"seeds": ["yes"]}, ["seeds", "'yes'", "integer"]),
+        ({"seeds": [0, False]}, ["seeds", "False", "integer"]),
+        ({"calibration_samples": True}, ["calibration_samples", "True", "integer"]),
+        ({"calibration_samples": np.True_}, ["calibration_samples", "True", "integer"]),
+        ({"calibration_samples": "yes"}, ["calibration_samples", "'yes'", "integer"]),
+        ({"calibration_samples": 4.0}, ["calibration_samples", "4.0", "integer"]),
+        ({"calibration_length": "040"}, ["calibration_length", "'040'", "integer"]),
+        ({"bits": [4.0]}, ["bits", "4.0", "integer"]),
+        ({"task_limit": "all"}, ["task_limit", "'all'", "integer"]),
+        ({"evaluation_samples": True}, ["evaluation_samples", "True", "integer"]),
+        ({"evaluation_samples": {"chromium": True}}, ["evaluation_samples.chromium", "True", "integer"]),
+        ({"evaluation_samples": {"chromium": 2, "cromium": 3}}, ["evaluation_samples", "'cromium'", SOURCES]),
+        ({"evaluation_length": {"chromium": 8, 1: 9}}, ["evaluation_length", "1", "string"]),
+        ({"evaluation_samples": {}}, ["evaluation_samples", "'chromium'", "none"]),
+        ({"chat_template": 1}, ["chat_template", "1", "true or false"]),
+        ({"chat_template": "perhaps"}, ["chat_template", "'perhaps'", "true or false"]),
+        ({"sparsity": 124}, ["sparsity", "124", 'write "2:4" in quotes']),
+        ({"sweep_sparsity": [0.5, 64]}, ["sweep_sparsity", "64", 'write "1:4" in quotes']),
+        ({"sparsity": False}, ["sparsity", "False", "[0, 1)"]),
+        ({"sweep_sparsity": [0.7, 0.9999999]}, ["sweep_sparsity", "0.7, 0.9999999", "sweep_languages"]),
+        ({"sweep_languages": "de"}, ["sweep_languages", "de", "sweep_sparsity"]),
+        ({"models": ""}, ["models", "''", "empty"]),
+        ({"models": [b"model"]}, ["models", "b'model'", "string"]),
+        ({"tasks": None}, ["tasks", "None", "[]"]),
+        ({"seeds": ["x" * 1000]}, ["seeds", "xxx", "integer"]),
+        ({1: 2}, ["unknown parameter 1", "'sparsity'"]),
+        ({None: 2}, ["unknown parameter None", "'sparsity'"]),
+        ([("sparsity", 0.5)], ["('sparsity', 0.5)", "names and values"]),
         ({"store": 3}, ["store", "3", "string"]),
         ({"device": ["cpu"]}, ["device", "['cpu']", "string"]),
     ],
@@ -97,6 +134,25 @@ def test_a_name_like_no_other_lists_all():
         (b"sparsity: [0.5\nlanguages: de", "not valid YAML"),
         (b"\xff\xfe\x00binary", "not valid YAML"),
         (b"sparsity: 1.5", "sparsity"),
+        (b"seeds: [0]\nsparsity: 0.5\nseeds: [1]", "line 3 gives seeds for the second time; keep one"),
+        (b"evaluation_samples: {chromium: 2, chromium: 3}", "line 1 gives chromium for the second time"),
+        (b"calibration_length: 040", "line 1: 040 begins with a zero"),
+        (b"seeds:\n- 1\n- 08", "line 3: 08 begins with a zero"),
+        (b"seeds: [yes]", "seeds: 'yes' is not an integer"),
+        (b"calibration_samples: yes", "calibration_samples: 'yes' is not an integer"),
+        (b"calibration_length: 1:30", "calibration_length: '1:30' is not an integer"),
+        (b"languages: [de, no]", "unknown language 'no'"),
+        (b"%YAML 1.1\n---\nsparsity: 2:4", 'sparsity: 124: .*write "2:4" in quotes'),
+        (b"%YAML 1.1\n---\nseeds: [yes]", "seeds: True is not an integer"),
+        (b"1: 2", "unknown parameter 1"),
+        (b"yes: 2", "unknown parameter 'yes'"),
+        (b"true: 2", "unknown parameter True"),
+        (b"? [seeds]\n: 2", r"unknown parameter \('seeds',\)"),
+        (b"models: 2024-01-01", "models: datetime.date.* is not a string"),
+        (b"seeds: &a [*a]", "seeds: .* is not an integer"),
+        (b"---\nseeds: 1\n---\nseeds: 2", "line 3: .*another document"),
+        (b"seeds: !!python/name:os.system", "not valid YAML"),
+        (b"seeds: " + b"[" * 5000, "not valid YAML"),
     ],
 )
 def test_files_that_are_no_parameters(tmp_path, content, words):
@@ -113,6 +169,55 @@ def test_a_file_that_is_not_there(tmp_path):
         Parameters.from_yaml(tmp_path / "nowhere.yaml")
     with pytest.raises(ParameterError, match="cannot be read"):
         Parameters.from_yaml(tmp_path)
+    for no_path in (None, 3, b"study.yaml"):
+        with pytest.raises(ParameterError, match="is no path"):
+            Parameters.from_yaml(no_path)
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "value"),
+    [
+        ("2:4", "sparsity", [Sparsity(0.5, 2, 4)]),
+        ("[2:4, 0.25, 4:8]", "sparsity", [Sparsity(0.5, 2, 4), Sparsity(0.25), Sparsity(0.5, 4, 8)]),
+        ("0.33333333", "sparsity", [Sparsity(0.33333333)]),
+        (".5", "sparsity", [Sparsity(0.5)]),
+        ("1_000", "calibration_length", 1000),
+        ("0o50", "calibration_length", 40),
+        ("0x100", "calibration_length", 256),
+        ('"40"', "calibration_length", 40),
+        ("yes", "chat_template", True),
+        ("off", "chat_template", False),
+        ("true", "chat_template", True),
+        ("~", "task_limit", None),
+        ("1e3", "models", None),
+        ("'1e3'", "models", ["1e3"]),
+        ("no", "store", "no"),
+    ],
+)
+def test_what_is_written_in_a_file_is_what_is_meant(tmp_path, written, name, value):
+    path = tmp_path / "study.yaml"
+    path.write_text(f"{name}: {written}\n")
+    if value is None and name != "task_limit":
+        with pytest.raises(ParameterError, match=f"{name}: 1000.0 is not a string; put it in quotes"):
+            Parameters.from_yaml(path)
+    else:
+        assert getattr(Parameters.from_yaml(path), name) == value
+
+
+def test_anchors_and_merges_of_a_file(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("languages: &two [de, sw]\nsweep_sparsity: 0.7\nsweep_languages: *two\n")
+    assert Parameters.from_yaml(path).sweep_languages == ["de", "sw"]
+
+
+@pytest.mark.parametrize("share", ["0.9999999", "0.33333333", "0.1", "1e-05", "0.30000000000000004"])
+def test_no_digit_of_a_sparsity_is_lost_from_the_file_to_the_cell(tmp_path, share):
+    path = tmp_path / "study.yaml"
+    path.write_text(f"sparsity: {share}\n")
+    (given,) = Parameters.from_yaml(path).sparsity
+    assert (given.fraction, str(given)) == (float(share), share)
+    (kept,) = Study.from_yaml(path, languages="sw").parameters.sparsity
+    assert kept == given
 
 
 def test_a_single_value_stands_for_a_list_of_one():
@@ -144,6 +249,49 @@ def test_a_single_value_stands_for_a_list_of_one():
 def test_values_as_a_command_line_or_papermill_gives_them(written, sparsity):
     assert Parameters.of({"sparsity": written}).sparsity == [sparsity]
     assert Parameters.of({"sparsity": [written, 0.25]}).sparsity == [sparsity, Sparsity(0.25)]
+
+
+def test_values_of_numpy_and_paths_are_as_good_as_pythons_own():
+    given = {
+        "seeds": np.arange(3),
+        "mask_seeds": range(2),
+        "calibration_length": np.int32(16),
+        "sparsity": [np.float64(0.25), np.float32(0.5), (np.int64(2), np.int64(4))],
+        "chat_template": np.False_,
+        "evaluation_samples": {"chromium": np.uint8(3)},
+        "languages": np.array(["de", "sw"]),
+        "models": [Path("models") / "mine"],
+        "store": Path("results"),
+    }
+    checked = Parameters.of(given)
+    assert (
+        checked.model_dump()
+        == Parameters.of(
+            {
+                "seeds": [0, 1, 2],
+                "mask_seeds": [0, 1],
+                "calibration_length": 16,
+                "sparsity": [0.25, 0.5, "2:4"],
+                "chat_template": False,
+                "evaluation_samples": {"chromium": 3},
+                "languages": ["de", "sw"],
+                "models": ["models/mine"],
+                "store": "results",
+            }
+        ).model_dump()
+    )
+    assert type(checked.calibration_length) is int and type(checked.seeds[0]) is int and type(checked.store) is str
+
+
+def test_a_sweep_takes_both_of_its_parameters():
+    """Of a file with neither languages nor sparsities of a sweep nothing is asked; an empty list says: no sweep."""
+    assert Parameters.of({"sweep_sparsity": [], "sweep_languages": ["de"]}).sweep_sparsity == []
+    assert Parameters.of({"sweep_sparsity": 0.7, "sweep_languages": "de"}).sweep_languages == ["de"]
+
+
+def test_a_mixture_needs_windows_only_where_something_is_calibrated():
+    few = {"calibration_mixtures": ["ar+en"], "calibration_samples": 1, "methods": "magnitude"}
+    assert Parameters.of(few).calibration_mixtures == ["ar+en"]
 
 
 def test_numbers_as_text():

@@ -296,19 +296,21 @@ def test_a_disk_that_fills_up_keeps_the_cells_before(settings, monkeypatch):
         ({"evaluation_length": 100}, ParameterError, "window length 100: LlamaForCausalLM reads at most 64 tokens"),
         ({"calibration_samples": 5000}, CorpusError, "5000 are asked for"),
         ({"evaluation_samples": 5000}, CorpusError, "5000 are asked for"),
-        ({"calibration_samples": 1}, ParameterError, "samples 1 for 2 language"),
+        ({"calibration_samples": 1}, ParameterError, "calibration_samples: 1 windows are too few for the mixture"),
         ({"sparsity": ["3:7"]}, ParameterError, "not a multiple of 7"),
+        ({"sparsity": [0.5, "3:7"]}, ParameterError, "not a multiple of 7"),
+        ({"bits": [4], "group_size": 7}, ParameterError, "not a multiple of it"),
+        ({"metrics": "subspace", "parallel_samples": 10**5}, ParameterError, "ask for at most"),
         ({"device": "tpu9"}, CalibpruneError, "device 'tpu9'"),
         ({"dtype": "int8"}, CalibpruneError, "dtype 'int8'"),
     ],
 )
-def test_what_cannot_be_computed_is_said_in_one_line(settings, changes, error, words):
+def test_what_cannot_be_computed_is_said_in_one_line_before_anything_is(settings, changes, error, words):
     with pytest.raises(error) as caught:
         run(settings, **changes)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
-    cells = Path(settings["store"], "cells")
-    assert not cells.exists() or not scratch(settings)
+    assert not list(Path(settings["store"]).glob("cells/*"))
 
 
 def test_ids_depend_on_what_decides_the_numbers_and_on_nothing_else(settings):

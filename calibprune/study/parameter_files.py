@@ -1,0 +1,73 @@
+"""Files of parameters, read as YAML 1.2 and strictly: `yes` and `2:4` are texts, and nothing is given twice."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from calibprune.errors import ParameterError
+
+
+class _Constructor(SafeConstructor):
+    """Refuses whole numbers that the versions of YAML read differently: 040 is 32 in YAML 1.1 and 40 in YAML 1.2."""
+
+    def construct_yaml_int(self, node):
+        if re.match(r"[-+]?0[0-9_]", node.value):
+            raise ParameterError(
+                f"line {node.start_mark.line + 1}: {node.value} begins with a zero, and which number that is depends "
+                f"on the reader of YAML; write it without, or in quotes where it is a name"
+            )
+        return super().construct_yaml_int(node)
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:int", _Constructor.construct_yaml_int)
+
+
+def read_parameters(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file of parameters, as it stands there; `Parameters.of` checks it.
+
+    Raises:
+        ParameterError: the file cannot be read, is not YAML, gives a name twice, or holds no mapping.
+    """
+    reader = YAML(typ="safe", pure=True)  # the reader in C takes YAML 1.1
+    reader.Constructor = _Constructor
+    try:
+        values = reader.load(_text(path))
+    except ParameterError as error:
+        raise ParameterError(f"{path}: {error}") from None
+    except DuplicateKeyError as error:
+        raise ParameterError(f"{path}: {_given_twice(error)}; keep one of the two") from None
+    except (YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise ParameterError(f"{path}: not valid YAML ({_where_and_what(error)}); correct the file") from None
+    if not isinstance(values, dict):
+        raise ParameterError(f"{path}: holds no parameters; write lines such as 'sparsity: 0.5'")
+    return values
+
+
+def _text(path: str | Path) -> str:
+    try:
+        file = Path(path)
+    except TypeError:
+        raise ParameterError("is no path; give that of a YAML file, for example params/smoke.yaml") from None
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ParameterError(
+            f"cannot be read ({error.strerror}); the studies of this repository are in params/"
+        ) from None
+
+
+def _given_twice(error: DuplicateKeyError) -> str:
+    name = re.search(r'found duplicate key "?(.*?)"? with value', str(error.problem))
+    return f"line {error.problem_mark.line + 1} gives {name[1] if name else 'a name'} for the second time"
+
+
+def _where_and_what(error: Exception) -> str:
+    if not isinstance(error, MarkedYAMLError):
+        return " ".join(str(error).split())[:120]
+    mark = error.problem_mark or error.context_mark
+    line = f"line {mark.line + 1}: " if mark else ""
+    return f"{line}{' '.join(str(error.problem or error.context).split())[:120]}"

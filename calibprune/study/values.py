@@ -1,0 +1,151 @@
+"""What the value of a parameter may be. Strict: a truth value is no number, and a number is no name.
+
+Parameters come from files, from papermill, whose reader of YAML takes `yes` for true and 2:4 for 124 where they are not
+in quotes, and from Python, where a number of numpy's or a `Path` is as good as any.
+"""
+
+import os
+import re
+from collections.abc import Callable, Hashable, Mapping
+from numbers import Integral
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag
+
+from calibprune.corpora import find_source
+from calibprune.errors import CalibpruneError, ParameterError, one_of
+from calibprune.languages import LANGUAGES, mixture
+from calibprune.methods import pruner
+from calibprune.metrics.registry import METRICS
+from calibprune.schemes import BITS, Sparsity
+
+TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+"""What YAML 1.1 takes for truth values, and what papermill's `-p` passes on as it is written."""
+
+
+def quoted(value: Any) -> str:
+    """A value as an error shows it."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, Integral) and not isinstance(value, bool | np.bool_):
+        return int(value)
+    if isinstance(value, str) and re.fullmatch(r"-?(0|[1-9][0-9]{0,18})", value):
+        return int(value)
+    hint = " (YAML 1.1 reads yes, no, on and off as truth values)" if isinstance(value, bool | np.bool_) else ""
+    raise ValueError(f"{quoted(value)} is not an integer{hint}; write a number such as 4")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not isinstance(value, str):
+        hint = "[] stands for none" if value is None else "put it in quotes if it is a name"
+        raise ValueError(f"{quoted(value)} is not a string; {hint}")
+    if not value.strip():
+        raise ValueError(f"{value!r} is empty; write a name")
+    return str(value)
+
+
+def _truth(value: Any) -> bool:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, str) and value.lower() in TRUTH:
+        return TRUTH[value.lower()]
+    raise ValueError(f"{quoted(value)} is no truth value; write true or false")
+
+
+def _as_list(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return list(value) if isinstance(value, tuple | range) else value if isinstance(value, list) else [value]
+
+
+def _one_of(what: str, names) -> BeforeValidator:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or value not in names:
+            raise ValueError(one_of(what, value, names))
+        return str(value)
+
+    return BeforeValidator(check)
+
+
+def _checked(check, value: Any) -> Any:
+    """What `check` makes of a value; pydantic wants a ValueError."""
+    try:
+        return check(value)
+    except CalibpruneError as error:
+        raise ValueError(str(error)) from None
+
+
+def _pruner(value: Any) -> str:
+    _checked(pruner, str(value))
+    return value
+
+
+def _source(value: Any) -> str:
+    _checked(find_source, _text(value))
+    return value
+
+
+def _mixture(value: Any) -> str:
+    languages = _checked(mixture, _text(value))
+    if len(languages) == 1:
+        raise ValueError(
+            f"{value!r} is a single language, which `languages` calibrates in; a mixture has two or more, such as ar+en"
+        )
+    return value
+
+
+def _sparsity(value: Any) -> Sparsity:
+    try:
+        return Sparsity.of(value)
+    except ParameterError as error:
+        raise ValueError(str(error).removeprefix("sparsity ")) from None
+
+
+Several = BeforeValidator(_as_list)
+"""A list; a single value stands for a list of one."""
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Positive = Annotated[Whole, Field(ge=1)]
+Length = Annotated[Whole, Field(ge=2)]
+Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
+Bits = Annotated[Whole, Field(ge=BITS[0], le=BITS[-1])]
+Text = Annotated[str, BeforeValidator(_text)]
+Truth = Annotated[bool, BeforeValidator(_truth)]
+Language = Annotated[str, _one_of("language", LANGUAGES)]
+Metric = Annotated[str, _one_of("metric", METRICS)]
+Pruner = Annotated[str, BeforeValidator(_pruner)]
+Source = Annotated[str, BeforeValidator(_source)]
+Mixture = Annotated[str, BeforeValidator(_mixture)]
+Pattern = Annotated[Sparsity, BeforeValidator(_sparsity), PlainSerializer(str)]
+
+BY_SOURCE = ("for all sources", "for each source", "[key]")
+"""How pydantic names the branches of `by_source` in the place of an error."""
+
+
+def by_source(number: Any) -> Any:
+    """A number, or a mapping that gives one for each evaluation source."""
+    one, each = (Tag(name) for name in BY_SOURCE[:2])
+    kind = Discriminator(lambda value: BY_SOURCE[isinstance(value, Mapping)])
+    return Annotated[Annotated[number, one] | Annotated[dict[Source, number], each], kind]
+
+
+def distinct(values: list, same: Callable[[Any], Hashable] = lambda value: value) -> list:
+    """The values. Raises ValueError where there is none, or where `same` makes of two of them the same."""
+    if not values:
+        raise ValueError("give at least one")
+    first: dict[Hashable, Any] = {}
+    for value in values:
+        before = first.get(same(value))
+        if before is not None:
+            again = "" if before == value else f", as {before!r}"
+            raise ValueError(
+                f"{quoted(value if isinstance(value, int) else str(value))} is there twice{again}; name it once"
+            )
+        first[same(value)] = value
+    return values

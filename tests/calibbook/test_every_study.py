@@ -1,0 +1,98 @@
+"""Whatever Section 4.1 takes, every notebook takes: it shows it, or says why there is nothing to show."""
+
+import pytest
+from byte_tokenizer import byte_tokenizer
+from pages import NOTEBOOKS, shown_by
+from tiny_models import tiny
+
+ALL = ["perplexity", "snr_db", "pruning_error", "subspace", "masks", "neurons"]
+STUDY = {
+    "methods": ["wanda"],
+    "sparsity": [0.5],
+    "sweep_sparsity": [],
+    "sweep_languages": [],
+    "bits": [4],
+    "group_size": 8,
+    "languages": ["de", "sw"],
+    "calibration_mixtures": ["de+sw"],
+    "seeds": [0],
+    "mask_seeds": [0, 1],
+    "calibration_samples": 2,
+    "calibration_length": 32,
+    "evaluation_source": ["chromium"],
+    "evaluation_samples": 1,
+    "evaluation_length": 32,
+    "metrics": ALL,
+    "parallel_samples": 2,
+    "tasks": ["facts"],
+    "task_limit": 2,
+}
+NOTHING = "Nothing to show"
+OTHERS = {
+    "nothing is pruned": (
+        {"sparsity": [0]},
+        {"05_1_subspaces": "Nothing changed", "05_2_pruning_masks": "Nothing was removed"},
+    ),
+    "little is pruned, and nothing": (
+        {"sparsity": [0, 0.025], "tasks": [], "bits": [], "calibration_mixtures": []},
+        {"05_1_subspaces": "Nothing changed", "05_2_pruning_masks": "Nothing was removed"},
+    ),
+    "one language": (
+        {"languages": "sw", "calibration_mixtures": [], "tasks": [], "bits": [], "mask_seeds": []},
+        {
+            "04_4_multiple_languages": "no mixture",
+            "04_6_quantization": "quantized nothing",
+            "05_1_subspaces": "Nothing to separate",
+            "05_2_pruning_masks": "One language",
+            "05_3_language_neurons": NOTHING,
+            "appendix_g_neurons": NOTHING,
+        },
+    ),
+    "no calibration": (
+        {"methods": "magnitude", "bits": [], "metrics": "perplexity", "tasks": []},
+        {
+            "04_2_downstream_tasks": "no multiple-choice task",
+            "04_3_open_domain_qa": "no task with generated answers",
+            "05_1_subspaces": "Nothing to separate",
+            "05_2_pruning_masks": "No masks",
+            "05_3_language_neurons": NOTHING,
+        },
+    ),
+    "no text": (
+        {"metrics": ["masks", "neurons"], "bits": [], "tasks": []},
+        {"04_1_pruning_results": NOTHING, "05_1_subspaces": "Nothing to separate"},
+    ),
+    "a mixture of other languages": ({"languages": "sw", "calibration_mixtures": "de+en", "mask_seeds": []}, {}),
+    "a text and a question": (
+        {
+            "metrics": "perplexity",
+            "tasks": ["knowledge_sw", "facts_de"],
+            "task_limit": 1,
+            "evaluation_source": "udhr",
+            "sparsity": ["2:4", "1:4"],
+        },
+        {
+            "04_2_downstream_tasks": "Left out: knowledge in sw.",
+            "04_3_open_domain_qa": "Left out: facts in de.",
+            "04_4_multiple_languages": "Left out: knowledge in sw; facts in de.",
+            "04_6_quantization": "Left out: knowledge in sw.",
+        },
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def tiny_study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    tiny("llama", num_hidden_layers=2, max_position_embeddings=1024).save_pretrained(folder / "tiny-llama")
+    byte_tokenizer().save_pretrained(folder / "tiny-llama")
+    return STUDY | {"models": str(folder / "tiny-llama"), "store": str(folder / "results")}
+
+
+@pytest.mark.parametrize("named", OTHERS)
+def test_every_notebook_takes_it(named, tiny_study):
+    parameters, said = OTHERS[named]
+    shown = {notebook.stem: shown_by(notebook, tiny_study | parameters) for notebook in NOTEBOOKS}
+    for name, words in said.items():
+        assert words in shown[name], shown[name]
+    assert all(shown.values())
