@@ -35,12 +35,16 @@ def read_parameters(path: str | Path) -> dict[str, Any]:
     reader = YAML(typ="safe", pure=True)  # the reader in C takes YAML 1.1
     reader.Constructor = _Constructor
     try:
-        values = reader.load(_text(path))
+        text = _text(path)
+        if version := re.search(r"^%YAML\s+(?!1\.2\s*$).*$", text, re.MULTILINE):
+            raise ParameterError(f"{version[0].strip()!r} asks for another YAML than 1.2; leave that line out")
+        values = reader.load(text)
     except ParameterError as error:
         raise ParameterError(f"{path}: {error}") from None
     except DuplicateKeyError as error:
         raise ParameterError(f"{path}: {_given_twice(error)}; keep one of the two") from None
-    except (YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except (YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        # ruamel lets through what Python raises for a tag that does not fit its value, such as !!int [1]
         raise ParameterError(f"{path}: not valid YAML ({_where_and_what(error)}); correct the file") from None
     if not isinstance(values, dict):
         raise ParameterError(f"{path}: holds no parameters; write lines such as 'sparsity: 0.5'")

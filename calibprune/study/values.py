@@ -26,12 +26,22 @@ TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "of
 
 def quoted(value: Any) -> str:
     """A value as an error shows it."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return "a number of thousands of digits"
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 
+LARGEST = 2**63 - 1
+
+
 def _whole(value: Any) -> int:
-    if isinstance(value, Integral) and not isinstance(value, bool | np.bool_):
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, Integral) and not isinstance(value, bool | np.bool_ | np.timedelta64):
+        if abs(int(value)) > LARGEST:
+            raise ValueError(f"{quoted(value)} is too large for a number of anything; write one such as 4")
         return int(value)
     if isinstance(value, str) and re.fullmatch(r"-?(0|[1-9][0-9]{0,18})", value):
         return int(value)
@@ -47,7 +57,7 @@ def _text(value: Any) -> str:
         raise ValueError(f"{quoted(value)} is not a string; {hint}")
     if not value.strip():
         raise ValueError(f"{value!r} is empty; write a name")
-    return str(value)
+    return str.__str__(value)  # str() of a member of an Enum is its name
 
 
 def _truth(value: Any) -> bool:
@@ -60,7 +70,7 @@ def _truth(value: Any) -> bool:
 
 def _as_list(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return value.tolist()
+        value = value.tolist()  # of an array without a dimension the value itself
     return list(value) if isinstance(value, tuple | range) else value if isinstance(value, list) else [value]
 
 
@@ -68,7 +78,7 @@ def _one_of(what: str, names) -> BeforeValidator:
     def check(value: Any) -> str:
         if not isinstance(value, str) or value not in names:
             raise ValueError(one_of(what, value, names))
-        return str(value)
+        return str.__str__(value)
 
     return BeforeValidator(check)
 
@@ -82,17 +92,20 @@ def _checked(check, value: Any) -> Any:
 
 
 def _pruner(value: Any) -> str:
-    _checked(pruner, str(value))
-    return value
+    name = str.__str__(value) if isinstance(value, str) else str(value)
+    _checked(pruner, name)
+    return name
 
 
 def _source(value: Any) -> str:
-    _checked(find_source, _text(value))
-    return value
+    text = _text(value)
+    _checked(find_source, text)
+    return text
 
 
 def _mixture(value: Any) -> str:
-    languages = _checked(mixture, _text(value))
+    value = _text(value)
+    languages = _checked(mixture, value)
     if len(languages) == 1:
         raise ValueError(
             f"{value!r} is a single language, which `languages` calibrates in; a mixture has two or more, such as ar+en"

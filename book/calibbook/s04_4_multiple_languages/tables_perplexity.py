@@ -71,4 +71,5 @@ def _cell(row, change) -> Cell:
     if change is None:
         return value
     middle, low, high = (signed(100 * np.expm1(part)) for part in (change.log_ratio, change.low, change.high))
-    return value._replace(below=f"{middle}% ({low} to {high})")
+    known = np.isfinite([change.low, change.high]).all()  # a single window has no standard error
+    return value._replace(below=f"{middle}%{f' ({low} to {high})' if known else ''}")

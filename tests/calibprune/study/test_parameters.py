@@ -1,5 +1,6 @@
 """Parameters: every wrong value is one line that names the parameter, the value and what is allowed."""
 
+from enum import Enum, StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,8 @@ PRUNERS, SOURCES = ", ".join(pruners()), ", ".join(names())
         ({"calibration_mixtures": ["ar+en", "en+ar"]}, ["calibration_mixtures", "'en+ar'", "'ar+en'", "twice"]),
         ({"calibration_mixtures": ["ar+en"], "calibration_samples": 1}, ["calibration_samples", "1", "'ar+en'"]),
         ({"seeds": [True]}, ["seeds", "True", "integer", "YAML"]),
+        ({"seeds": np.timedelta64(3, "s")}, ["seeds", "3", "integer"]),
+        ({"calibration_samples": 2**70}, ["calibration_samples", "too large"]),
         ({"seeds": ["yes"]}, ["seeds", "'yes'", "integer"]),
         ({"seeds": [0, False]}, ["seeds", "False", "integer"]),
         ({"calibration_samples": True}, ["calibration_samples", "True", "integer"]),
@@ -102,6 +105,45 @@ def test_wrong_values(values, words):
         assert word in message, message
 
 
+class Name(StrEnum):
+    METRIC = "perplexity"
+    LANGUAGE = "de"
+    METHOD = "wanda"
+    SOURCE = "chromium"
+
+
+class OldName(str, Enum):  # noqa: UP042 - whose str() is not its value
+    METRIC = "perplexity"
+    LANGUAGE = "de"
+    METHOD = "wanda"
+    SOURCE = "chromium"
+
+
+@pytest.mark.parametrize("names", [Name, OldName])
+def test_members_of_an_enum_are_their_values(names):
+    given = {
+        "metrics": names.METRIC,
+        "languages": names.LANGUAGE,
+        "methods": names.METHOD,
+        "calibration_source": names.SOURCE,
+    }
+    found = Parameters.of(given)
+    assert (found.metrics, found.languages, found.methods, found.calibration_source) == (
+        ["perplexity"],
+        ["de"],
+        ["wanda"],
+        "chromium",
+    )
+    assert {type(value) for value in (*found.metrics, *found.languages, *found.methods)} == {str}
+
+
+def test_arrays_without_a_dimension_and_paths():
+    found = Parameters.of({"seeds": np.array(3), "sparsity": np.array(0.5), "calibration_samples": np.array(4)})
+    assert (found.seeds, found.calibration_samples, [str(value) for value in found.sparsity]) == ([3], 4, ["0.5"])
+    found = Parameters.of({"calibration_source": Path("chromium"), "evaluation_samples": {Path("chromium"): 2}})
+    assert (found.calibration_source, found.evaluation_samples) == ("chromium", {"chromium": 2})
+
+
 @pytest.mark.parametrize(
     ("typo", "right"),
     [
@@ -142,8 +184,12 @@ def test_a_name_like_no_other_lists_all():
         (b"calibration_samples: yes", "calibration_samples: 'yes' is not an integer"),
         (b"calibration_length: 1:30", "calibration_length: '1:30' is not an integer"),
         (b"languages: [de, no]", "unknown language 'no'"),
-        (b"%YAML 1.1\n---\nsparsity: 2:4", 'sparsity: 124: .*write "2:4" in quotes'),
-        (b"%YAML 1.1\n---\nseeds: [yes]", "seeds: True is not an integer"),
+        (b"%YAML 1.1\n---\nseeds: 1:30", "'%YAML 1.1' asks for another YAML than 1.2; leave that line out"),
+        (b"%YAML 1.3\n---\nseeds: 1", "'%YAML 1.3' asks for another YAML than 1.2"),
+        (b"seeds: !!bool 7", "not valid YAML"),
+        (b"seeds: !!int ''", "not valid YAML"),
+        (b"seeds: !!int [1]", "not valid YAML"),
+        (b"seeds: 0x" + b"f" * 6000, "seeds: a number of thousands of digits is too large"),
         (b"1: 2", "unknown parameter 1"),
         (b"yes: 2", "unknown parameter 'yes'"),
         (b"true: 2", "unknown parameter True"),
