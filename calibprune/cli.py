@@ -1,5 +1,6 @@
 """Where the program `calibprune` starts; its commands are in commands.py."""
 
+import io
 import logging
 import sys
 
@@ -18,6 +19,9 @@ def main() -> None:
     """Run the command line; what a user can cause ends with one line on standard error and status 1 (2 for a wrong
     option).
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show ends no command
     arguments = sys.argv[1:] or ["--help"]
     with ended_in_one_line("calibprune", AFTER_AN_INTERRUPT.get(arguments[0], "the same command starts over")):
         try:

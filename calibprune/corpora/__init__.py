@@ -6,6 +6,7 @@ translation of one either. A new source is a file with a function that returns a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,10 +14,12 @@ from calibprune.corpora import belebele, chromium, files, mc4, udhr
 from calibprune.corpora.base import SPLITS, Source
 from calibprune.corpora.lines import checked, is_text
 from calibprune.corpora.udhr import fetch_udhr
-from calibprune.errors import ParameterError, one_of
+from calibprune.errors import CorpusError, ParameterError, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 
 class Kind(NamedTuple):
@@ -99,7 +102,7 @@ def documents(source: str, language: str, split: str = "calibration") -> Iterato
         CorpusError: the text cannot be found, fetched or read.
     """
     found = check_languages(source, [language])
-    if split not in SPLITS:
+    if not isinstance(split, str) or split not in SPLITS:
         raise ParameterError(one_of("split", split, SPLITS))
     texts = enumerate(found.documents(language, split), 1)
     return (checked(f"{source}, {language}: {split} text {number}", text) for number, text in texts)
@@ -135,14 +138,29 @@ def check_languages(source: str, languages: list[str]) -> Source:
 
 
 def summary(source: str) -> pd.DataFrame:
-    """How much text there is: one row per language and split, with `language, split, texts, characters`."""
+    """How much text there is: one row per language and split, with `language, split, texts, characters`.
+
+    What cannot be read is logged and has no row: a local copy may hold a part of the languages, and Belebele has one
+    split.
+
+    Raises:
+        CorpusError: nothing can be read.
+    """
     import pandas as pd
 
-    rows = []
+    rows, failures = [], []
     for language in find_source(source).languages:
         for split in SPLITS:
-            texts = corpus(source, language, split)
+            try:
+                texts = corpus(source, language, split)
+            except CorpusError as failure:
+                failures.append(failure)
+                continue
             rows.append((language, split, len(texts), sum(map(len, texts))))
+    if not rows:
+        raise failures[-1]
+    for line in dict.fromkeys(map(str, failures)):
+        log.warning("%s", line)
     return pd.DataFrame(rows, columns=["language", "split", "texts", "characters"])
 
 

@@ -16,7 +16,12 @@ from calibprune.errors import CorpusError
 from calibprune.languages import LANGUAGES
 
 KNOWN = ".txt, .jsonl (both also .gz) or .parquet"
-DESCRIPTIONS = ("dataset_info.json", "dataset_infos.json", "state.json")  # which `datasets` writes beside its data
+DESCRIPTIONS = (
+    "dataset_dict.json",
+    "dataset_info.json",
+    "dataset_infos.json",
+    "state.json",
+)  # which `datasets` writes beside its data
 
 File = tuple[Path, str]
 """A file and its format, a key of `readers.FORMATS`."""

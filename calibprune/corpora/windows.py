@@ -1,5 +1,6 @@
 """Token windows for calibration and validation: seeded draws of equal length, BOS first, mixtures in equal shares."""
 
+import math
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import sha256
@@ -13,6 +14,7 @@ from calibprune.corpora import check_languages, corpus, fingerprint
 from calibprune.errors import CorpusError, ParameterError
 
 BATCH = 64  # texts tokenised at a time: no more than a draw needs, but enough for a fast tokenizer's threads
+MOST_SAMPLES = 10**9  # more than any memory holds
 UNLIMITED = 10**9  # tokenizers that know no maximum say 10**30
 
 
@@ -43,7 +45,7 @@ def windows(
     length, seed = _check(tokenizer, length), _whole(seed, 0, "seed {!r}: give a whole number, 0 or more")
     languages = _codes(languages)
     several = f"for {len(languages)} language(s): give a whole number, at least one window a language"
-    samples = _whole(samples, len(languages), "samples {!r} " + several)
+    samples = _whole(samples, len(languages), "samples {!r} " + several, MOST_SAMPLES)
     check_languages(source, languages)
     rows: list[list[np.ndarray]] = []
     for position, language in enumerate(languages):
@@ -71,7 +73,7 @@ def _check(tokenizer, length: int) -> int:
     _check_tokenizer(tokenizer)
     length = _whole(length, 2, "window length {!r}: give a whole number of tokens, at least 2")
     limit = tokenizer.model_max_length
-    if limit is not None and limit < UNLIMITED and length > limit:
+    if isinstance(limit, int | float) and limit < UNLIMITED and length > limit:
         raise ParameterError(f"window length {length}: the tokenizer's model takes at most {limit} tokens")
     return length
 
@@ -81,9 +83,9 @@ def _check_tokenizer(tokenizer) -> None:
         raise ParameterError(f"tokenizer: give one from calibprune.load, not {type(tokenizer).__name__}")
 
 
-def _whole(value, least: int, otherwise: str) -> int:
+def _whole(value, least: int, otherwise: str, most: int | float = math.inf) -> int:
     """Any kind of whole number as an int: numpy's would overflow. Raises ParameterError with that line for others."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most:
         raise ParameterError(otherwise.format(value))
     return int(value)
 
@@ -164,7 +166,14 @@ class _Tokens:
         return [np.array(ids, np.int32) for ids in encoded["input_ids"]]
 
 
-@lru_cache(maxsize=64)
 def _tokens(tokenizer, source: str, language: str, split: str, text: str) -> _Tokens:
     """Kept between draws: seeds and lengths tokenise nothing anew. `text` is the source's fingerprint."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    parts = tuple(repr(getattr(backend, part, None)) for part in ("normalizer", "pre_tokenizer"))
+    return _known_tokens(tokenizer, (len(tokenizer), *parts), source, language, split, text)
+
+
+@lru_cache(maxsize=64)
+def _known_tokens(tokenizer, state: tuple, source: str, language: str, split: str, text: str) -> _Tokens:
+    """As `_tokens`; `state` changes where a tokenizer is given other tokens or rules in place."""
     return _Tokens(tokenizer, corpus(source, language, split))

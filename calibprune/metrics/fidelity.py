@@ -125,16 +125,21 @@ class Trace:
 
     Attributes:
         outputs: for each batch of windows, for each layer, [batch, length, width] in the model's dtype.
+        tokens: the windows, [samples, length].
     """
 
     outputs: list[list[Tensor]]
+    tokens: Tensor
 
     @classmethod
     def of(cls, model: nn.Module, tokens: Tensor) -> "Trace":
         """Walk the model through windows [samples, length]. Takes tokens × layers × width numbers of memory."""
         tokens = _checked(model, tokens)
         with evaluating(model):
-            return cls([list(layer_outputs(model, batch))[:-1] for batch in batches(tokens.to(device_of(model)))])
+            return cls(
+                [list(layer_outputs(model, batch))[:-1] for batch in batches(tokens.to(device_of(model)))],
+                tokens.cpu(),
+            )
 
 
 @torch.no_grad()
@@ -163,9 +168,17 @@ def fidelity(
     """
     tokens = _checked(pruned, tokens)
     if isinstance(dense, Trace):
+        if not torch.equal(dense.tokens, tokens.cpu()):
+            raise ParameterError("fidelity: the dense side is a trace of other windows; make its own with Trace.of")
         with evaluating(pruned):
             return _side_by_side(dense, pruned, tokens, sums)
     _checked(dense, tokens)
+    kinds = [model.config.model_type for model in (dense, pruned)]
+    if kinds[0] != kinds[1]:
+        raise ParameterError(
+            f"fidelity: the dense model is a {kinds[0]} and the pruned one a {kinds[1]}; compare a model with its own "
+            f"pruned copy"
+        )
     with evaluating(dense), evaluating(pruned):
         return _side_by_side(dense, pruned, tokens, sums)
 

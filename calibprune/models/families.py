@@ -49,7 +49,7 @@ def check_family(model_type: str, name: str, others: Container[str] = ()) -> Non
     """Raises ModelError where the architecture `model_type` (transformers' name) is neither one of `FAMILIES` nor of
     `others`.
     """
-    if model_type not in FAMILIES and model_type not in others:
+    if not isinstance(model_type, str) or (model_type not in FAMILIES and model_type not in others):
         raise ModelError(
             f"{name}: architecture {model_type!r} is not supported; supported are {', '.join(FAMILIES.values())}"
         )

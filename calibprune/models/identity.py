@@ -10,6 +10,7 @@ from pathlib import Path
 from calibprune.files import file_sha256
 from calibprune.models.loading import locate
 from calibprune.models.packaged import PACKAGED
+from calibprune.models.soundness import listed
 
 BESIDE = ("*.json", "*.model", "*.txt", "*.jinja", "*.tiktoken", "additional_chat_templates/*.jinja")
 """What is read beside the weights: configuration, tokenizer, chat templates, generation settings."""
@@ -26,7 +27,7 @@ def fingerprint(name: str | PathLike) -> str:
     once for each state of it (`known_sha256`).
 
     What is trusted: of a packaged checkpoint, that its copy in the cache is the one that `locate` verifies before each
-    use. Of the hub's cache, that a blob which was not written to since its link was made holds what its name, a
+    use. Of the hub's cache, that a blob whose file was not touched since its link was made holds what its name, a
     checksum, says; of small files, which an editor may have written through the link, that is looked up.
 
     Raises:
@@ -35,14 +36,22 @@ def fingerprint(name: str | PathLike) -> str:
     if name in PACKAGED:
         return f"gguf-sha256:{PACKAGED[name].sha256}"
     found = locate(name)
-    folder, weights = (found.parent, [found]) if found.is_file() else (found, _matching(found, WEIGHTS))
-    files = sorted([*weights, *_matching(folder, BESIDE)])
-    if commit := _hub_commit(folder, files):
-        return f"hub-commit:{commit}" + (f":{found.name}" if found.is_file() else "")
+    folder, weights = (found.parent, [found]) if found.is_file() else (found, _weights(found))
+    files = sorted({*weights, *_matching(folder, BESIDE)})
     digest = hashlib.sha256()
+    if commit := _hub_commit(folder, files):
+        for file in files:  # a link that was set to another blob, or taken away, is seen by the blob's name
+            digest.update(f"{file.relative_to(folder)}:{file.readlink().name};".encode())
+        return f"hub-commit:{commit}:{digest.hexdigest()[:16]}" + (f":{found.name}" if found.is_file() else "")
     for file in files:
         digest.update(f"{file.relative_to(folder)}:{known_sha256(file)};".encode())
     return f"files-sha256:{digest.hexdigest()}"
+
+
+def _weights(folder: Path) -> list[Path]:
+    """The files with a folder's weights, also those in folders below it that its index names."""
+    named = [folder / name for name in listed(folder)]
+    return [*_matching(folder, WEIGHTS), *(file for file in named if file.is_file())]
 
 
 _KNOWN: dict[tuple[int, ...], str] = {}
@@ -98,6 +107,7 @@ def _is_the_hubs(file: Path, blobs: Path) -> bool:
     if re.fullmatch(GIT_SHA1, blob.name):
         content = blob.read_bytes()
         return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == blob.name
-    if blob.stat().st_mtime_ns <= file.lstat().st_mtime_ns:
+    status = blob.stat()
+    if max(status.st_mtime_ns, status.st_ctime_ns) <= file.lstat().st_ctime_ns:
         return True
     return bool(re.fullmatch(SHA256, blob.name)) and known_sha256(blob) == blob.name

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from calibprune.errors import ModelError
-from calibprune.files import cache_dir, file_sha256, follow_umask, held
+from calibprune.files import cache_dir, expanded, file_sha256, follow_umask, held
 from calibprune.models.families import TEXT_PARTS, check_family
 from calibprune.models.packaged import PACKAGED, Packaged
 from calibprune.models.quiet import quiet
@@ -56,7 +56,7 @@ def load(name: str | os.PathLike, device: str | torch.device = "auto", dtype: st
             "output_loading_info": True,
             "ignore_mismatched_sizes": True,  # `check_loaded` refuses them, by name
         }
-        if found.suffix == ".gguf":
+        if found.is_file():  # a GGUF file
             part = None
             source = {"gguf_file": found.name}
             model, loaded = AutoModelForCausalLM.from_pretrained(
@@ -93,7 +93,7 @@ def _tokenizer(found: Path):
     """The tokenizer of a checkpoint that was located."""
     from transformers import AutoTokenizer
 
-    gguf = found.suffix == ".gguf"
+    gguf = found.is_file()
     return AutoTokenizer.from_pretrained(
         found.parent if gguf else found,
         trust_remote_code=False,
@@ -113,11 +113,11 @@ def locate(name: str | os.PathLike) -> Path:
         raise ModelError(f"model {name!r}: give {_NAMES}, as a text or a path")
     if name in PACKAGED:
         return _converted(PACKAGED[name])
+    path = expanded(name, ModelError)
     try:
-        path = Path(name).expanduser()
         # not resolved: a link of the hub's cache leads to a file without an ending
-        gguf, folder = path.suffix == ".gguf" and path.is_file(), path.is_dir()
-    except (RuntimeError, OSError, ValueError):  # no such user's home, a name too long, a zero byte
+        gguf, folder = path.suffix.lower() == ".gguf" and path.is_file(), path.is_dir()
+    except (OSError, ValueError):  # a name too long
         gguf = folder = False
     if gguf:
         return path.absolute()

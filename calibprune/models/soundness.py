@@ -1,14 +1,20 @@
 """Whether what was loaded is the whole checkpoint, and every number in it one to compute with."""
 
 import json
+import re
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from calibprune.errors import ModelError
+
+FLOATS = {"F64", "F32", "F16", "BF16"}
+RECOMPUTED = ("rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached", ".position_ids")
+"""What old checkpoints hold beside their weights, and models compute for themselves."""
 
 
 def check_settings(folder: Path, config: dict[str, Any]) -> None:
@@ -17,23 +23,55 @@ def check_settings(folder: Path, config: dict[str, Any]) -> None:
     Raises:
         ModelError: an adapter, weights packed by a library whose layers are not matrices, or two sets of weights.
     """
-    packer = (config.get("quantization_config") or {}).get("quant_method", "compressed-tensors")
+    packing = config.get("quantization_config") or {}
+    if not isinstance(packing, dict):
+        raise ModelError(f"{folder}/config.json: quantization_config {packing!r} is no mapping; fetch it again")
+    packer = packing.get("quant_method", "compressed-tensors")
     if packer != "compressed-tensors":
         raise ModelError(
             f"{folder}: its weights are packed with {packer} and cannot be pruned; give the checkpoint they were "
             f"made from"
         )
-    listed = _listed(folder)
+    used = listed(folder)
     there = sorted(file.name for file in folder.glob("model*.safetensors"))
-    beside = [name for name in there if name.startswith(("model-", "model.safetensors")) and name not in listed]
-    if beside and listed & set(there):
+    beside = [name for name in there if name.startswith(("model-", "model.safetensors")) and name not in used]
+    if beside and used & set(there):
         raise ModelError(
-            f"{folder}: {beside[0]} is not of the same set of weights as {min(listed)}, so that it is not certain "
+            f"{folder}: {beside[0]} is not of the same set of weights as {min(used)}, so that it is not certain "
             f"which are the model's; delete those that are not"
         )
+    _check_keys(folder, sorted(used), packed=bool(packing))
 
 
-def _listed(folder: Path) -> set[str]:
+def _check_keys(folder: Path, used: list[str], packed: bool) -> None:
+    """Refuse by the headers of the weights what transformers would settle without a word: two tensors for one
+    parameter, of which one would win, and whole or truth values, which would be taken for weights.
+    """
+    first: dict[str, str] = {}
+    for name in used:
+        file = folder / name
+        if not file.is_file():
+            continue  # which is said when it is loaded
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                kinds = {key: tensors.get_slice(key).get_dtype() for key in tensors.keys()}  # noqa: SIM118 - no mapping
+        except Exception:  # damaged in one of many ways, which is said when it is loaded
+            continue
+        for key, kind in kinds.items():
+            if kind not in FLOATS and not packed and not key.endswith(RECOMPUTED):
+                raise ModelError(
+                    f"{file}: {key} holds numbers of type {kind}, which are no weights; give the checkpoint that they "
+                    f"were made from"
+                )
+            plain = re.sub(r"^(model\.)+", "", key)  # with and without it a key is taken for the same parameter
+            if plain in first:
+                raise ModelError(
+                    f"{file}: {key} is a second tensor for the parameter of {first[plain]}; delete one of the two"
+                )
+            first[plain] = f"{key} in {name}"
+
+
+def listed(folder: Path) -> set[str]:
     """The files with a folder's weights: those of its index, where it has one."""
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
@@ -55,7 +93,11 @@ def check_loaded(name: str | PathLike, loaded: dict[str, Any], left_out: tuple[s
         ModelError: one line that names what does not fit.
     """
     missing = sorted(loaded["missing_keys"])
-    unknown = sorted(key for key in loaded["unexpected_keys"] if not any(part in key for part in left_out))
+    unknown = sorted(
+        key
+        for key in loaded["unexpected_keys"]
+        if not any(part in key for part in left_out) and not key.endswith(RECOMPUTED)
+    )
     if unknown:
         lacking = f", and lacks {missing[0]}" if missing else ""
         raise ModelError(

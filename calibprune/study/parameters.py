@@ -107,6 +107,11 @@ class Parameters(BaseModel):
                 f"give it as well"
             )
         calibrated = any(METHODS[name].accumulate for name in self.methods)
+        if self.sweep_sparsity and not calibrated:
+            raise ValueError(
+                f"sweep_sparsity: {', '.join(self.methods)} uses no text, and the sweep is of methods that are "
+                f"calibrated; leave it out, or add such a method"
+            )
         for text in self.calibration_mixtures if calibrated else ():
             if len(mixture(text)) > self.calibration_samples:
                 raise ValueError(

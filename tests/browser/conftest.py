@@ -47,6 +47,7 @@ class Visit:
     def __init__(self, context, folder: Path):
         self.folder, self.external, self.broken = folder, [], []
         self.page = context.new_page()
+        self.page.set_default_timeout(120_000)  # a busy machine may be that slow
         self.page.route("**/*", self._route)
         self.page.on("requestfailed", lambda request: self.broken.append(f"failed: {request.url}"))
         self.page.on("console", lambda message: self._console(message))

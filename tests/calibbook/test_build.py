@@ -163,8 +163,9 @@ def test_an_output_folder_that_cannot_be_made_is_one_line(tmp_path):
 
 
 @pytest.fixture
-def small_book(tmp_path):
-    """A book of one page and one notebook, with this repository's settings."""
+def small_book(tmp_path, monkeypatch):
+    """A book of one page and one notebook, with this repository's settings, beside results of its own."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "_ext").symlink_to(ROOT / "book" / "_ext")

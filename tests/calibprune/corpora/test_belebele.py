@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from calibprune.corpora import corpus, fingerprint
+from calibprune.corpora import corpus, fingerprint, summary
 from calibprune.errors import CorpusError
 
 ROWS = [("b", 1), ("a", 2), ("a", 1)]
@@ -41,6 +41,14 @@ def test_texts_are_parallel_whatever_the_order_of_the_rows(folder):
 def test_it_is_no_calibration_text(folder):
     with pytest.raises(CorpusError, match="calibrate on another source"):
         corpus(f"belebele:{folder}", "de")
+
+
+def test_its_summary_has_the_languages_that_are_there_and_its_one_split(folder, caplog):
+    frame = summary(f"belebele:{folder}")
+    assert frame[["language", "split", "texts"]].values.tolist() == [["de", "validation", 3], ["sw", "validation", 3]]
+    assert "there is no" in caplog.text and "it is the paper's evaluation data" in caplog.text
+    with pytest.raises(CorpusError):
+        summary(f"belebele:{folder / 'nothing'}")
 
 
 def test_the_fingerprint_changes_with_the_text(folder):

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import pytest
 
-from calibprune.corpora import corpus, npm, udhr
+from calibprune.corpora import corpus, fingerprint, npm, udhr
 from calibprune.corpora.declaration import read_declarations
 from calibprune.errors import CorpusError
 from calibprune.languages import LANGUAGES
@@ -151,3 +151,15 @@ def test_damaged_cache(cache, content):
     path.write_text(content)
     with pytest.raises(CorpusError, match="damaged: delete it and run calibprune fetch"):
         udhr.documents("de", "calibration")
+
+
+def test_a_file_that_changes_is_read_again(cache):
+    path = udhr.cached_file()
+    path.parent.mkdir(parents=True)
+    texts = {language: [[0, "preamble"], [1, f"one in {language}"]] for language in udhr.FILES}
+    path.write_text(json.dumps(texts))
+    before = fingerprint("udhr", ["de"])
+    texts["de"][1][1] = "another"
+    path.write_text(json.dumps(texts))
+    assert corpus("udhr", "de", "validation") == ["another"]
+    assert fingerprint("udhr", ["de"]) != before

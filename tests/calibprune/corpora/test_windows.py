@@ -1,5 +1,6 @@
 """Windows: BOS, determinism, prefixes, shares of mixtures, long and short texts."""
 
+import copy
 import itertools
 
 import pytest
@@ -149,3 +150,12 @@ def test_calibration_and_validation_windows_share_no_text():
         assert len(calibration) > 40
         assert len(validation) > 40
         assert calibration.isdisjoint(validation)
+
+
+def test_a_tokenizer_that_is_changed_in_place_reads_anew(tiny_texts):
+    tokenizer = byte_tokenizer()
+    before = windows(tokenizer, tiny_texts, ["de"], 2, 16)
+    tokenizer.add_tokens([tokenizer.decode(before[0, 1:3])])
+    after = windows(tokenizer, tiny_texts, ["de"], 2, 16)
+    assert torch.equal(after, windows(copy.deepcopy(tokenizer), tiny_texts, ["de"], 2, 16))
+    assert not torch.equal(before, after)

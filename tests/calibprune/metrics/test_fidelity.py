@@ -169,3 +169,14 @@ def test_layers_that_cannot_be_compared_are_refused(value):
     dense.model.layers[0].self_attn.o_proj.weight.data.fill_(value)
     with pytest.raises(ModelError, match=r"^layers\.0: its outputs are all zero, infinite or undefined"):
         fidelity(dense, pruned, some_tokens())
+
+
+def test_a_trace_of_other_windows_of_the_same_shape():
+    dense, tokens = tiny("llama"), some_tokens()
+    with pytest.raises(ParameterError, match="the dense side is a trace of other windows"):
+        fidelity(Trace.of(dense, tokens), dense, tokens.flip(0))
+
+
+def test_a_dense_model_of_another_architecture():
+    with pytest.raises(ParameterError, match="the dense model is a qwen2 and the pruned one a llama"):
+        fidelity(tiny("qwen2"), tiny("llama"), some_tokens())

@@ -1,7 +1,9 @@
 """Other weights, another tokenizer, other chat templates or generation settings: another fingerprint, at once."""
 
 import hashlib
+import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -119,10 +121,10 @@ def test_a_file_that_has_just_changed_is_read_again(tmp_path):
 
 def test_a_snapshot_of_the_hub_is_known_by_its_commit(snapshot, tmp_path, monkeypatch):
     monkeypatch.setattr(identity, "known_sha256", lambda file: pytest.fail(f"{file} is hashed"))
-    assert fingerprint(snapshot) == f"hub-commit:{COMMIT}"
+    assert re.fullmatch(f"hub-commit:{COMMIT}:[0-9a-f]{{16}}", fingerprint(snapshot))
     elsewhere = tmp_path / "last"
     elsewhere.symlink_to(snapshot)
-    assert fingerprint(elsewhere) == f"hub-commit:{COMMIT}"
+    assert fingerprint(elsewhere) == fingerprint(snapshot)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
@@ -137,7 +139,7 @@ def test_a_snapshot_that_somebody_changed_is_not_the_hubs(snapshot, name, how):
 
 def test_a_blob_that_was_copied_later_is_still_what_its_name_says(snapshot):
     os.utime(snapshot / "model.safetensors")
-    assert fingerprint(snapshot) == f"hub-commit:{COMMIT}"
+    assert re.fullmatch(f"hub-commit:{COMMIT}:[0-9a-f]{{16}}", fingerprint(snapshot))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,7 @@ def test_a_gguf_file_of_the_hubs_cache(tmp_path):
     loaded, tokenizer = load(folder / "model.gguf", "cpu", "float32")
     assert torch.equal(loaded(some_tokens()).logits, model(some_tokens()).logits)
     assert tokenizer("ab").input_ids == [257]
-    assert fingerprint(folder / "model.gguf") == f"hub-commit:{COMMIT}:model.gguf"
+    assert re.fullmatch(f"hub-commit:{COMMIT}:[0-9a-f]{{16}}:model.gguf", fingerprint(folder / "model.gguf"))
 
 
 def test_what_lies_beside_a_gguf_file_counts(tmp_path):
@@ -175,7 +177,7 @@ def test_a_program_stays_with_the_snapshot_it_found(snapshot, tmp_path, monkeypa
     answers = iter([snapshot, later])
     monkeypatch.setattr(loading, "_SNAPSHOTS", {})
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(next(answers)))
-    assert fingerprint("org/name") == fingerprint("org/name") == f"hub-commit:{COMMIT}"
+    assert fingerprint("org/name") == fingerprint("org/name") == fingerprint(snapshot)
     assert loading.locate("org/name") == snapshot
 
 
@@ -184,3 +186,31 @@ def test_weights_that_are_written_again_unchanged(copy):
     weights = safetensors.torch.load_file(copy / "model.safetensors")
     safetensors.torch.save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
     assert fingerprint(copy) == before
+
+
+def test_weights_in_a_folder_below_are_hashed(copy):
+    """An index may name them, and they are then loaded."""
+    weights = safetensors.torch.load_file(copy / "model.safetensors")
+    (copy / "model.safetensors").unlink()
+    (copy / "parts").mkdir()
+    file, names = copy / "parts" / "model-2.safetensors", sorted(weights)
+    for shard, keys in ((copy / "model-1.safetensors", names[:4]), (file, names[4:])):
+        safetensors.torch.save_file({key: weights[key] for key in keys}, shard, metadata={"format": "pt"})
+    where = {key: "model-1.safetensors" if key in names[:4] else "parts/model-2.safetensors" for key in names}
+    (copy / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
+    before = fingerprint(copy)
+    change_in_place(file)
+    assert fingerprint(copy) != before
+
+
+def test_a_link_that_was_set_to_another_blob_or_taken_away(snapshot):
+    before = fingerprint(snapshot)
+    weights, other = snapshot / "model.safetensors", snapshot / "tokenizer.json"
+    target = weights.readlink()
+    weights.unlink()
+    weights.symlink_to(other.readlink())
+    assert fingerprint(snapshot) != before
+    weights.unlink()
+    weights.symlink_to(target)
+    (snapshot / "generation_config.json").unlink()
+    assert fingerprint(snapshot) != before

@@ -160,6 +160,14 @@ def test_code_of_a_checkpoint_is_never_run(copy, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("name", ["~mine", "model.gguf", "~mine.GGUF"])
+def test_folders_with_unusual_names(copy, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    copy.rename(tmp_path / name)
+    load(name)
+    load(f"./{name}")
+
+
 def test_a_damaged_gguf_file(tmp_path):
     (tmp_path / "model.gguf").write_bytes(b"GGUF" + b"\0" * 100)
     refused(tmp_path / "model.gguf", "cannot be loaded")

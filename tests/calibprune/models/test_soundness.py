@@ -71,6 +71,56 @@ def test_buffers_that_older_checkpoints_keep_are_no_weights(copy):
     load(copy)
 
 
+@pytest.mark.parametrize("name", ["rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached"])
+@pytest.mark.parametrize("family", ["llama", "gemma3_text", "qwen2"])
+def test_what_models_compute_for_themselves_is_not_missed(tmp_path, family, name):
+    tiny(family).save_pretrained(tmp_path)
+    byte_tokenizer().save_pretrained(tmp_path)
+    change(tmp_path, lambda weights: weights.update({f"model.layers.0.self_attn.{name}": torch.ones(4)}))
+    load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "second"),
+    [
+        ("model.norm.weight", "model.model.norm.weight"),
+        ("model.norm.weight", "norm.weight"),
+        ("model.embed_tokens.weight", "embed_tokens.weight"),
+        ("model.layers.0.mlp.up_proj.weight", "layers.0.mlp.up_proj.weight"),
+        ("lm_head.weight", "model.lm_head.weight"),
+    ],
+)
+def test_two_tensors_for_one_parameter(copy, key, second):
+    change(copy, lambda weights: weights.update({second: 3 * weights[key]}))
+    line = refusal(copy)
+    assert "is a second tensor for the parameter of" in line and key in line and second in line
+
+
+def test_one_key_in_two_shards(copy):
+    weights = safetensors.torch.load_file(copy / "model.safetensors")
+    (copy / "model.safetensors").unlink()
+    names = sorted(weights)
+    parts = {"model-1.safetensors": names[:5], "model-2.safetensors": [*names[5:], names[0]]}
+    for file, keys in parts.items():
+        safetensors.torch.save_file({key: weights[key] for key in keys}, copy / file, metadata={"format": "pt"})
+    where = {key: file for file, keys in reversed(parts.items()) for key in keys}
+    (copy / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
+    assert f"model-2.safetensors: {names[0]} is a second tensor for the parameter of {names[0]} in" in refusal(copy)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.bool, torch.float8_e4m3fn, torch.complex64])
+def test_numbers_that_are_no_weights(copy, dtype):
+    change(copy, lambda weights: weights.update({"lm_head.weight": weights["lm_head.weight"].to(dtype)}))
+    assert "lm_head.weight holds numbers of type" in refusal(copy)
+
+
+def test_settings_of_other_types(copy):
+    configure(copy, quantization_config="x")
+    assert "quantization_config 'x' is no mapping" in refusal(copy)
+    configure(copy, model_type=["llama"])
+    assert "architecture ['llama'] is not supported" in refusal(copy)
+
+
 def test_an_output_layer_of_its_own_beside_tied_embeddings(tmp_path):
     """Both are in the file and both are used, and both are written again."""
     tiny("gemma3_text").save_pretrained(tmp_path / "one")
