@@ -14,7 +14,7 @@ from calibprune.corpora import check_languages, corpus, fingerprint
 from calibprune.errors import CorpusError, ParameterError
 
 BATCH = 64  # texts tokenised at a time: no more than a draw needs, but enough for a fast tokenizer's threads
-MOST_SAMPLES = 10**9  # more than any memory holds
+MOST_SAMPLES = 2**63 - 1  # of what Python counts positions with
 UNLIMITED = 10**9  # tokenizers that know no maximum say 10**30
 
 
