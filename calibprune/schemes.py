@@ -98,6 +98,8 @@ class Sparsity(NamedTuple):
         """
         if isinstance(value, cls):
             return value
+        if isinstance(value, np.ndarray):
+            value = value.tolist()
         if isinstance(value, str) and (found := re.fullmatch(r"\s*(\d+)\s*:\s*(\d+)\s*", value)):
             value = (int(found[1]), int(found[2]))
         if isinstance(value, (tuple, list)):

@@ -134,7 +134,7 @@ def resolve_device(device: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         where = torch.device(device)
-        torch.empty(0, device=where)
+        torch.zeros(1, device=where).item()  # which a device without memory, such as meta, does not have
     except (RuntimeError, AssertionError, TypeError, ValueError):
         raise ModelError(
             f"device {device!r} is not usable here: choose auto, cpu{', cuda' if torch.cuda.is_available() else ''}"

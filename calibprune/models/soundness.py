@@ -1,6 +1,7 @@
 """Whether what was loaded is the whole checkpoint, and every number in it one to compute with."""
 
 import json
+import math
 import re
 from os import PathLike
 from pathlib import Path
@@ -23,6 +24,8 @@ def check_settings(folder: Path, config: dict[str, Any]) -> None:
     Raises:
         ModelError: an adapter, weights packed by a library whose layers are not matrices, or two sets of weights.
     """
+    if undefined := [key for key, value in config.items() if isinstance(value, float) and math.isnan(value)]:
+        raise ModelError(f"{folder}/config.json: {undefined[0]} is no number; fetch the checkpoint again")
     packing = config.get("quantization_config") or {}
     if not isinstance(packing, dict):
         raise ModelError(f"{folder}/config.json: quantization_config {packing!r} is no mapping; fetch it again")

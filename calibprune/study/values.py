@@ -52,6 +52,8 @@ def _whole(value: Any) -> int:
 def _text(value: Any) -> str:
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
+    elif type(value).__module__ == "torch":  # a device or a dtype, which torch writes as it reads it
+        value = str(value).removeprefix("torch.")
     if not isinstance(value, str):
         hint = "[] stands for none" if value is None else "put it in quotes if it is a name"
         raise ValueError(f"{quoted(value)} is not a string; {hint}")

@@ -202,6 +202,8 @@ def test_a_hub_id_is_downloaded_without_code_or_pickle(tiny_checkpoint, monkeypa
 def test_unusable_device_and_dtype():
     with pytest.raises(ModelError, match=r"^device 'tpu9' is not usable here: choose auto, cpu"):
         resolve_device("tpu9")
+    with pytest.raises(ModelError, match=r"^device 'meta' is not usable here"):
+        resolve_device("meta")
     if not torch.cuda.is_available():
         with pytest.raises(ModelError, match=r"^device 'cuda' is not usable here: choose auto, cpu$"):
             resolve_device("cuda")

@@ -114,6 +114,11 @@ def test_numbers_that_are_no_weights(copy, dtype):
     assert "lm_head.weight holds numbers of type" in refusal(copy)
 
 
+def test_a_setting_that_is_no_number(copy):
+    configure(copy, rms_norm_eps=float("nan"))
+    assert "config.json: rms_norm_eps is no number" in refusal(copy)
+
+
 def test_settings_of_other_types(copy):
     configure(copy, quantization_config="x")
     assert "quantization_config 'x' is no mapping" in refusal(copy)

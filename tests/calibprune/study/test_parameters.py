@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from calibprune.corpora import names
@@ -140,6 +141,8 @@ def test_members_of_an_enum_are_their_values(names):
 def test_arrays_without_a_dimension_and_paths():
     found = Parameters.of({"seeds": np.array(3), "sparsity": np.array(0.5), "calibration_samples": np.array(4)})
     assert (found.seeds, found.calibration_samples, [str(value) for value in found.sparsity]) == ([3], 4, ["0.5"])
+    found = Parameters.of({"device": torch.device("cpu"), "dtype": torch.float32})
+    assert (found.device, found.dtype) == ("cpu", "float32")
     found = Parameters.of({"calibration_source": Path("chromium"), "evaluation_samples": {Path("chromium"): 2}})
     assert (found.calibration_source, found.evaluation_samples) == ("chromium", {"chromium": 2})
 
