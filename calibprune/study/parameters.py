@@ -1,6 +1,7 @@
 """The parameters of a study: one flat set of names for every notebook and every file in params/."""
 
 import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -79,7 +80,12 @@ class Parameters(BaseModel):
     dtype: Text = "auto"
     store: Text = "results"
 
-    @field_validator("models", "methods", "sparsity", "languages", "seeds", "evaluation_source", "metrics")
+    @field_validator("models")
+    @classmethod
+    def _models(cls, values: list[str]) -> list[str]:
+        return distinct(values, same=os.path.normpath)
+
+    @field_validator("methods", "sparsity", "languages", "seeds", "evaluation_source", "metrics")
     @classmethod
     def _some_and_distinct(cls, values: list) -> list:
         return distinct(values)

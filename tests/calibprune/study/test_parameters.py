@@ -86,6 +86,8 @@ PRUNERS, SOURCES = ", ".join(pruners()), ", ".join(names())
         ({"sweep_sparsity": [0.7, 0.9999999]}, ["sweep_sparsity", "0.7, 0.9999999", "sweep_languages"]),
         ({"sweep_languages": "de"}, ["sweep_languages", "de", "sweep_sparsity"]),
         ({"models": ""}, ["models", "''", "empty"]),
+        ({"models": ["a/b", "a/b/"]}, ["models", "'a/b/'", "'a/b'", "twice"]),
+        ({"models": ["a", "./a"]}, ["models", "'./a'", "'a'", "twice"]),
         ({"models": [b"model"]}, ["models", "b'model'", "string"]),
         ({"tasks": None}, ["tasks", "None", "[]"]),
         ({"seeds": ["x" * 1000]}, ["seeds", "xxx", "integer"]),
