@@ -7,6 +7,7 @@ from pathlib import Path
 import papermill
 import pytest
 import yaml
+from pages import said
 
 from calibbook.checkout import ROOT
 from calibbook.gate import check
@@ -16,10 +17,7 @@ SMOKE = yaml.safe_load((ROOT / "params" / "smoke.yaml").read_text())
 
 
 def text_of(path: Path) -> str:
-    """Everything that an executed notebook shows."""
-    cells = papermill.iorw.load_notebook_node(str(path)).cells
-    outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
-    return "\n".join(str(output.get("data", output.get("text", ""))) for output in outputs)
+    return said(papermill.iorw.load_notebook_node(str(path)).cells)
 
 
 def run(notebook: Path, folder: Path, **parameters) -> str:

@@ -8,6 +8,7 @@ import pytest
 from byte_tokenizer import byte_tokenizer
 from nbclient import NotebookClient
 from nbformat.v4 import new_notebook
+from pages import said
 from plugin import install
 from tiny_models import tiny
 
@@ -71,7 +72,7 @@ def test_other_methods_are_wherever_those_of_calibprune_are(notebook, executed):
     """Cell by cell: tables say a method's label, and figures say it in their alternative text."""
     found = set()
     for cell in executed[notebook]:
-        shown = "\n".join(str(out.get("data", out.get("text", ""))) for out in cell.outputs)
+        shown = said([cell])
         if not any(name in cell.source for name in PAPER_ALONE):
             for known, other in (("Wanda", "Random"), ("GPTQ", "Loud")):
                 assert (known in shown) <= (other in shown), f"{known} without {other}: {cell.source}"

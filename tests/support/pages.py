@@ -1,8 +1,9 @@
-"""What a notebook shows, in this process: its code is executed as it stands, and what it displays is written down."""
+"""What a notebook shows: read from executed cells, or from its code, executed in this process as it stands."""
 
 import contextlib
 import io
 import json
+import re
 from pathlib import Path
 from unittest import mock
 
@@ -11,7 +12,17 @@ import IPython.display
 from calibbook.checkout import ROOT
 from calibbook.shared import claim_tables
 
+PICTURE = re.compile(r"base64,[A-Za-z0-9+/=]+")
+"""The bytes of a picture, as they are written into a page."""
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def said(cells: list) -> str:
+    """The texts, tables and alternative texts that executed code cells show; of pictures the bytes are left out, in
+    which any few letters occur by chance.
+    """
+    shown = (output.get("data", output.get("text", "")) for cell in cells for output in cell.get("outputs", ()))
+    return PICTURE.sub("", "\n".join(map(str, shown)))
 
 
 def shown_by(notebook: Path, parameters: dict) -> str:
