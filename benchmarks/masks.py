@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from measuring import turns
 
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 from calibprune.metrics.masks import pairwise
 
 SHAPES = {
@@ -37,7 +37,7 @@ def main() -> None:
             language: [
                 torch.randint(0, 256, (rows, columns // 8), dtype=torch.uint8, generator=random) for _ in range(SEEDS)
             ]
-            for language in LANGUAGES
+            for language in PAPER_LANGUAGES
         }
         for rows, columns in SHAPES.values()
     ]

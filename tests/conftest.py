@@ -21,7 +21,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from calibbook.checkout import ROOT
 from calibprune.files import held
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 from calibprune.metrics import fidelity
 from calibprune.walk import inputs
 
@@ -124,7 +124,7 @@ def tiny_checkpoint(tmp_path_factory):
 def tiny_texts(tmp_path_factory):
     """A `file:` source with forty texts in every language, each language with letter frequencies of its own."""
     folder = tmp_path_factory.mktemp("texts")
-    for number, language in enumerate(LANGUAGES):
+    for number, language in enumerate(PAPER_LANGUAGES):
         random = torch.Generator().manual_seed(number)
         weights = torch.rand(26, generator=random) ** 3
         texts = [

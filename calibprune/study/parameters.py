@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from calibprune.errors import ParameterError
-from calibprune.languages import LANGUAGES, mixture
+from calibprune.languages import PAPER_LANGUAGES, mixture
 from calibprune.methods import METHODS
 from calibprune.study.parameter_files import read_parameters
 from calibprune.study.values import (
@@ -59,7 +59,7 @@ class Parameters(BaseModel):
     sweep_languages: Annotated[list[Language], Several] = []
     bits: Annotated[list[Bits], Several] = []
     group_size: Positive = 128
-    languages: Annotated[list[Language], Several] = list(LANGUAGES)
+    languages: Annotated[list[Language], Several] = list(PAPER_LANGUAGES)
     calibration_mixtures: Annotated[list[Mixture], Several] = []
     seeds: Annotated[list[Seed], Several] = [0]
     mask_seeds: Annotated[list[Seed], Several] = []

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag
 
 from calibprune.corpora import find_source
 from calibprune.errors import CalibpruneError, ParameterError, one_of
-from calibprune.languages import LANGUAGES, mixture
+from calibprune.languages import check_code, mixture
 from calibprune.methods import pruner
 from calibprune.metrics.registry import METRICS
 from calibprune.schemes import BITS, Sparsity
@@ -105,6 +105,10 @@ def _source(value: Any) -> str:
     return text
 
 
+def _language(value: Any) -> str:
+    return _checked(check_code, _text(value))
+
+
 def _mixture(value: Any) -> str:
     value = _text(value)
     languages = _checked(mixture, value)
@@ -132,7 +136,7 @@ Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 Bits = Annotated[Whole, Field(ge=BITS[0], le=BITS[-1])]
 Text = Annotated[str, BeforeValidator(_text)]
 Truth = Annotated[bool, BeforeValidator(_truth)]
-Language = Annotated[str, _one_of("language", LANGUAGES)]
+Language = Annotated[str, BeforeValidator(_language)]
 Metric = Annotated[str, _one_of("metric", METRICS)]
 Pruner = Annotated[str, BeforeValidator(_pruner)]
 Source = Annotated[str, BeforeValidator(_source)]

@@ -26,7 +26,7 @@ NO_METHOD_BEST = "no pruning method is best in every column"
 SPARSEGPT_KEEPS_MORE = "SparseGPT keeps more than Wanda"
 MODEL_MATTERS = "models differ in how much pruning costs them"
 RELATED: dict[str, Callable[[str], str]] = {
-    "family": lambda code: LANGUAGES[code].family.split(" (")[0],
+    "family": lambda code: LANGUAGES[code].family,
     "script": lambda code: LANGUAGES[code].script,
 }
 

@@ -14,7 +14,7 @@ from calibbook.shared.figure import Picture, block_title, panels
 from calibbook.shared.frames import languages_of
 from calibbook.shared.palette import looks
 from calibbook.shared.words import listed, number
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 
 COLUMNS = 4
 KEYS_IN_A_LINE = 10
@@ -83,7 +83,7 @@ def _dots(axis, rows: pd.DataFrame, value: str) -> None:
     language.
     """
     languages, calibrations = languages_of(rows["language"]), languages_of(rows["calibration"])
-    styles = looks(calibrations, LANGUAGES)
+    styles = looks(calibrations, PAPER_LANGUAGES)
     beside = np.linspace(-DODGE / 2, DODGE / 2, len(calibrations)) if len(calibrations) > 1 else [0.0]
     shift = dict(zip(calibrations, beside, strict=True))
     rows = rows.assign(place=rows["language"].map(languages.index) + rows["calibration"].map(shift))
@@ -114,7 +114,7 @@ def _finish(figure: Figure, rows: pd.DataFrame, title: str) -> None:
     """The title and one legend for all panels."""
     handles = [
         Line2D([], [], linestyle="", marker=style.marker, color=style.colour, label=code.upper())
-        for code, style in looks(languages_of(rows["calibration"]), LANGUAGES).items()
+        for code, style in looks(languages_of(rows["calibration"]), PAPER_LANGUAGES).items()
     ]
     handles.append(
         Line2D(

@@ -14,7 +14,7 @@ import datasets
 
 from calibprune.corpora.base import digest
 from calibprune.errors import ParameterError, one_of
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 from calibprune.tasks.embedded import continuation, facts, knowledge, passage
 from calibprune.tasks.paper.mkqa import scores
 
@@ -37,10 +37,10 @@ class Embedded(NamedTuple):
 TASKS: dict[str, Embedded] = {
     family.name: family
     for family in (
-        Embedded("continuation", 0.25, ("acc_norm", "acc"), tuple(LANGUAGES), continuation.items),
-        Embedded("knowledge", 0.25, ("acc", "acc_norm"), tuple(LANGUAGES), knowledge.items),
-        Embedded("facts", None, ("f1", "em"), tuple(LANGUAGES), facts.items),
-        Embedded("passage", 0.25, ("acc_norm", "acc"), tuple(LANGUAGES), passage.items),
+        Embedded("continuation", 0.25, ("acc_norm", "acc"), PAPER_LANGUAGES, continuation.items),
+        Embedded("knowledge", 0.25, ("acc", "acc_norm"), PAPER_LANGUAGES, knowledge.items),
+        Embedded("facts", None, ("f1", "em"), PAPER_LANGUAGES, facts.items),
+        Embedded("passage", 0.25, ("acc_norm", "acc"), PAPER_LANGUAGES, passage.items),
     )
 }
 

@@ -14,7 +14,7 @@ import numpy as np
 from calibprune.corpora import chromium
 from calibprune.corpora.cleaning import sameness
 from calibprune.corpora.near import families
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 from calibprune.tasks.embedded.arrange import gold_positions, shuffled, with_gold
 from calibprune.tasks.embedded.cutting import bonds, cut, ends_sentence
 from calibprune.tasks.embedded.lengths import similar
@@ -80,7 +80,7 @@ def _cut_messages() -> dict[int, dict[str, tuple[str, str]]]:
     for i, (texts, held_out) in chromium.messages().items():
         if not held_out or i in quoting:
             continue
-        pairs = {language: cut(texts[language], language, bond) for language in LANGUAGES}
+        pairs = {language: cut(texts[language], language, bond) for language in PAPER_LANGUAGES}
         if all(pair and len(pair[1]) >= SHORTEST.get(language, SHORTEST_ELSEWHERE) for language, pair in pairs.items()):
             found[i] = pairs
     return found
@@ -89,7 +89,7 @@ def _cut_messages() -> dict[int, dict[str, tuple[str, str]]]:
 def _quoting() -> set[int]:
     """The validation messages of which one, in some language, contains a calibration message or is contained in one."""
     found = set()
-    for language in LANGUAGES:
+    for language in PAPER_LANGUAGES:
         texts = {i: (sameness(texts[language]), held_out) for i, (texts, held_out) in chromium.messages().items()}
         sides = {
             side: "\n".join(text for text, held_out in texts.values() if held_out == side) for side in (True, False)
@@ -102,7 +102,7 @@ def _quoting() -> set[int]:
 
 def _alike(a: dict[str, tuple[str, str]], b: dict[str, tuple[str, str]]) -> bool:
     """Whether in some language the ending of one contains that of the other."""
-    return any(_contained(a[language][1], b[language][1]) for language in LANGUAGES)
+    return any(_contained(a[language][1], b[language][1]) for language in PAPER_LANGUAGES)
 
 
 def _three_different(candidates: list[str]) -> list[int]:

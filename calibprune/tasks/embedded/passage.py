@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from calibprune.corpora import chromium, udhr
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 from calibprune.tasks.embedded.arrange import gold_positions, shuffled, with_gold
 from calibprune.tasks.embedded.cutting import bonds, cut, joint
 from calibprune.tasks.embedded.lengths import similar
@@ -103,7 +103,9 @@ def places() -> tuple[Place, ...]:
             continue
         earlier = [j for j in range(number) if texts["en"][j][0] == article]
         for share in sorted(SHARES):
-            parts = {language: cut(texts[language][number][1], language, bond, share, NEAR) for language in LANGUAGES}
+            parts = {
+                language: cut(texts[language][number][1], language, bond, share, NEAR) for language in PAPER_LANGUAGES
+            }
             if all(
                 pair and min(map(len, pair)) >= SHORTEST.get(language, SHORTEST_ELSEWHERE)
                 for language, pair in parts.items()

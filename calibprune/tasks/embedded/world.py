@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from calibprune.corpora.base import digest
 from calibprune.corpora.cleaning import sameness
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 from calibprune.tasks.embedded import cldr
 from calibprune.tasks.embedded.regions import CONTINENT, STATES, SUBREGION, SUBREGIONS
 
@@ -151,9 +151,9 @@ def _alike(state: str) -> frozenset[str]:
 
 @cache
 def _state_names(state: str) -> dict[str, str]:
-    return {language: sameness(cldr.territory(state, language)) for language in LANGUAGES}
+    return {language: sameness(cldr.territory(state, language)) for language in PAPER_LANGUAGES}
 
 
 @cache
 def _place_names(zone: str) -> dict[str, str]:
-    return {language: sameness(cldr.place(zone, language)) for language in LANGUAGES}
+    return {language: sameness(cldr.place(zone, language)) for language in PAPER_LANGUAGES}

@@ -29,7 +29,7 @@ from calibbook.s05_1_subspaces.figures_curves import layer_curves, rank_curves, 
 from calibbook.shared.claim_tables import readable
 from calibbook.shared.palette import looks
 from calibprune.errors import ParameterError
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 
 LAYERS = 6
 
@@ -208,7 +208,7 @@ def test_figure_1_draws_every_pair_and_a_star_for_the_target():
     dots, stars = axis.collections
     assert len(dots.get_offsets()) == 42 and len(stars.get_offsets()) == 7
     _, _, values = cube(rows, "specific")
-    colours = [style.colour for style in looks(SEVEN, LANGUAGES).values()]
+    colours = [style.colour for style in looks(SEVEN, PAPER_LANGUAGES).values()]
     for (across, height), painted in zip(stars.get_offsets(), stars.get_facecolors(), strict=True):
         assert height == pytest.approx(values[0, round(across), round(across)])
         assert to_hex(painted) == colours[round(across)]

@@ -14,7 +14,7 @@ from calibbook.shared.figure import Picture, panels
 from calibbook.shared.frames import METHODS
 from calibbook.shared.palette import COLOURS, MARKERS, looks
 from calibprune.errors import ParameterError
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 
 
 def test_a_picture_embeds_its_description_and_has_the_same_bytes_each_time():
@@ -51,7 +51,7 @@ def test_a_line_is_as_high_as_its_highest_panel():
 
 
 def test_every_language_of_the_paper_has_a_colour_and_a_marker_of_its_own():
-    found = looks(SEVEN, LANGUAGES).values()
+    found = looks(SEVEN, PAPER_LANGUAGES).values()
     assert len({style.colour for style in found}) == len({style.marker for style in found}) == 7
 
 

@@ -9,7 +9,7 @@ import calibbook
 from calibbook.shared import paper
 from calibbook.shared.frames import METHODS
 from calibbook.shared.paper import Numbers
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 
 FILES = sorted(Path(calibbook.__file__).parent.glob("*/paper*.csv"))
 
@@ -63,4 +63,4 @@ def test_numbers_are_stated_once_and_by_names_that_a_study_has(path):
     assert not frame.duplicated(names).any() and frame["value"].notna().all() and (frame["section"] != "").all()
     assert set(frame["model"]) <= {*paper.LABELS, ""} and set(frame["method"]) <= set(METHODS)
     texts = {part for column in ("calibration", "language") if column in frame for part in frame[column]}
-    assert {part for text in texts for part in text.split("+")} <= {*LANGUAGES, ""}
+    assert {part for text in texts for part in text.split("+")} <= {*PAPER_LANGUAGES, ""}

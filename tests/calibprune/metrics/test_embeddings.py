@@ -9,7 +9,7 @@ from tiny_models import CONFIGS, tiny
 from calibprune import corpora
 from calibprune.corpora import corpus
 from calibprune.errors import ParameterError
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 from calibprune.metrics import embeddings
 from calibprune.metrics.embeddings import parallel_texts, sentence_embeddings
 
@@ -80,11 +80,11 @@ def test_a_text_without_tokens():
 @pytest.mark.parametrize("samples", [1, 200, 547])
 def test_parallel_messages(samples):
     """At least 200 a language; at each place the same message."""
-    found = parallel_texts("chromium", list(LANGUAGES), samples)
-    assert {language: len(texts) for language, texts in found.items()} == dict.fromkeys(LANGUAGES, samples)
+    found = parallel_texts("chromium", list(PAPER_LANGUAGES), samples)
+    assert {language: len(texts) for language, texts in found.items()} == dict.fromkeys(PAPER_LANGUAGES, samples)
     messages = [texts for texts, held_out in corpora.chromium.messages().values() if held_out]
-    together = {tuple(texts[language] for language in LANGUAGES) for texts in messages}
-    rows = list(zip(*(found[language] for language in LANGUAGES), strict=True))
+    together = {tuple(texts[language] for language in PAPER_LANGUAGES) for texts in messages}
+    rows = list(zip(*(found[language] for language in PAPER_LANGUAGES), strict=True))
     assert set(rows) <= together
     assert len(set(rows)) == samples
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from mirrors import ROWS, write
 
 from calibprune.errors import ParameterError
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 from calibprune.tasks.catalogue import PAPER, families, fingerprint, groups, resolve, select
 
-ALL = list(LANGUAGES)
+ALL = list(PAPER_LANGUAGES)
 NAMES = [*groups(), *families(), *(f"{name}_{code}" for name, family in families().items() for code in family.yaml)]
 
 

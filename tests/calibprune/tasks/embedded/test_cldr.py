@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from calibprune.corpora.cleaning import sameness
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 from calibprune.tasks.embedded import cldr, facts, knowledge
 from calibprune.tasks.embedded.regions import CONTINENT, STATES, SUBREGION, SUBREGIONS
 from calibprune.tasks.embedded.world import ALSO_TAKEN, NAMES, TWO_CONTINENTS, Fact
@@ -49,7 +49,7 @@ def test_states_belong_to_one_part_of_one_continent():
     assert len(STATES) == 193 == sum(len(states.split()) for _, states in SUBREGIONS.values())
     assert set(CONTINENT.values()) == {"002", "009", "019", "142", "150"}
     assert {SUBREGION[state] for state in ("DE", "KE", "JP", "BR")} == {"155", "014", "030", "005"}
-    assert all(cldr.territory(code, language) for code in (*STATES, *SUBREGIONS) for language in LANGUAGES)
+    assert all(cldr.territory(code, language) for code in (*STATES, *SUBREGIONS) for language in PAPER_LANGUAGES)
 
 
 def test_every_kind_has_many_facts():
@@ -118,7 +118,7 @@ def test_no_place_is_named_like_its_state():
     for fact in all_facts():
         if fact.kind == "place":
             place, state = NAMES["place"]
-            for language in LANGUAGES:
+            for language in PAPER_LANGUAGES:
                 a, b = sameness(place(fact.subject, language)), sameness(state(fact.answer, language))
                 assert a not in b and b not in a, (fact.id, language)
 

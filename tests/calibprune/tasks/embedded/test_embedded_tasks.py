@@ -15,7 +15,7 @@ import pytest
 from calibprune.corpora import corpus
 from calibprune.corpora.cleaning import sameness
 from calibprune.errors import ParameterError
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 from calibprune.tasks import embedded
 from calibprune.tasks.embedded import arrange, continuation, passage
 from calibprune.tasks.embedded.cutting import bonds, cut, ends_sentence, joint
@@ -27,7 +27,7 @@ FOLDER = Path(embedded.__file__).parent
 
 
 def all_items(name):
-    return {language: embedded.items(name, language) for language in LANGUAGES}
+    return {language: embedded.items(name, language) for language in PAPER_LANGUAGES}
 
 
 @EVERY
@@ -154,11 +154,11 @@ def test_the_harness_loads_every_yaml_file():
     from lm_eval.tasks import TaskManager
 
     manager = TaskManager(include_path=str(FOLDER), include_defaults=False)
-    names = [f"{name}_{language}" for name in embedded.TASKS for language in LANGUAGES]
+    names = [f"{name}_{language}" for name in embedded.TASKS for language in PAPER_LANGUAGES]
     assert sorted(manager.all_subtasks) == sorted(names)
     tasks = manager.load(names)["tasks"]
     for name, family in embedded.TASKS.items():
-        for language in LANGUAGES:
+        for language in PAPER_LANGUAGES:
             task = tasks[f"{name}_{language}"]
             items = embedded.items(name, language)
             assert [doc["id"] for doc in task.test_docs()] == [item["id"] for item in items]
@@ -228,7 +228,7 @@ def test_cut(language, text, parts):
 
 
 def test_cut_keeps_every_letter():
-    for language in LANGUAGES:
+    for language in PAPER_LANGUAGES:
         texts = corpus("chromium", language, "validation")
         bond = bonds(texts)
         halves = [(text, cut(text, language, bond)) for text in texts]

@@ -11,7 +11,7 @@ import pytest
 from mirrors import REAL, ROWS, needs_real, options, rows, write
 
 from calibprune.errors import ParameterError
-from calibprune.languages import LANGUAGES
+from calibprune.languages import PAPER_LANGUAGES
 from calibprune.tasks.catalogue import PAPER, resolve
 from calibprune.tasks.paper import mirror
 
@@ -32,7 +32,7 @@ def no_network(monkeypatch):
 def task_of(name, folder):
     from lm_eval.api.task import ConfigurableTask
 
-    (spec,) = resolve([name], list(LANGUAGES), folder)
+    (spec,) = resolve([name], list(PAPER_LANGUAGES), folder)
     return ConfigurableTask(config=dict(spec.config))
 
 
@@ -149,7 +149,7 @@ def test_a_folder_in_the_place_of_a_file_is_not_a_file(tmp_path):
 
 def assert_one_line(name, folder, *parts):
     with pytest.raises(ParameterError) as failure:
-        resolve([name], list(LANGUAGES), folder)
+        resolve([name], list(PAPER_LANGUAGES), folder)
     assert "\n" not in str(failure.value)
     for part in parts:
         assert part in str(failure.value)
