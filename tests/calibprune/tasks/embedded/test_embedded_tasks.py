@@ -18,7 +18,8 @@ from calibprune.errors import ParameterError
 from calibprune.languages import PAPER_LANGUAGES
 from calibprune.tasks import embedded
 from calibprune.tasks.embedded import arrange, continuation, passage
-from calibprune.tasks.embedded.cutting import bonds, cut, ends_sentence, joint
+from calibprune.tasks.embedded.cutting import bonds, cut, ends_sentence
+from calibprune.tasks.embedded.wording import joint
 
 FOUR_WAY = [name for name, task in embedded.TASKS.items() if task.chance == 0.25]
 EVERY = pytest.mark.parametrize("name", list(embedded.TASKS))
