@@ -3,9 +3,10 @@ Section 4.3).
 
 Longpre, Lu and Daiber (2021), "MKQA: A Linguistically Diverse Benchmark for Multilingual Open Domain Question
 Answering"; 26 languages, six of the paper's seven: no Swahili. `mkqa.csv` has one row a language, with the data set's
-own name of it and the two lines of the prompt. The harness has no such task: `mkqa_<language>.yaml` beside this file
-are one in its own form, which its command line runs too (`lm_eval --include_path` with this folder, `--metadata
-'{"data_mirror": "DIR"}'` for local data); calibprune/tasks/yaml_files.py writes them.
+own name of it and the two lines of the prompt; those of the six were checked. The harness has no such task:
+`mkqa_<language>.yaml` beside this file are one in its own form, which its command line runs too (`lm_eval
+--include_path` with this folder, `--metadata '{"data_mirror": "DIR"}'` for local data); calibprune/tasks/yaml_files.py
+writes them.
 
 A file holds either one language, each line with `example_id`, `query` and `answers`, or, as its authors publish it, all
 of them, with `queries` and `answers` by language code. An answer has a `type`, a `text` and often `aliases`; `text` is
