@@ -64,8 +64,8 @@ def items(language: str) -> list[dict]:
 def questions() -> tuple[Question, ...]:
     """The questions, which are the same in each of the seven languages, in a fixed order that looks random."""
     halves = _cut_messages()
-    ids = list(halves)
-    family = dict(zip(ids, families([chromium.messages()[i][0]["en"] for i in ids]), strict=True))
+    ids, english = list(halves), chromium.messages(("en",))
+    family = dict(zip(ids, families([english[i][0]["en"] for i in ids]), strict=True))
     endings = [{language: pair[1] for language, pair in halves[i].items()} for i in ids]
     ends = {i: [ends_sentence(text) for text in texts.values()] for i, texts in zip(ids, endings, strict=True)}
     apart = similar(endings)
@@ -111,8 +111,8 @@ def _cut_messages() -> dict[int, dict[str, tuple[str, str]]]:
 def _cut_in(language: str) -> dict[int, tuple[str, str]]:
     """Message id -> (beginning, ending) in one language, of the validation messages that can be cut there."""
     messages = {i: (texts[language], held_out) for i, (texts, held_out) in chromium.messages((language,)).items()}
-    # counts of characters, from which no text can be told
-    bond = bonds(text for text, _ in messages.values())
+    # counts of characters, from which no text can be told; not used where spaces separate words
+    bond = bonds(() if spaced(language) else (text for text, _ in messages.values()))
     quoting, found = _quoting(messages), {}
     for i, (text, held_out) in messages.items():
         pair = cut(text, language, bond) if held_out and i not in quoting else None

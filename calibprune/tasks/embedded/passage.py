@@ -96,7 +96,7 @@ def places() -> tuple[Place, ...]:
     """The places where a validation paragraph can be cut in every language, in the order of the text."""
     texts = udhr.articles()
     validation = set(udhr.documents("en", "validation"))
-    chinese = [texts["zh"] for texts, _ in chromium.messages().values()] + [text for _, text in texts["zh"]]
+    chinese = [texts["zh"] for texts, _ in chromium.messages(("zh",)).values()] + [text for _, text in texts["zh"]]
     bond = bonds(chinese)  # counts of characters, from which no text can be told
     found = []
     for number, (article, text) in enumerate(texts["en"]):

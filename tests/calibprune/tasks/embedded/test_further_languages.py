@@ -15,6 +15,7 @@ from calibprune.tasks.catalogue import fingerprint, lacking, resolve, select
 from calibprune.tasks.embedded import wording
 from calibprune.tasks.embedded.wording import WORDING, Wording
 from calibprune.tasks.embedded.world import clear, facts
+from calibprune.tasks.paper import mkqa
 
 OPENED = ["continuation", "knowledge", "facts"]
 FRENCH = Wording("yes", " :", "Pays", "Monnaie", "Région du monde", "Lieu")
@@ -149,6 +150,13 @@ def test_rows_are_whole():
 
 
 def test_the_yaml_files_are_those_that_the_tables_give():
+    """And what the harness reads in them is what a study gives it."""
+    from lm_eval.tasks._yaml_loader import load_yaml
+
     folders = {path.parent for path in yaml_files.texts()}
     there = {path: path.read_text(encoding="utf-8") for folder in folders for path in folder.glob("*.yaml")}
     assert there == yaml_files.texts(), "run python -m calibprune.tasks.yaml_files"
+    configs = {path.stem: load_yaml(path) for path in there}
+    for name, family in embedded.TASKS.items():
+        assert all(configs[f"{name}_{code}"] == embedded.config(name, code) for code in family.languages)
+    assert all(configs[f"mkqa_{code}"] == mkqa.config(code) for code in mkqa.LANGUAGES)
