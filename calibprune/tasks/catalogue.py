@@ -243,7 +243,7 @@ def _listed(there: list[str], wanted: list[str]) -> str:
     if len(there) <= LISTED:
         return ", ".join(there)
     near = dict.fromkeys(code for one in wanted for code in difflib.get_close_matches(one, there, n=3, cutoff=0.3))
-    return f"{len(there)} languages" + (f", {', '.join(list(near)[:10])} among them" if near else "")
+    return f"{len(there)} languages and variants" + (f", {', '.join(list(near)[:10])} among them" if near else "")
 
 
 def _unknown(name: Any, known: dict[str, Family]) -> str:
