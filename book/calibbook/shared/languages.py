@@ -4,8 +4,10 @@ evaluation languages differ.
 
 from collections.abc import Callable, Collection, Iterable
 
+import pandas as pd
+
 from calibbook.shared.words import listed
-from calibprune.languages import LANGUAGES, NOT_KNOWN, PAPER_LANGUAGES, describe
+from calibprune.languages import LANGUAGES, NOT_KNOWN, PAPER_LANGUAGES, describe, in_order, mixture
 
 SPELLED_OUT = 8
 """Languages of a mixture that are all named; of more, the first two, the last, and their number."""
@@ -56,25 +58,43 @@ def left_out(codes: Iterable[str], what: str) -> str:
 NO_TARGET = "no evaluation language was calibrated in"
 
 
-def targets_missing(calibration: Collection[str], evaluation: Collection[str]) -> str:
-    """What a page cannot show, in Markdown, where evaluation languages were not calibrated in; empty where all were.
-
-    Args:
-        calibration, evaluation: languages of a study.
-    """
-    own = [code for code in evaluation if code in set(calibration)]
+def targets_missing(study) -> str:
+    """What a page cannot show, in Markdown, where evaluation languages were not calibrated in; empty where all were."""
+    calibration, evaluation = ran(study)
+    own = [code for code in evaluation if code in calibration]
     if len(own) == len(evaluation):
         return ""
-    ran = f"calibrated in {_some(calibration)} and measured in {_some(evaluation)}"
+    sides = f"calibrated in {_some(calibration)} and measured in {_some(evaluation)}"
     if not own:
         return (
-            f"**No evaluation language is a calibration language**: this run {ran}. What compares the target "
+            f"**No evaluation language is a calibration language**: this run {sides}. What compares the target "
             "language with the others is undecided or missing on this page."
         )
     return (
-        f"This run {ran}. What compares the target language with the others is about the evaluation languages that "
-        f"were calibrated in as well: {listed(map(name_label, own))}."
+        f"This run {sides}. What compares the target language with the others is about the evaluation languages that "
+        f"were calibrated in as well: {_some(own)}."
     )
+
+
+def ran(study) -> tuple[list[str], list[str]]:
+    """(Calibration languages, evaluation languages) of a study."""
+    return list(study.parameters.languages), list(study.cells("languages")[0].languages)
+
+
+def language_table(study) -> pd.DataFrame:
+    """The languages of a study, those of its mixtures included: one row each, as text."""
+    calibration, evaluation = ran(study)
+    mixed = [code for text in study.parameters.calibration_mixtures for code in mixture(text)]
+    lines = []
+    for code in in_order([*calibration, *mixed, *evaluation]):
+        language = describe(code)
+        uses = {"calibration": code in calibration, "mixtures": code in mixed, "evaluation": code in evaluation}
+        lines.append(
+            {"language": code_label(code), "name": language.name}
+            | {"family": language.family, "branch": language.branch, "script": language.script}
+            | {"used for": listed(use for use, used in uses.items() if used)}
+        )
+    return pd.DataFrame(lines)
 
 
 def _some(codes: Collection[str]) -> str:
