@@ -19,7 +19,7 @@ from calibbook.shared.words import fixed, in_caption, listed, number
 
 WHERE = [*BLOCK, "source", "language"]
 RANKED = [*WHERE, "rank", "calibration", "perplexity", "ratio", "error", "behind", "low", "high"]
-CLEARLY = Mark("✓", "clearly better than the second", best=True)
+CLEARLY = Mark("✓", "clearly better than the second")
 HOW_FAR = (
     "Perplexity over that of the dense model with its standard error, and how much more perplexity there is than with "
     "the best calibration, with a 95% interval that is too wide rather than too narrow: all models read the same text."
@@ -69,7 +69,7 @@ def best_table(ranked: pd.DataFrame, title: str) -> Html:
         cells[language, tuple(place)] = _cell(rows)
     note = (
         "The calibration with the lowest perplexity over that of the dense model, this ratio and its standard error; "
-        f"then the second. ✓ and bold: {CLEARLY.meaning} (95% interval of their ratio, which is too wide rather than "
+        f"then the second. ✓: {CLEARLY.meaning} (95% interval of their ratio, which is too wide rather than "
         f"too narrow: all models read the same text). {in_caption(ranked.groupby(WHERE).size())} calibrations"
         f"{'' if len(texts) > 1 else f', measured on “{texts[0]}”'}."
     )

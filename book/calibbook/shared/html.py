@@ -18,8 +18,8 @@ from calibprune.languages import describe
 
 # Which way is better is the paper's own convention (captions of its Tables 1 and 6): dark is low in every metric.
 DIRECTION = {True: "lower (darker) is better", False: "higher (lighter) is better"}
-MANY_COLUMNS, MANY_ROWS = 24, 40
-"""From more of them on a table scrolls both ways in a box no higher than the window, its head and row names in view."""
+MANY_ROWS = 40
+"""A table of values with more rows scrolls both ways in a box as high as the window, its head and row names in view."""
 # What a table needs wherever it is shown; the book's own style sheet adds to it.
 STYLE = """<style>
 .study-table-scroll {overflow-x: auto; margin: 1em 0}
@@ -185,7 +185,7 @@ def heat_table(
         ]
         lead = "".join(_th("rowgroup", head, f' rowspan="{len(lines)}"') for head in heads)
         bodies.append(f"<tbody><tr>{lead}{'</tr><tr>'.join(lines)}</tr></tbody>")
-    many = len(columns) > MANY_COLUMNS or (len(rows) > MANY_ROWS and not wrapped)
+    many = len(rows) > MANY_ROWS and not wrapped
     text = _grid(rows, columns, cells, corner)
     html = _head(columns, corner, kind) + "".join(bodies)
     return _captioned(html, caption, title, f"{title}. {note}".rstrip() + f"\n{text}", many)
@@ -215,7 +215,7 @@ def _sign(sign: str, meaning: str) -> str:
 
 def _captioned(rows: str, caption: str, title: str, plain: str, many: bool = False) -> Html:
     """Table rows inside a captioned table that scrolls sideways by keyboard and finger where the page is narrow; one
-    with `many` rows or columns scrolls both ways, under its head.
+    with `many` rows scrolls both ways, under its head.
     """
     box = f"study-table-scroll{' many' * many}"
     return Html(
