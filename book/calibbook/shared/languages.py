@@ -78,7 +78,7 @@ def targets_missing(study) -> str:
 
 def ran(study) -> tuple[list[str], list[str]]:
     """(Calibration languages, evaluation languages) of a study."""
-    return list(study.parameters.languages), list(study.cells("languages")[0].languages)
+    return list(study.parameters.languages), list(study.parameters.evaluation_languages)
 
 
 def language_table(study) -> pd.DataFrame:
