@@ -145,7 +145,7 @@ def tiny_study(tmp_path_factory):
     byte_tokenizer().save_pretrained(folder / "tiny-llama")
     for place, code in enumerate(("yo", "pt-PT", "zho_Hans", "de")):
         texts = [f"{'abcd'[place] * (1 + i % 5)} {i} {code} text number {i * i} of some length" for i in range(60)]
-        (folder / f"{code}.txt").write_text("\n".join(texts), encoding="utf-8")
+        (folder / f"{code}.txt").write_text("\n\n".join(texts), encoding="utf-8")
     return STUDY | {"models": str(folder / "tiny-llama"), "store": str(folder / "results")}
 
 
