@@ -143,8 +143,9 @@ def tiny_study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     tiny("llama", num_hidden_layers=2, max_position_embeddings=1024).save_pretrained(folder / "tiny-llama")
     byte_tokenizer().save_pretrained(folder / "tiny-llama")
-    for place, code in enumerate(("yo", "pt-PT", "zho_Hans", "de")):
-        texts = [f"{'abcd'[place] * (1 + i % 5)} {i} {code} text number {i * i} of some length" for i in range(60)]
+    for code in ("yo", "pt-PT", "zho_Hans", "de"):
+        words = ("".join("abcdefghij"[int(digit)] for digit in str(7919 * place)) for place in range(1, 61))
+        texts = (f"{word} is text of {code}, and of some length" for word in words)
         (folder / f"{code}.txt").write_text("\n\n".join(texts), encoding="utf-8")
     return STUDY | {"models": str(folder / "tiny-llama"), "store": str(folder / "results")}
 
