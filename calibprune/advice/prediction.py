@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from calibprune.advice.error import DIAGONAL, GRAM, Size, sizes
 from calibprune.errors import ModelError, ParameterError, one_of
 from calibprune.kernels.norms import add_column_squares
-from calibprune.languages import mixture
+from calibprune.languages import check_code, mixture
 from calibprune.methods import Method, pruner
 from calibprune.models.families import decoder, evaluating, linears
 from calibprune.schemes import Sparsity
@@ -137,10 +137,10 @@ def advise(
     """
     started = time.perf_counter()
     pattern = Sparsity.of(sparsity)
-    chosen = _method(method)
+    chosen = method_that_reads(method)
     exact = bool(exact or chosen.accumulate is not add_column_squares)
     evaluation = calibration if evaluation is None else evaluation
-    candidates, targets = _names("candidates", candidates, 2), _names("targets", targets, 1)
+    candidates, targets = check_names(candidates, targets)
     size = GRAM if exact else DIAGONAL
     texts = _Texts(model)
     read = [[texts.add(calibration, code, chosen.accumulate) for code in mixture(name)] for name in candidates]
@@ -196,17 +196,29 @@ class _Texts:
         return [windows.numel() for windows in self.windows]
 
 
-def _method(name: str) -> Method:
+def method_that_reads(name: str) -> Method:
+    """The method of that name, which prunes and reads text. Raises ParameterError where there is none."""
     method = pruner(name)
     if method.accumulate is None:
         raise ParameterError(f"method {name} uses no text, so that all calibration languages are the same to it")
     return method
 
 
-def _names(what: str, names: Sequence[str], least: int) -> tuple[str, ...]:
-    if isinstance(names, str) or len(set(names)) < len(names) or len(names) < least:
-        raise ParameterError(f"{what} {names!r}: give a list of {least} or more, each once")
-    return tuple(names)
+def check_names(candidates: Sequence[str], targets: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Candidates and targets. Raises ParameterError for names that are none, twice there, or too few."""
+    for names, few, line in (
+        (candidates, 2, "candidates {}: give two or more to choose from, each once"),
+        (targets, 1, "targets {}: give one language or more, each once"),
+    ):
+        if isinstance(names, str) or len(names) < few or len(set(names)) < len(names):
+            raise ParameterError(
+                line.format(names if isinstance(names, str) else ", ".join(map(str, names)) or "(none)")
+            )
+    for name in candidates:
+        mixture(name)
+    for code in targets:
+        check_code(code)
+    return tuple(candidates), tuple(targets)
 
 
 def _mean(totals: list[Any], tokens: list[int]) -> Any:
