@@ -48,11 +48,7 @@ GRAM = Size(add_gram, _products)
 """Exact, with all of G: in² numbers for each text."""
 
 
-def sizes(of_changes: list[Tensor], statistics: list[Tensor]) -> Tensor:
-    """The size of each change on each text, float64 [changes, texts], from what a `Size` gives for them."""
-    return torch.stack(
-        [
-            torch.stack([torch.dot(change.flatten(), statistic.flatten()) for statistic in statistics])
-            for change in of_changes
-        ]
-    ).double()
+def sizes(of_change: Tensor, statistics: list[Tensor]) -> Tensor:
+    """The size of a change on each text, float64 [texts], from what a `Size` gives for both."""
+    flat = of_change.flatten()
+    return torch.stack([torch.dot(flat, statistic.flatten()) for statistic in statistics]).double()

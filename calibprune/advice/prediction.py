@@ -235,16 +235,15 @@ def _losses(
 ) -> list[Tensor]:
     """For each of some matrices that read one tensor the losses, float64 [candidates, targets]."""
     dense = {name: linear.weight.float() for name, linear in linears.items()}
-    changes: dict[str, list[Tensor]] = {name: [] for name in linears}
+    whole = {name: sizes(size.of_change(weight), targets) for name, weight in dense.items()}
+    for name, found in whole.items():
+        if not bool((found > 0).all()):
+            raise ModelError(f"{name}: its outputs are all zero or undefined on a target's text; check the weights")
+    losses: dict[str, list[Tensor]] = {name: [] for name in linears}
     for plan, statistic in zip(plans, statistics, strict=True):
         copies = {name: copy.deepcopy(linear) for name, linear in linears.items()}
         check_and_retry(plan, [try_without_waiting(plan, statistic, copies)])
         for name, changed in copies.items():
-            changes[name].append(size.of_change(dense[name] - changed.weight.float()))
-    found = []
-    for name, of_changes in changes.items():
-        whole = sizes([size.of_change(dense[name])], targets)
-        if not bool((whole > 0).all()):
-            raise ModelError(f"{name}: its outputs are all zero or undefined on a target's text; check the weights")
-        found.append(sizes(of_changes, targets).cpu() / whole.cpu())
-    return found
+            change = size.of_change(dense[name] - changed.weight.float())
+            losses[name].append((sizes(change, targets) / whole[name]).cpu())
+    return [torch.stack(found) for found in losses.values()]
