@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from calibprune.advice.error import DIAGONAL, GRAM, Size, sizes
 from calibprune.errors import ModelError, ParameterError, one_of
 from calibprune.kernels.norms import add_column_squares
-from calibprune.languages import check_code, mixture
+from calibprune.languages import mixture
 from calibprune.methods import Method, pruner
 from calibprune.models.families import decoder, evaluating, linears
 from calibprune.schemes import Sparsity
@@ -121,7 +121,7 @@ def advise(
         calibration: by language, the windows [samples, length] that it would be calibrated with; those of every
             candidate's languages.
         candidates: languages, and mixtures such as "ar+en".
-        targets: languages in which the loss is predicted.
+        targets: languages in which the loss is predicted; names of texts of `evaluation`.
         method: the name of a method that prunes and reads text.
         sparsity: a fraction in [0, 1) or a pattern such as "2:4".
         exact: whether errors are computed with the targets' Gram matrices, in² numbers for each matrix and language,
@@ -216,8 +216,6 @@ def check_names(candidates: Sequence[str], targets: Sequence[str]) -> tuple[tupl
             )
     for name in candidates:
         mixture(name)
-    for code in targets:
-        check_code(code)
     return tuple(candidates), tuple(targets)
 
 

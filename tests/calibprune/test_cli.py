@@ -282,7 +282,7 @@ def test_advise_ranks_candidates_for_every_target(run, tiny_checkpoint, tiny_tex
     ("options", "words"),
     [
         ({"target": "fr"}, ["targets: unknown language", "'fr'"]),
-        ({"target": "de+es"}, ["'de+es' is no code of a language"]),
+        ({"target": "de+es"}, ["targets: unknown language", "'de+es'"]),
         ({"target": ","}, ["targets (none): give one language or more"]),
         ({"target": None}, ["--target"]),
         ({"candidates": "es,de,es+fr"}, ["candidates: unknown language", "'fr'"]),

@@ -157,7 +157,7 @@ def test_nothing_to_prune_loses_nothing():
         ({"candidates": ["de", "en", "de"]}, "candidates de, en, de: .* each once"),
         ({"candidates": "de,en"}, "candidates de,en: give two or more"),
         ({"targets": []}, r"targets \(none\): give one language or more"),
-        ({"targets": ["de+en"]}, r"language 'de\+en' is no code of a language"),
+        ({"targets": ["de+en"]}, r"unknown language of the tokens 'de\+en'"),
         ({"targets": ["pt"]}, "unknown language of the tokens 'pt': choose one of de, en, sw"),
         ({"candidates": ["de", "pt"]}, "unknown language of the tokens 'pt'"),
         ({"candidates": ["de", "en+en"]}, "names a language twice"),
