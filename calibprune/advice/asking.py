@@ -1,7 +1,7 @@
 """From a model's name and languages to an `Advice`: what the command `calibprune advise` does.
 
 What a candidate would be calibrated with is drawn from the source's calibration split, and what errors are computed on
-from its validation split: on the very text that a mask was made from it looks better than it is.
+from its validation split: on the very text that a mask was made from it looks a little better than it is.
 """
 
 import csv
