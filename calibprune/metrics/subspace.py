@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from calibprune.errors import ParameterError
+from calibprune.errors import ParameterError, quoted
 from calibprune.metrics.base import Metric
 
 METRIC = Metric("subspace", "Language subspace", models=("languages",))
@@ -163,6 +163,6 @@ def _check_ranks(ranks: Sequence[int], languages: int) -> None:
     for rank in ranks:
         if not isinstance(rank, Integral) or isinstance(rank, bool) or rank not in range(1, languages):
             raise ParameterError(
-                f"rank {rank}: {languages} languages differ along at most {languages - 1} directions; "
+                f"rank {quoted(rank)}: {languages} languages differ along at most {languages - 1} directions; "
                 f"choose 1 to {languages - 1}"
             )

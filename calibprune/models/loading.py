@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from calibprune.errors import ModelError
+from calibprune.errors import ModelError, quoted
 from calibprune.files import cache_dir, expanded, file_sha256, follow_umask, held
 from calibprune.models.families import TEXT_PARTS, check_family
 from calibprune.models.packaged import PACKAGED, Packaged
@@ -110,21 +110,21 @@ def locate(name: str | os.PathLike) -> Path:
         ModelError: as `load`.
     """
     if not isinstance(name, str | os.PathLike) or not os.fspath(name):
-        raise ModelError(f"model {name!r}: give {_NAMES}, as a text or a path")
+        raise ModelError(f"model {quoted(name)}: give {_NAMES}, as a text or a path")
     if name in PACKAGED:
         return _converted(PACKAGED[name])
     path = expanded(name, ModelError)
     try:
         # not resolved: a link of the hub's cache leads to a file without an ending
         gguf, folder = path.suffix.lower() == ".gguf" and path.is_file(), path.is_dir()
-    except (OSError, ValueError):  # a name too long
+    except (OSError, ValueError):  # a folder on the way that may not be read
         gguf = folder = False
     if gguf:
         return path.absolute()
     if folder:
         return _checked_folder(path)
     if not isinstance(name, str) or not _looks_like_hub_id(name):
-        raise ModelError(f"unknown model {str(name)[:100]!r}: choose {_NAMES} such as org/name")
+        raise ModelError(f"unknown model {quoted(str(name))}: choose {_NAMES} such as org/name")
     return _checked_folder(_snapshot(name))
 
 
@@ -137,7 +137,8 @@ def resolve_device(device: str) -> torch.device:
         torch.zeros(1, device=where).item()  # which a device without memory, such as meta, does not have
     except (RuntimeError, AssertionError, TypeError, ValueError):
         raise ModelError(
-            f"device {device!r} is not usable here: choose auto, cpu{', cuda' if torch.cuda.is_available() else ''}"
+            f"device {quoted(device)} is not usable here: choose auto, cpu"
+            f"{', cuda' if torch.cuda.is_available() else ''}"
         ) from None
     return where
 
@@ -155,7 +156,7 @@ def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype
         native = device.type != "cpu" or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
         return torch.bfloat16 if native else torch.float32
     if not isinstance(dtype, str) or dtype not in known:
-        raise ModelError(f"unknown dtype {dtype!r}: choose auto, {', '.join(known)}")
+        raise ModelError(f"unknown dtype {quoted(dtype)}: choose auto, {', '.join(known)}")
     return known[dtype]
 
 
@@ -265,7 +266,7 @@ def _downloaded(name: str) -> Path:
     # the hub client raises classes of several libraries for one cause: the model cannot be had
     except Exception as error:
         raise ModelError(
-            f"model {name!r} is neither packaged ({', '.join(PACKAGED)}) nor a local folder, and cannot "
+            f"model {quoted(name)} is neither packaged ({', '.join(PACKAGED)}) nor a local folder, and cannot "
             f"be fetched from the hub"
             f" ({type(error).__name__}); check the name, the network and your access"
         ) from None
@@ -298,7 +299,7 @@ def _as_model_error(
         if isinstance(error, ImportError):
             advice = "install the package that it names, in a version that transformers takes"
         raise ModelError(
-            f"model {str(name)!r} cannot be loaded ({type(error).__name__}: {_one_line(error)}); {advice}"
+            f"model {quoted(str(name))} cannot be loaded ({type(error).__name__}: {_one_line(error)}); {advice}"
         ) from error
 
 

@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from calibprune.errors import ModelError
+from calibprune.errors import ModelError, quoted
 
 FLOATS = {"F64", "F32", "F16", "BF16"}
 RECOMPUTED = ("rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached", ".position_ids")
@@ -28,7 +28,7 @@ def check_settings(folder: Path, config: dict[str, Any]) -> None:
         raise ModelError(f"{folder}/config.json: {undefined[0]} is no number; fetch the checkpoint again")
     packing = config.get("quantization_config") or {}
     if not isinstance(packing, dict):
-        raise ModelError(f"{folder}/config.json: quantization_config {packing!r} is no mapping; fetch it again")
+        raise ModelError(f"{folder}/config.json: quantization_config {quoted(packing)} is no mapping; fetch it again")
     packer = packing.get("quant_method", "compressed-tensors")
     if packer != "compressed-tensors":
         raise ModelError(

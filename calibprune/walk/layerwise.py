@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from calibprune.errors import ModelError, ParameterError
+from calibprune.errors import ModelError, ParameterError, quoted
 from calibprune.methods import DEFAULT_QUANTIZER, METHODS, Does, Method, Quantized, pruner, quantizer
 from calibprune.models.families import decoder, evaluating, linears
 from calibprune.models.soundness import all_finite
@@ -154,7 +154,8 @@ def prune(
         name = chosen.label if isinstance(method, Method) else method
         able = [other for other, known in METHODS.items() if known.does == Does.PRUNE | Does.ROUND]
         raise ParameterError(
-            f"bits {bits}: method {name!r} does not round; prune with {' or '.join(able)}, or use calibprune.quantize"
+            f"bits {bits}: method {quoted(name)} does not round; prune with {' or '.join(able)}, or use "
+            f"calibprune.quantize"
         )
     return _walk(model, tokens, chosen, Sparsity.of(nm if nm is not None else sparsity), grid, progress)
 
@@ -205,7 +206,7 @@ def _walk(
     _check(model, sparsity, grid)
     tokens = None if method.accumulate is None else checked_windows(model, tokens)
     if not callable(progress):
-        raise ParameterError(f"progress {progress!r}: give a function of (layers done, layers)")
+        raise ParameterError(f"progress {quoted(progress)}: give a function of (layers done, layers)")
     with evaluating(model):
         return _layer_by_layer(model, tokens, method, sparsity, grid, progress)
 

@@ -28,7 +28,7 @@ def llama():
         (lambda: cp.load(5), "model 5: give one of"),
         (lambda: cp.load(""), "model '': give one of"),
         (lambda: cp.load("~no such user/x"), "~no such user/x: the home folder that ~no such user stands for"),
-        (lambda: cp.load("x" * 5000), "unknown model 'xxx"),
+        (lambda: cp.load("x" * 5000), "xxx: File name too long"),
         (lambda: cp.load("a\0b"), "holds a zero byte"),
         (lambda: cp.load(Path("no/such/folder/there")), "unknown model 'no/such/folder/there'"),
         (lambda: cp.load("gemma3-270m", device=None), "device None is not usable"),

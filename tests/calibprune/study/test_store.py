@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 import torch
 
-from calibprune.errors import StoreError
+from calibprune.errors import CalibpruneError, StoreError
 from calibprune.schemes import Sparsity
 from calibprune.study.cells import Cell, Evaluation
 from calibprune.study.store import COLUMNS, Store
+from calibprune.study.study import Study
 
 
 def cell(seed: int = 0) -> Cell:
@@ -237,3 +238,39 @@ def test_a_claim_removes_what_a_killed_process_left(store):
     (left / "records.parquet").write_bytes(b"half")
     with store.claim(cell(), wait=False):
         assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: "x" * 300, "File name too long"),
+        (lambda folder: folder / "y" / ("x" * 300), "File name too long"),
+        (lambda folder: "/".join(["x" * 200] * 21), "File name too long"),
+        (lambda folder: str(folder) + "/x" * ((4050 - len(str(folder))) // 2), "File name too long"),
+        (lambda folder: folder / "link", "is a link to nothing, which is not there; make that folder, or choose"),
+    ],
+)  # fmt: skip
+def test_a_store_that_cannot_be_is_known_at_once(tmp_path, make, words):
+    (tmp_path / "y").mkdir()
+    (tmp_path / "link").symlink_to("nothing")
+    with pytest.raises(CalibpruneError, match=words) as caught:
+        Study(store=make(tmp_path))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) <= 1000
+
+
+def test_a_store_that_may_not_be_read(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    store = Store(tmp_path)
+    monkeypatch.setattr(os, "stat", refused)
+    with pytest.raises(StoreError, match=r"cannot be read \(Permission denied\)"):
+        store.has(cell())
+
+
+def test_a_store_may_be_a_link_to_a_folder(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    assert Study(store=tmp_path / "link").store.root == tmp_path / "link"
+    assert Study(store=tmp_path / "new" / "far").store.root == tmp_path / "new" / "far"
