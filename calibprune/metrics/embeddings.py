@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from calibprune.corpora import SOURCES, corpus, find_kind
 from calibprune.errors import ParameterError, quoted
 from calibprune.models.families import context_length, decoder, device_of, evaluating
+from calibprune.models.soundness import check_computable
 from calibprune.walk.inputs import BATCH_TOKENS
 from calibprune.walk.outputs import check_tokens, layer_outputs
 
@@ -57,8 +58,11 @@ def sentence_embeddings(model: nn.Module, tokenizer, texts: list[str]) -> Tensor
         float32 [layers, texts, width], on the CPU.
 
     Raises:
-        ParameterError: a text without tokens, or with tokens that the model has no embedding for.
+        ParameterError: a text without tokens, or with tokens that the model has no embedding for. ModelError: a model
+        that cannot be computed with.
     """
+    decoder(model)
+    check_computable(model)
     with evaluating(model):
         return _sentence_embeddings(model, tokenizer, texts)
 

@@ -20,6 +20,8 @@ from calibprune.models.quiet import quiet
 from calibprune.models.soundness import check_loaded, check_numbers, check_settings, unknown_in_gguf
 
 CHECKSUM = "checksum.json"
+VOCABULARIES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "tekken.json")
+"""The files that tokenizers keep their tokens in."""
 _NAMES = f"one of {', '.join(PACKAGED)}, a local folder, or a hub id"
 _TOKENIZER_AND_WEIGHTS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
@@ -64,19 +66,21 @@ def load(name: str | os.PathLike, device: str | torch.device = "auto", dtype: st
             )
             loaded["unexpected_keys"] |= unknown_in_gguf(found, model)
         else:
-            config = AutoConfig.from_pretrained(found, trust_remote_code=False, local_files_only=True)
+            with _as_model_error(name, "correct its config.json", "the configuration of "):
+                config = AutoConfig.from_pretrained(found, trust_remote_code=False, local_files_only=True)
             if packed := getattr(config, "quantization_config", None):  # else the codes stay packed, as in a GGUF file
                 packed["dequantize"] = True
                 settings["config"] = config
             if part := TEXT_PARTS.get(config.model_type):
                 settings |= {"config": config.get_text_config(), "key_mapping": part.names}
-            model, loaded = AutoModelForCausalLM.from_pretrained(found, **settings, use_safetensors=True)
+            with _as_model_error(name, "give the config.json that belongs to its weights"):
+                model, loaded = AutoModelForCausalLM.from_pretrained(found, **settings, use_safetensors=True)
             if part:
                 model._weight_conversions = None  # else saving would give its weights the names in the whole checkpoint
         check_loaded(name, loaded, part.left_out if part else ())
         check_family(model.config.model_type, str(name))
         check_numbers(name, model)
-        tokenizer = _tokenizer(found)
+        tokenizer = _tokenizer(name, found)
     if part:
         print(f"{name}: its text decoder alone is used, without {' and '.join(part.left_out)}", file=sys.stderr)
     return model.to(where).eval().requires_grad_(False), tokenizer
@@ -85,21 +89,25 @@ def load(name: str | os.PathLike, device: str | torch.device = "auto", dtype: st
 def load_tokenizer(name: str | os.PathLike):
     """The tokenizer alone; same names and errors as `load`."""
     found = locate(name)
-    with quiet(), _as_model_error(name):
-        return _tokenizer(found)
+    with quiet():
+        return _tokenizer(name, found)
 
 
-def _tokenizer(found: Path):
-    """The tokenizer of a checkpoint that was located."""
+def _tokenizer(name: str | os.PathLike, found: Path):
+    """The tokenizer of the checkpoint of that name, which was located."""
     from transformers import AutoTokenizer
 
     gguf = found.is_file()
-    return AutoTokenizer.from_pretrained(
-        found.parent if gguf else found,
-        trust_remote_code=False,
-        local_files_only=True,
-        **({"gguf_file": found.name} if gguf else {}),
-    )
+    if not gguf and not any(file.is_file() for pattern in VOCABULARIES for file in found.glob(pattern)):
+        # for some architectures transformers would make up a tokenizer that knows no text
+        raise ModelError(f"{found}: no tokenizer (tokenizer.json or another file of tokens); add the model's own")
+    with _as_model_error(name, "give the files of the tokenizer that belongs to it", "the tokenizer of "):
+        return AutoTokenizer.from_pretrained(
+            found.parent if gguf else found,
+            trust_remote_code=False,
+            local_files_only=True,
+            **({"gguf_file": found.name} if gguf else {}),
+        )
 
 
 def locate(name: str | os.PathLike) -> Path:
@@ -284,8 +292,13 @@ def _looks_like_hub_id(name: str) -> bool:
 
 @contextlib.contextmanager
 def _as_model_error(
-    name: str | os.PathLike, advice: str = "is the checkpoint complete? fetch it again"
+    name: str | os.PathLike, advice: str = "is the checkpoint complete? fetch it again", part: str = ""
 ) -> Iterator[None]:
+    """Let a checkpoint that cannot be used be a ModelError, with this advice, unless its cause asks for another.
+
+    Args:
+        part: what of the model is read, such as "the tokenizer of ".
+    """
     try:
         yield
     except ModelError:
@@ -298,9 +311,9 @@ def _as_model_error(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         if isinstance(error, ImportError):
             advice = "install the package that it names, in a version that transformers takes"
-        raise ModelError(
-            f"model {quoted(str(name))} cannot be loaded ({type(error).__name__}: {_one_line(error)}); {advice}"
-        ) from error
+        elif type(error).__name__ == "SafetensorError":
+            advice = "the file of its weights is damaged; fetch it again"
+        raise ModelError(f"{part}model {quoted(str(name))} cannot be loaded ({_reason(error)}); {advice}") from error
 
 
 @contextlib.contextmanager
@@ -314,6 +327,14 @@ def _as_cache_error(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _one_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    """What an error of another library says, without what its class repeats of it."""
+    kind = type(error).__name__
+    if kind.startswith("StrictDataclass"):  # "Validation error for field 'x': TypeError: Field 'x' expected int, …"
+        return _one_line(str(error).rpartition("Error: ")[2])
+    return f"{kind}: {_one_line(error)}"
+
+
+def _one_line(error: Exception | str) -> str:
     text = " ".join(str(error).split())
     return text if len(text) <= 160 else text[:157] + "…"
