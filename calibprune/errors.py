@@ -20,6 +20,7 @@ class CalibpruneError(Exception):
     """Base class; the command line prints the text of one and exits with status 1, without a traceback."""
 
     def __init__(self, text: str) -> None:
+        text = text.replace("\n", r"\n").replace("\r", r"\r")  # of names of files, which may have any
         half = LONGEST // 2
         super().__init__(text if len(text) <= LONGEST else f"{text[: half - 3]} … {text[-half:]}")
 
@@ -50,6 +51,7 @@ def quoted(value: Any) -> str:
         text = repr(value)
     except ValueError:  # Python writes no whole number of more than 4,300 digits
         return "a number of thousands of digits"
+    text = " ".join(text.split())  # tables and tensors are written in several lines
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}…"
 
 

@@ -21,12 +21,16 @@ def expanded(path: str | Path, error: type[CalibpruneError] = ParameterError) ->
     like any other, if something has it.
 
     Raises:
-        error: there is no such user, home folder or name, or a path that nothing can have: too long, or with a zero
-        byte.
+        error: there is no such user, home folder or name, or a path that nothing can have: too long, with a zero byte,
+        or with half of a surrogate pair.
     """
     given = os.fspath(path)
     if "\0" in given:
         raise error(f"{quoted(given)} holds a zero byte, which no path has; correct it")
+    try:
+        os.fsencode(given)
+    except UnicodeEncodeError:
+        raise error(f"{quoted(given)} holds half of a character, which no path has; correct it") from None
     found = os.path.expanduser(given)
     home = found.partition("/")[0]
     if found.startswith("~") and not os.path.lexists(home):
@@ -59,9 +63,13 @@ def results_folder(path: str | Path) -> Path:
     of a checkout from the current folder.
 
     Raises:
-        ParameterError: as `expanded`.
+        ParameterError: as `expanded`, or the current folder was taken away.
     """
-    given, here = expanded(path), Path.cwd()
+    given = expanded(path)
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise ParameterError(f"{given}: the current folder is not there any more; change to another") from None
     checkouts = (folder for folder in (here, *here.parents) if _is_checkout(folder))
     return next(checkouts, here) / given
 

@@ -62,7 +62,7 @@ def _truth(value: Any) -> bool:
 
 
 def _as_list(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "tolist"):  # arrays, tensors and columns of a table
         value = value.tolist()  # of an array without a dimension the value itself
     return list(value) if isinstance(value, tuple | range) else value if isinstance(value, list) else [value]
 

@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tiny_models import some_tokens, tiny
@@ -32,6 +33,11 @@ def test_a_value_is_shortened():
     assert quoted("x" * 79) == "'" + "x" * 76 + "…"
     assert quoted(10**5000) == "a number of thousands of digits"
     assert one_of("method", "x" * 5000, ["a", "b"]) == f"unknown method '{'x' * 76}…: choose one of a, b"
+
+
+def test_what_has_several_lines_is_one():
+    assert quoted(pd.Series(["de"])) == " ".join(repr(pd.Series(["de"])).split())
+    assert str(ModelError("a\nb/c\r: is no folder")) == r"a\nb/c\r: is no folder"
 
 
 def test_a_text_keeps_its_beginning_and_its_end():

@@ -49,7 +49,7 @@ def test_a_name_that_begins_with_a_tilde_and_is_there(tmp_path, monkeypatch):
     assert expanded("~mc4/de.txt") == Path("~mc4/de.txt")
 
 
-@pytest.mark.parametrize("path", ["~nouser/x", "~nouser", Path("~nouser/x"), "a\0b"])
+@pytest.mark.parametrize("path", ["~nouser/x", "~nouser", Path("~nouser/x"), "a\0b", "a\ud800"])
 def test_a_path_that_stands_for_nothing(path):
     for kind in (ParameterError, CorpusError):
         with pytest.raises(kind) as caught:
@@ -101,6 +101,19 @@ def test_a_relative_store_is_that_of_the_checkout(tmp_path, monkeypatch):
     assert results_folder(tmp_path / "results") == tmp_path / "results"
     monkeypatch.setenv("HOME", str(tmp_path))
     assert results_folder("~/results") == tmp_path / "results"
+
+
+def test_a_store_where_the_current_folder_is_gone(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ParameterError, match="results: the current folder is not there any more"):
+        results_folder("results")
+
+
+def test_a_name_in_another_encoding_is_a_name(tmp_path):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    assert expanded(name) == Path(name)
 
 
 def write(folder: Path) -> None:
