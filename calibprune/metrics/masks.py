@@ -151,8 +151,8 @@ def _names(masks: Sequence[Mapping[str, Tensor]]) -> list[str]:
 
 def _check(masks: Sequence[Tensor]) -> None:
     for mask in masks:
-        if not isinstance(mask, Tensor) or mask.dtype not in (torch.bool, torch.uint8):
-            kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+        if not isinstance(mask, Tensor) or mask.dtype not in (torch.bool, torch.uint8) or mask.is_meta:
+            kind = f"{mask.dtype} on {mask.device}" if isinstance(mask, Tensor) else type(mask).__name__
             raise ParameterError(f"pruning masks: bool tensors or packed uint8 tensors are needed, not {kind}")
         if mask.dtype != masks[0].dtype or mask.shape != masks[0].shape:
             shown = " and ".join(

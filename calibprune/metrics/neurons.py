@@ -199,7 +199,7 @@ def groups(lape_dense: Tensor, share: float = 0.02, upto: float = 0.30) -> Group
 
 
 def _checked(probabilities: Tensor) -> Tensor:
-    if not isinstance(probabilities, Tensor) or probabilities.is_complex():
+    if not isinstance(probabilities, Tensor) or probabilities.is_complex() or probabilities.is_meta:
         raise ParameterError(
             f"activation probabilities: give a tensor [layers, neurons, languages], not {_kind(probabilities)}"
         )
@@ -217,7 +217,7 @@ def _checked(probabilities: Tensor) -> Tensor:
 
 
 def _kind(value: Any) -> str:
-    return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
+    return f"{value.dtype} on {value.device}" if isinstance(value, Tensor) else type(value).__name__
 
 
 def _check_share(name: str, value: float) -> None:

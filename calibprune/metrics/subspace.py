@@ -147,8 +147,9 @@ def _directions(means: Tensor, rank: int) -> Tensor:
 
 
 def _checked_means(means: Tensor) -> Tensor:
-    if not isinstance(means, Tensor):
-        raise ParameterError(f"mean embeddings: give a tensor [width, languages], not {type(means).__name__}")
+    if not isinstance(means, Tensor) or means.is_meta:
+        shown = "one on meta" if isinstance(means, Tensor) else type(means).__name__
+        raise ParameterError(f"mean embeddings: give a tensor [width, languages], not {shown}")
     if means.ndim != 2 or means.shape[1] < 2:
         raise ParameterError(
             f"mean embeddings of shape {list(means.shape)}: give one column for each of at least two "

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from calibprune.errors import ModelError, quoted
+from calibprune.models.families import decoder
 
 COMPUTED = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 FLOATS = {"F64", "F32", "F16", "BF16"}
@@ -153,7 +154,11 @@ def check_computable(model: nn.Module) -> None:
             )
     head = model.get_output_embeddings()
     if not isinstance(getattr(head, "weight", None), Tensor):
-        raise ModelError(f"{kind}: its output layer has no matrix; give the model as it was before it was quantized")
+        raise ModelError(
+            f"{kind}: has no output layer with a matrix; give a whole language model that is not quantized"
+        )
+    if not len(decoder(model).layers):
+        raise ModelError(f"{kind}: its decoder has no layers; give a whole language model")
     first, expected = "", None
     for name, module in model.named_modules():
         if type(module) not in (nn.Linear, nn.Embedding):

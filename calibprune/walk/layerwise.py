@@ -217,6 +217,12 @@ def _check(model: nn.Module, sparsity: Sparsity | None, grid: Grid | None) -> No
     for i, layer in enumerate(layers):
         check_prunable(layer, f"layers.{i}")
     check_computable(model)
+    first: dict[int, str] = {}
+    for i, layer in enumerate(layers):
+        for component, linear in linears(layer):
+            name = f"layers.{i}.{component}"
+            if (other := first.setdefault(id(linear.weight), name)) != name:
+                raise ModelError(f"{name} has its weights in common with {other}; give each a copy of its own")
     for i, layer in enumerate(layers):
         for name, parameter in layer.named_parameters():
             if parameter.ndim > 2:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import transformers as hf
 from byte_tokenizer import TOKENIZER
-from tiny_models import some_tokens, tiny
+from tiny_models import CONFIGS, some_tokens, tiny
 from torch import nn
 
 import calibprune as cp
@@ -64,6 +65,9 @@ def llama():
         (lambda: cp.stable_mask(MASK), "pruning masks: give at least one, as a list"),
         (lambda: cp.mask_iou(MASK, None), "not NoneType"),
         (lambda: cp.mask_iou(MASK.numpy(), MASK.numpy()), "not ndarray"),
+        (lambda: cp.lape(torch.rand(2, 2, 2, device="meta")), "not torch.float32 on meta"),
+        (lambda: cp.mask_iou(MASK.to("meta"), MASK.to("meta")), "not torch.bool on meta"),
+        (lambda: cp.language_subspace(torch.eye(4, device="meta"), 1), "not one on meta"),
         (lambda: cp.lape([[[0.1, 0.2]]]), "activation probabilities: give a tensor"),
         (lambda: cp.language_subspace(np.eye(3), 1), "mean embeddings: give a tensor"),
         (lambda: cp.language_subspace(torch.eye(3), 1.0), "rank 1.0"),
@@ -141,6 +145,33 @@ def test_models_that_cannot_be_computed_with(use, change, words):
 def test_layers_without_matrices_cannot_be_pruned(use):
     with pytest.raises(ModelError, match=r"layers\.0: has no nn\.Linear to prune"):
         USES[use](without_matrices(llama()))
+
+
+def test_layers_that_share_weights_cannot_be_pruned():
+    """Of what the first of them leaves, the second would prune again."""
+    model = llama()
+    model.model.layers[1].mlp.up_proj.weight = model.model.layers[0].mlp.up_proj.weight
+    words = r"^layers\.1\.mlp\.up_proj has its weights in common with layers\.0\.mlp\.up_proj; give each a copy"
+    with pytest.raises(ModelError, match=words):
+        cp.prune(model, TOKENS)
+    model = llama()
+    model.model.layers[1] = model.model.layers[0]
+    with pytest.raises(ModelError, match=r"layers\.1\.self_attn\.q_proj has its weights in common"):
+        cp.quantize(model, TOKENS, group_size=8)
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_decoder_without_layers(use):
+    model = llama()
+    model.model.layers = nn.ModuleList()
+    with pytest.raises(ModelError, match=r"its decoder has no layers"):
+        USES[use](model)
+
+
+def test_a_model_that_classifies():
+    model = hf.AutoModelForSequenceClassification.from_config(CONFIGS["llama"](num_hidden_layers=2))
+    with pytest.raises(ModelError, match="LlamaForSequenceClassification: has no output layer with a matrix"):
+        cp.prune(model, TOKENS)
 
 
 @pytest.mark.parametrize("use", USES)
