@@ -115,7 +115,7 @@ class Store:
         try:
             if file_sha256(path) == self.provenance(cell)["records_sha256"]:
                 return pd.read_parquet(path).astype(COLUMNS)
-        except (OSError, KeyError):
+        except (OSError, KeyError, ValueError):  # a ValueError for what is no Parquet file
             pass
         raise self._damaged(path)
 
@@ -147,13 +147,17 @@ class Store:
         """What `cell.json` holds: id, configuration, versions, commit, device, seconds, peak memory, date.
 
         Raises:
-            StoreError: it is damaged.
+            StoreError: it is damaged, or another cell's.
         """
         path = self.folder(cell) / CELL
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            known = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise self._damaged(path) from None
+        whole = isinstance(known, dict) and isinstance(known.get("records_sha256"), str)
+        if not whole or known.get("id") != cell.id or not isinstance(known.get("artifacts_sha256", {}), dict):
+            raise self._damaged(path)
+        return known
 
     def checksums(self, cell: Cell) -> str:
         """Of a cell's records and artifacts, as text; raises StoreError as `provenance`."""

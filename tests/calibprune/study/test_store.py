@@ -1,6 +1,7 @@
 """The store: a cell is there whole or not at all, and what is damaged is said, not used."""
 
 import errno
+import hashlib
 import json
 import os
 import threading
@@ -274,3 +275,33 @@ def test_a_store_may_be_a_link_to_a_folder(tmp_path):
     (tmp_path / "link").symlink_to("disk")
     assert Study(store=tmp_path / "link").store.root == tmp_path / "link"
     assert Study(store=tmp_path / "new" / "far").store.root == tmp_path / "new" / "far"
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "null", "", '{"records_sha256": 3}', "3", '"x"'])
+@pytest.mark.parametrize("read", [Store.provenance, Store.records, Store.checksums])
+def test_what_is_known_of_a_cell_is_a_mapping_of_its_own(tmp_path, content, read):
+    store = Store(tmp_path)
+    store.write(cell(), records(), {})
+    read(store, cell())
+    (store.folder(cell()) / "cell.json").write_text(content)
+    with pytest.raises(StoreError, match="damaged or cut short; delete the folder"):
+        read(store, cell())
+
+
+def test_the_results_of_another_cell_are_not_served(tmp_path):
+    store = Store(tmp_path)
+    store.write(cell(1), records(), {})
+    os.rename(store.folder(cell(1)), store.folder(cell(2)))
+    with pytest.raises(StoreError, match="damaged"):
+        store.records(cell(2))
+
+
+def test_records_that_are_no_table_though_their_checksum_is_right(tmp_path):
+    store = Store(tmp_path)
+    store.write(cell(), records(), {})
+    (store.folder(cell()) / "records.parquet").write_bytes(b"PAR1")
+    file = store.folder(cell()) / "cell.json"
+    known = json.loads(file.read_text())
+    file.write_text(json.dumps(known | {"records_sha256": hashlib.sha256(b"PAR1").hexdigest()}))
+    with pytest.raises(StoreError, match="damaged"):
+        store.records(cell())
