@@ -176,7 +176,7 @@ def check_computable(model: nn.Module) -> None:
         first, expected = first or name, dtype
 
 
-def check_prunable(layer: nn.Module, where: str) -> None:
+def check_layer(layer: nn.Module, where: str) -> None:
     """Raises ModelError where a decoder layer, whose name is `where`, has no matrices or holds them packed."""
     matrices = [(name, module) for name, module in layer.named_modules() if isinstance(module, nn.Linear)]
     if not matrices:

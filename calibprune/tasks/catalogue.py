@@ -230,7 +230,7 @@ def _single(task: str, known: dict[str, Family], languages: list[str], mirrored:
         )
     if language not in languages:
         raise ParameterError(
-            f"task {task}: {language!r} is not among the study's languages ({', '.join(languages)}): add "
+            f"task {task}: {quoted(language)} is not among the study's languages ({', '.join(languages)}): add "
             f"it or leave the task out"
         )
     if language not in known[name].languages(mirrored):

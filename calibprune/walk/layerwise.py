@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from calibprune.errors import ModelError, ParameterError, quoted
 from calibprune.methods import DEFAULT_QUANTIZER, METHODS, Does, Method, Quantized, pruner, quantizer
 from calibprune.models.families import decoder, evaluating, linears
-from calibprune.models.soundness import all_finite, check_computable, check_prunable
+from calibprune.models.soundness import all_finite, check_computable, check_layer
 from calibprune.schemes import Grid, Sparsity
 from calibprune.walk.inputs import Inputs, capture
 from calibprune.walk.outputs import checked_windows
@@ -254,7 +254,7 @@ def check_prunable(model: nn.Module, sparsity: Sparsity | None, grid: Grid | Non
     """Raises ParameterError or ModelError for what would stop the walk, or make its result useless."""
     layers = decoder(model).layers
     for i, layer in enumerate(layers):
-        check_prunable(layer, f"layers.{i}")
+        check_layer(layer, f"layers.{i}")
     check_computable(model)
     first: dict[int, str] = {}
     for i, layer in enumerate(layers):
