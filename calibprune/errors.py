@@ -46,13 +46,13 @@ class NotebookError(CalibpruneError):
 
 
 def quoted(value: Any) -> str:
-    """A value as an error shows it: as Python writes it, its end left out where that is long."""
+    """A value as an error shows it: as Python writes it, its middle left out where that is long: a path begins with its folder and ends with its name."""
     try:
         text = repr(value)
     except ValueError:  # Python writes no whole number of more than 4,300 digits
         return "a number of thousands of digits"
     text = " ".join(text.split())  # tables and tensors are written in several lines
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}…"
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE // 2]}…{text[-LONGEST_VALUE // 2 + 1 :]}"
 
 
 def one_of(what: str, value, allowed) -> str:

@@ -281,11 +281,11 @@ def test_advise_ranks_candidates_for_every_target(run, tiny_checkpoint, tiny_tex
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"target": "fr"}, ["targets: unknown language", "'fr'"]),
-        ({"target": "de+es"}, ["targets: unknown language", "'de+es'"]),
+        ({"target": "fr"}, ["targets: ", "no text in 'fr'"]),
+        ({"target": "de+es"}, ["targets: language 'de+es' is no code"]),
         ({"target": ","}, ["targets (none): give one language or more"]),
         ({"target": None}, ["--target"]),
-        ({"candidates": "es,de,es+fr"}, ["candidates: unknown language", "'fr'"]),
+        ({"candidates": "es,de,es+fr"}, ["candidates: ", "no text in 'fr'"]),
         ({"candidates": "es"}, ["candidates es: give two or more"]),
         ({"candidates": "es,de,es"}, ["candidates es, de, es", "each once"]),
         ({"candidates": None}, ["--candidates"]),

@@ -23,16 +23,18 @@ from calibprune.study.store import Store
 from calibprune.tasks.catalogue import resolve, select
 
 LONG = "1" * 5000
-FREE = ("models", "languages", "device", "dtype", "store", "data_mirror", "tasks")
+FREE = ("models", "languages", "evaluation_languages", "device", "dtype", "store", "data_mirror", "tasks")
 """Parameters that take any text, which is looked at where it is used."""
 
 
 def test_a_value_is_shortened():
     assert quoted("de") == "'de'"
     assert quoted("x" * 78) == repr("x" * 78)
-    assert quoted("x" * 79) == "'" + "x" * 76 + "…"
+    assert quoted("x" * 79) == "'" + "x" * 39 + "…" + "x" * 38 + "'"
+    assert quoted("/folder/" + "x" * 900 + "/name").endswith("xxx/name'")
+    assert len(quoted("x" * 5000)) == 80
     assert quoted(10**5000) == "a number of thousands of digits"
-    assert one_of("method", "x" * 5000, ["a", "b"]) == f"unknown method '{'x' * 76}…: choose one of a, b"
+    assert one_of("method", "x" * 5000, ["a", "b"]) == f"unknown method {quoted('x' * 79)}: choose one of a, b"
 
 
 def test_what_has_several_lines_is_one():
