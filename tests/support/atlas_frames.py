@@ -38,9 +38,7 @@ def atlas_frame(
 
     def perplexity(method: str, calibration: str, source: str, language: str, value: float) -> dict:
         share, pattern = (0.0, "dense") if method == "dense" else (0.5, "unstructured")
-        return record(
-            "gemma3-270m", method, share, pattern, calibration, 0, "perplexity", source, language, value
-        )
+        return record("gemma3-270m", method, share, pattern, calibration, 0, "perplexity", source, language, value)
 
     records = [perplexity("dense", "", source, code, plain[code]) for source in sources for code in languages]
     records += [

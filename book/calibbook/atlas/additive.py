@@ -42,8 +42,8 @@ def parts(values: np.ndarray) -> Parts:
 
 
 def givers_and_takers(increase: pd.DataFrame) -> pd.DataFrame:
-    """One row a language: `donor`, `donor_low`, `donor_high`, the same for `recipient`, in units of ln perplexity; lower
-    is better. The 95% intervals are Student's over the other languages of the pairs.
+    """One row a language: `donor`, `donor_low`, `donor_high`, the same for `recipient`, in units of ln perplexity;
+    lower is better. The 95% intervals are Student's over the other languages of the pairs.
     """
     found = parts(increase.to_numpy(dtype=float))
     rows = []

@@ -1,5 +1,5 @@
-"""What the atlas is: for a pruned model and an evaluation text, how much the perplexity grew in every language, for every
-language of the calibration text.
+"""What the atlas is: for a pruned model and an evaluation text, how much the perplexity grew in every language, for
+every language of the calibration text.
 """
 
 from typing import NamedTuple

@@ -19,6 +19,9 @@ from calibprune.languages import NOT_KNOWN, describe
 
 CELL = 0.19  # inches of a language of a large map
 MARGINS = ("family", "script")
+TREE = 0.75  # of the clustering and the margins
+BESIDE = (2.7, 1.7)  # the names of rows, and what colours mean
+ABOVE_AND_BELOW = (0.5, 0.8)
 NAMED = 5  # pairs that the words beside the map name
 
 
@@ -37,6 +40,7 @@ def atlas_map(atlas: Atlas) -> Picture:
     colours = {side: group_colours(list(sides[side])) for side in MARGINS}
     margins = sides.apply(lambda column: column.map(colours[column.name]))
     size = max(3.0, CELL * n)
+    wide, high = size + TREE + sum(BESIDE), size + TREE + sum(ABOVE_AND_BELOW)
     grid = seaborn.clustermap(
         atlas.increase,
         row_linkage=tree,
@@ -44,9 +48,9 @@ def atlas_map(atlas: Atlas) -> Picture:
         row_colors=margins,
         col_colors=margins,
         cmap=COLOURS,
-        figsize=(size + 5.2, size + 3.4),
-        dendrogram_ratio=(0.07, 0.07),
-        colors_ratio=0.35 / (size + 4),
+        figsize=(wide, high),
+        dendrogram_ratio=(0.4 / wide, 0.4 / high),
+        colors_ratio=(0.17 / wide, 0.17 / high),
         xticklabels=False,
         yticklabels=False,
         cbar_pos=None,
@@ -57,6 +61,8 @@ def atlas_map(atlas: Atlas) -> Picture:
     axis.set_xticks(np.arange(n) + 0.5, order, rotation=90 if n > 12 else 0, fontsize=font)
     axis.set_yticks(np.arange(n) + 0.5, [row_label(code) for code in order], fontsize=font, rotation=0)
     axis.tick_params(length=0)
+    for margin in (grid.ax_row_colors, grid.ax_col_colors):
+        margin.tick_params(length=0, labelsize=7)
     axis.set_xlabel("evaluated in", fontsize=9)
     axis.set_ylabel("")
     _mark_the_best(axis, atlas, order)
@@ -81,11 +87,11 @@ def row_label(code: str) -> str:
 def _tree(atlas: Atlas) -> np.ndarray:
     """scipy's linkage of the languages: near is what serves each other well."""
     if len(atlas.languages) < FEWEST:
-        near = np.zeros((len(atlas.languages),) * 2)
+        near = -np.eye(len(atlas.languages))  # so few tell no neighbours: all are equally far
     else:
         rest = np.nan_to_num(parts(atlas.values).rest)
         near = (rest + rest.T) / 2
-    near = near - near.min()
+    near = near - near.min()  # a distance is not below zero
     np.fill_diagonal(near, 0)
     return linkage(squareform(near), "average", optimal_ordering=True)
 
@@ -100,31 +106,42 @@ def _mark_the_best(axis: Axes, atlas: Atlas, order: list[str]) -> None:
 def _legends(grid, sides: pd.DataFrame, colours: dict[str, dict[str, str]], axis: Axes) -> None:
     """The colour bar, and what the colours of the margins mean, in a column on the right."""
     figure = grid.figure
-    figure.subplots_adjust(left=0.01, right=0.60, top=0.95, bottom=0.06)
-    width = figure.get_size_inches()[0]
-    left = 1 - 1.75 / width
-    bar = figure.add_axes((left, 0.86, 1.2 / width, 0.012))
+    width, height = figure.get_size_inches()
+    above, below = ABOVE_AND_BELOW
+    figure.subplots_adjust(
+        left=0.05 / width, right=1 - sum(BESIDE) / width, top=1 - above / height, bottom=below / height
+    )
+    left = 1 - BESIDE[1] / width
+    bar = figure.add_axes((left, 1 - 1.1 / height, 1.3 / width, 0.1 / height))
     figure.colorbar(axis.collections[0], cax=bar, orientation="horizontal")
     bar.tick_params(labelsize=7)
     bar.set_title("ln perplexity ratio", fontsize=7, loc="left")
-    top = 0.82
+    top = 1 - 1.4 / height
     for side in MARGINS:
         named = {group: colour for group, colour in colours[side].items() if colour != ALONE}
         handles = [Patch(color=colour, label=group) for group, colour in named.items()]
         if (sides[side].map(colours[side]) == ALONE).any():
             handles.append(Patch(color=ALONE, label="one language only"))
         figure.legend(
-            handles=handles, title=side, loc="upper left", bbox_to_anchor=(left - 0.01, top), fontsize=7,
-            title_fontsize=8, frameon=False, alignment="left",
+            handles=handles,
+            title=side,
+            loc="upper left",
+            bbox_to_anchor=(left - 0.1 / width, top),
+            fontsize=7,
+            title_fontsize=8,
+            frameon=False,
+            alignment="left",
         )
-        top -= (len(handles) + 2.5) * 0.17 / figure.get_size_inches()[1]
+        top -= (len(handles) + 2.5) * 0.16 / height
 
 
 def map_in_words(atlas: Atlas) -> str:
     """The alternative text of the map: its range, how often the diagonal wins, its best and worst pairs."""
     values, n = atlas.increase, len(atlas.languages)
-    pairs = values.where(~np.eye(n, dtype=bool)).stack().sort_values()
+    pairs = values.where(~np.eye(n, dtype=bool)).stack().dropna().sort_values()
     own = sum(values[target].idxmin() == target for target in atlas.languages)
+
+    few = min(NAMED, len(pairs) // 2)
 
     def named(some: pd.Series) -> str:
         return listed(
@@ -134,10 +151,10 @@ def map_in_words(atlas: Atlas) -> str:
 
     return (
         f"Heat map of {n} calibration languages by {n} evaluation languages. {atlas.title}. The perplexity grows by a "
-        f"factor of {number(float(np.exp(np.median(values))))} in the middle, {number(float(np.exp(values.min().min())))} "
-        f"at least and {number(float(np.exp(values.max().max())))} at most. The language itself is the best calibration "
-        f"in {own} of {n} columns. Of two different languages the smallest increases are {named(pairs.head(NAMED))}; the "
-        f"largest are {named(pairs.tail(NAMED)[::-1])}."
+        f"factor of {number(float(np.exp(np.median(values))))} in the middle, "
+        f"{number(float(np.exp(values.min().min())))} at least and {number(float(np.exp(values.max().max())))} at "
+        f"most. The language itself is the best calibration in {own} of {n} columns. Of two different languages the "
+        f"smallest increases are {named(pairs.head(few))}; the largest are {named(pairs.tail(few)[::-1])}."
     )
 
 
@@ -155,11 +172,14 @@ def donor_chart(atlases: list[Atlas]) -> Picture:
         _dots(axes[2 * place], table, "donor", f"calibrated in it, all others\n{title}")
         _dots(axes[2 * place + 1], table, "recipient", f"evaluated in it, under all others\n{title}")
         given, taken = table["donor"].sort_values(), table["recipient"].sort_values()
+        few = min(NAMED, len(given) // 2)
         sentences.append(
-            f"{title}: the best donors are {_names(given.head(NAMED))}, the worst {_names(given.tail(NAMED)[::-1])}; the "
-            f"best recipients are {_names(taken.head(NAMED))}, the worst {_names(taken.tail(NAMED)[::-1])}."
+            f"{title}: the best donors are {_names(given.head(few))}, the worst {_names(given.tail(few)[::-1])}; "
+            f"the best recipients are {_names(taken.head(few))}, the worst {_names(taken.tail(few)[::-1])}."
         )
-    intro = f"Dots with intervals: the perplexity of {count} languages as donors and recipients, against the mean of all."
+    intro = (
+        f"Dots with intervals: the perplexity of {count} languages as donors and recipients, against the mean of all."
+    )
     return Picture(figure, " ".join([intro, *sentences]))
 
 

@@ -1,6 +1,6 @@
-"""Colours for families and scripts. No palette has a colour for each of 17 scripts that every eye tells apart, so colours
-are for the groups that the map can show at all, those of several languages; the rest is grey, and every row says its
-family, branch and script in words.
+"""Colours for families and scripts. No palette has a colour for each of 17 scripts that every eye tells apart, so
+colours are for the groups that the map can show at all, those of several languages; the rest is grey, and every row
+says its family, branch and script in words.
 """
 
 from matplotlib.colors import to_hex, to_rgb

@@ -1,6 +1,6 @@
-"""Tests on matrices of pairs of languages. Pairs that share a language are not independent, so nothing here counts pairs:
-chance is what becomes of a result when the languages' labels are exchanged, and intervals leave out a language at a
-time.
+"""Tests on matrices of pairs of languages. Pairs that share a language are not independent, so nothing here counts
+pairs: chance is what becomes of a result when the languages' labels are exchanged, and intervals leave out a language
+at a time.
 
 The response is centred first: what a calibration language does to all, and what an evaluation language suffers from
 all, is taken out (`additive.parts`), so that a good donor does not pass for a relative. The diagonal takes no part.
@@ -37,15 +37,15 @@ def mantel(response: np.ndarray, predictor: np.ndarray) -> tuple[float, float]:
 
 
 def coefficients(response: np.ndarray, predictors: Mapping[str, np.ndarray]) -> pd.Series:
-    """The least-squares coefficient of every predictor, all in one regression on centred pairs; NaN where nothing is left
-    of a predictor once the others are known. Arguments as for `regression`.
+    """The least-squares coefficient of every predictor, all in one regression on centred pairs; NaN where nothing is
+    left of a predictor once the others are known. Arguments as for `regression`.
     """
     return pd.Series(_fit(*_design(response, list(predictors.values()))), index=list(predictors))
 
 
 def regression(response: np.ndarray, predictors: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Every predictor with the others held constant: one row each, with `coefficient`, its interval `low` to `high`, the
-    partial correlation `r` and its two-sided p value `p`.
+    """Every predictor with the others held constant: one row each, with `coefficient`, its interval `low` to `high`,
+    the partial correlation `r` and its two-sided p value `p`.
 
     p is that of Dekker, Krackhardt and Snijders (2007), double semi-partialing: what the other predictors leave of this
     one is permuted, and fitted beside them again. It is a form of the partial test of Smouse, Long and Sokal (1986)
@@ -81,6 +81,9 @@ def _design(response: np.ndarray, predictors: list[np.ndarray]) -> tuple[np.ndar
 
 def _fit(y: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Least-squares coefficients; NaN for a column of which the others leave nothing."""
+    fitted, _, rank, _ = np.linalg.lstsq(columns, y, rcond=NOTHING)
+    if rank == columns.shape[1]:
+        return fitted
     found = np.full(columns.shape[1], np.nan)
     kept = [place for place in range(columns.shape[1]) if _remainder(columns, place) is not None]
     if kept:
@@ -109,26 +112,31 @@ def _tested(y: np.ndarray, columns: np.ndarray, place: int) -> tuple[float, floa
     others = _basis(np.delete(columns, place, axis=1))
     y = y - others @ (others.T @ y)
     n = round((1 + math.sqrt(1 + 4 * len(y))) / 2)
-    off = ~np.eye(n, dtype=bool)
     matrix = np.zeros((n, n))
-    matrix[off] = left
+    matrix[~np.eye(n, dtype=bool)] = left
     found = []
-    for orders in np.array_split(_orders(n), -(-len(_orders(n)) // AT_ONCE)):
-        drawn = matrix[orders[:, :, None], orders[:, None, :]][:, off]
-        drawn -= drawn @ others @ others.T
-        sizes = np.linalg.norm(drawn, axis=1) * np.linalg.norm(y)
-        found.append(np.divide(drawn @ y, sizes, out=np.zeros(len(orders)), where=sizes > NOTHING))
+    for pairs in _pairs(n):
+        drawn = matrix.ravel()[pairs]
+        # y is without the others already, and so it does not see what of a drawn column they explain
+        sizes = np.sqrt(np.maximum(left @ left - ((drawn @ others) ** 2).sum(axis=1), 0)) * np.linalg.norm(y)
+        found.append(np.divide(drawn @ y, sizes, out=np.zeros(len(pairs)), where=sizes > NOTHING))
     r = np.concatenate(found)
     return float(r[0]), float(np.mean(np.abs(r) >= np.abs(r[0]) - ROUNDING))
 
 
 @cache
-def _orders(n: int) -> np.ndarray:
-    """Orders of n languages, [orders, n], the given one first."""
+def _pairs(n: int) -> list[np.ndarray]:
+    """For each order of n languages, the given one first, where the pairs of two different ones stand in a flattened
+    matrix after they are reordered, int32 [orders, n (n - 1)]; in parts of `AT_ONCE` orders.
+    """
     if n <= EXACT_UP_TO:
-        return np.array(list(permutations(range(n))))
-    stream = np.random.default_rng(0)
-    return np.array([np.arange(n), *(stream.permutation(n) for _ in range(DRAWS))])
+        orders = np.array(list(permutations(range(n))), dtype=np.int32)
+    else:
+        stream = np.random.default_rng(0)
+        orders = np.array([np.arange(n), *(stream.permutation(n) for _ in range(DRAWS))], dtype=np.int32)
+    row, column = np.nonzero(~np.eye(n, dtype=bool))
+    parts = np.array_split(orders, -(-len(orders) // AT_ONCE))
+    return [some[:, row] * n + some[:, column] for some in parts]
 
 
 def _jackknife(response: np.ndarray, predictors: Mapping[str, np.ndarray]) -> np.ndarray:

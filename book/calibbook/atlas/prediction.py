@@ -31,8 +31,9 @@ def predicted(frame: pd.DataFrame, atlas: Atlas) -> pd.DataFrame | None:
 
 
 def agreement(atlas: Atlas, loss: pd.DataFrame) -> pd.DataFrame:
-    """One row a target: Spearman's `rho` of predicted loss and measured increase over the other languages, NaN for fewer
-    than `FEWEST`; `chosen`, the other language of least predicted loss; its `regret` in ln perplexity against the best.
+    """One row a target: Spearman's `rho` of predicted loss and measured increase over the other languages, NaN for
+    fewer than `FEWEST`; `chosen`, the other language of least predicted loss; its `regret` in ln perplexity against
+    the best.
     """
     rows = []
     for target in atlas.languages:

@@ -15,7 +15,9 @@ from calibprune.study.store import Store
 
 
 def cells(study: Study) -> list[Cell]:
-    """The models of a study that the atlas is about: the dense ones, and those calibrated in one language or several."""
+    """The models of a study that the atlas is about: the dense ones, and those calibrated in one language or
+    several.
+    """
     return study.cells("languages", "mixtures")
 
 

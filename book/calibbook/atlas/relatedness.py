@@ -16,7 +16,9 @@ BRANCH, FAMILY, SCRIPT, OVERLAP, FERTILITY = (
 
 
 def same(languages: list[str], attribute: str) -> np.ndarray:
-    """1.0 where two languages have the same `family`, `branch` or `script`; what is not known is the same as nothing."""
+    """1.0 where two languages have the same `family`, `branch` or `script`; what is not known is the same as
+    nothing.
+    """
     values = np.array([getattr(describe(code), attribute) for code in languages])
     return ((values[:, None] == values) & (values != NOT_KNOWN)).astype(float)
 
@@ -37,8 +39,8 @@ def predictors(languages: list[str], overlap: pd.DataFrame, fertility: pd.Series
 
 
 def explained(values: np.ndarray, named: dict[str, np.ndarray]) -> pd.DataFrame:
-    """One row a predictor: `alone_r` and `alone_p` of the Mantel test, and `coefficient`, `low`, `high`, `r` and `p` with
-    the others held constant (`matrix_tests.regression`).
+    """One row a predictor: `alone_r` and `alone_p` of the Mantel test, and `coefficient`, `low`, `high`, `r` and `p`
+    with the others held constant (`matrix_tests.regression`).
 
     values: increase of ln perplexity, [calibration, evaluation].
     """

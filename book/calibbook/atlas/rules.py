@@ -22,6 +22,10 @@ NEAREST, TOKENS = "the nearest by branch, script, family", "the one with most sh
 LEARNED, FITTED = "the best for all other languages", "by all predictors together"
 ADVISED = "by calibprune advise"
 FAMILY = "its whole family, mixed"
+MIXTURES = "mixed"
+"""How the names of those rules end that are not quite of this kind: the mixture holds a share of the target's own
+text.
+"""
 
 Choice = Callable[[str], list[str]]
 """The languages that a rule may take for a target, each with equal chance; none where the rule says nothing."""
@@ -32,11 +36,9 @@ def mixed(count: int) -> str:
     return f"all {count} languages, mixed"
 
 
-def losses(
-    atlas: Atlas, named: dict[str, np.ndarray], predicted: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """Increase of ln perplexity by target (rows) under every rule (columns), NaN where a rule says nothing of a target:
-    the mean over what it may take. The first two columns are `OWN` and `BEST`.
+def losses(atlas: Atlas, named: dict[str, np.ndarray], predicted: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Increase of ln perplexity by target (rows) under every rule (columns) that says something, NaN where it says
+    nothing of a target: the mean over what it may take. The first two columns are `OWN` and `BEST`.
 
     Args:
         named: `relatedness.predictors` of the atlas's languages.
@@ -61,7 +63,7 @@ def losses(
     for name, choice in choices.items():
         chosen = {target: choice(target) for target in languages}
         table[name] = [increase.loc[codes, target].mean() if codes else np.nan for target, codes in chosen.items()]
-    return table.join(_of_mixtures(atlas))
+    return table.join(_of_mixtures(atlas)).dropna(axis=1, how="all")
 
 
 def regret(table: pd.DataFrame) -> pd.DataFrame:
@@ -78,7 +80,7 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     for name in table.columns.drop(BEST):
         row = {"rule": name}
         for column, other in (("regret", BEST), ("own", OWN), ("english", ENGLISH)):
-            gaps = (table[name] - table[other]).dropna()
+            gaps = (table[name] - table.get(other, np.nan)).dropna()
             low, high = mean_interval(gaps.to_numpy())
             ends = ("low", "high") if column == "regret" else (f"{column}_low", f"{column}_high")
             row |= {column: gaps.mean() if len(gaps) else np.nan, ends[0]: low, ends[1]: high}

@@ -3,10 +3,12 @@ drawn again. No model is loaded.
 """
 
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from calibbook.atlas.data import Atlas
 from calibprune.corpora.windows import windows
 from calibprune.models.loading import load_tokenizer
 from calibprune.study.parameters import Parameters
@@ -75,3 +77,27 @@ def bits_per_byte(perplexity: pd.Series, bytes_per_token: pd.Series) -> pd.Serie
     token. Unlike perplexity it does not depend on how many pieces a tokenizer cuts a text into.
     """
     return np.log2(perplexity) / bytes_per_token
+
+
+class Facts(NamedTuple):
+    """What is known of the texts of a model's atlases.
+
+    Attributes:
+        fertility, overlap: of the calibration texts.
+        bytes_per_token: of the evaluation texts, by source.
+    """
+
+    fertility: pd.Series
+    overlap: pd.DataFrame
+    bytes_per_token: dict[str, pd.Series]
+
+
+def facts(p: Parameters, atlases: list[Atlas]) -> dict[str, Facts]:
+    """Model -> what is known of the texts behind its atlases."""
+    found = {}
+    for atlas in atlases:
+        model, languages = atlas.block.model, atlas.languages
+        if model not in found:
+            found[model] = Facts(fertility(p, model, languages), overlap(p, model, languages), {})
+        found[model].bytes_per_token.setdefault(atlas.source, bytes_per_token(p, model, atlas.source, languages))
+    return found
