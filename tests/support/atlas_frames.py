@@ -5,6 +5,7 @@ import pandas as pd
 from frames import record
 
 from calibbook.atlas.relatedness import same
+from calibbook.atlas.text import Facts
 from calibprune.languages import LANGUAGES
 
 ALL = list(LANGUAGES)
@@ -49,3 +50,27 @@ def atlas_frame(
         for code in languages
     ]
     return pd.DataFrame(records).astype({"layer": "Int64"})
+
+
+def facts_of(languages, sources=("chromium", "udhr")) -> Facts:
+    """Texts that share more tokens where scripts and branches agree."""
+    languages, n = list(languages), len(languages)
+    random = np.random.default_rng(0)
+    shared = 0.15 + 0.1 * same(languages, "script") + 0.1 * same(languages, "branch") + 0.2 * random.random((n, n))
+    shared = pd.DataFrame((shared + shared.T) / 2, languages, languages)
+    per_token = {source: pd.Series(3 + random.random(n), languages) for source in sources}
+    return Facts(pd.Series(np.exp(-1.3 + 0.3 * random.standard_normal(n)), languages), shared, per_token)
+
+
+def predictions(loss: pd.DataFrame, source="chromium") -> pd.DataFrame:
+    """Records of a predicted loss, [calibration, evaluation], of the dense model."""
+    return pd.DataFrame(
+        [
+            record(
+                "gemma3-270m", "dense", 0.0, "dense", "", 0, "predicted_loss", source, target, loss.loc[code, target]
+            )
+            | {"component": code}
+            for code in loss.index
+            for target in loss.columns
+        ]
+    )

@@ -23,9 +23,9 @@ def group_colours(groups: list[str]) -> dict[str, str]:
     base = [*COLOURS, YELLOW]
     tints = [_mixed(colour, "#ffffff") for colour in base]
     shades = [_mixed(colour, "#000000") for colour in base]
-    several = [group for group in dict.fromkeys(groups) if groups.count(group) > 1]
-    several.sort(key=groups.count, reverse=True)
-    return dict.fromkeys(groups, ALONE) | dict(zip(several, [*base, *tints, *shades], strict=False))
+    by_size = sorted(dict.fromkeys(groups), key=groups.count, reverse=True)
+    several = [group for group in by_size if groups.count(group) > 1]
+    return dict.fromkeys(by_size, ALONE) | dict(zip(several, [*base, *tints, *shades], strict=False))
 
 
 def _mixed(colour: str, other: str) -> str:

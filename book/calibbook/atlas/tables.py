@@ -122,46 +122,47 @@ def english_place(one: Findings) -> str:
 
 
 def regret_table(found: list[Findings]) -> Html:
-    """What each rule loses against the best other language, in the mean over targets."""
-    judgements = [judged(one.losses) for one in found]
+    """What each rule loses against the best other language, in the mean over targets, and for which it loses most."""
     cells = {
-        (rule, place): Cell(more(row["regret"]), below=between(row["low"], row["high"]), title=_detail(row))
-        for place, table in enumerate(judgements)
-        for rule, row in table.iterrows()
+        (rule, place): Cell(
+            more(row["regret"]), below=_under(row["low"], row["high"], f"most {row['worst']}", row["most"])
+        )
+        for place, one in enumerate(found)
+        for rule, row in judged(one.losses).iterrows()
     }
     return _by_rows(
-        _union(table.index for table in judgements),
+        _rules(found),
         columns(found),
         cells,
         "Calibrated in",
         "Regret of each rule",
         "How much higher the perplexity of the target is than after calibration in the best of the other languages, "
         "which nobody knows beforehand: geometric mean over target languages, with a 95% interval (bootstrap over "
-        "them). Below zero: better than any single other language.",
+        "them), and the target for which it is highest. Below zero: better than any single other language.",
     )
 
 
 def cost_table(found: list[Findings]) -> Html:
-    """Each rule against English and against the target's own text, for every atlas."""
-    rows = []
-    for one in found:
-        for rule, row in judged(one.losses).iterrows():
-            rows.append(
-                {
-                    "calibrated in": rule,
-                    "model": one.atlas.title,
-                    "targets": int(row["n"]),
-                    "against their own text": _with_interval(row, "own") if rule != OWN else "–",
-                    "against English": _with_interval(row, "english") if rule != ENGLISH else "–",
-                    "worst target": f"{name(row['worst'])}, {more(row['most'])}" if row["worst"] else "–",
-                }
-            )
-    return text_table(
-        pd.DataFrame(rows),
+    """Each rule against the target's own text and against English."""
+    heads, cells = {}, {}
+    for place, one in enumerate(found):
+        for side, other in (("own", "its own text"), ("english", ENGLISH)):
+            heads[place, side] = (one.atlas.title, f"against {other}")
+            for rule, row in judged(one.losses).iterrows():
+                ends = between(row[f"{side}_low"], row[f"{side}_high"])
+                if rule != {"own": OWN, "english": ENGLISH}[side]:
+                    cells[rule, (place, side)] = Cell(more(row[side]), below=ends)
+                else:
+                    cells[rule, (place, side)] = Cell("", aloud="compared with itself")
+    return _by_rows(
+        _rules(found),
+        heads,
+        cells,
+        "Calibrated in",
         "What the rules cost",
         "Perplexity against that after calibration in the target itself, and against that after calibration in "
-        "English; means over the targets that both say something of, with 95% intervals. Last, the target that loses "
-        "most against the best of the other languages.",
+        "English: geometric means over the targets that both say something of, with 95% intervals (bootstrap over "
+        "them).",
     )
 
 
@@ -174,7 +175,7 @@ def halves_table(found: list[Findings]) -> Html:
             for rule, row in judged(one.losses.loc[members]).iterrows():
                 cells[rule, (place, half)] = Cell(more(row["regret"]), below=between(row["low"], row["high"]))
     return _by_rows(
-        _union(one.losses.columns.drop(BEST) for one in found),
+        _rules(found),
         heads,
         cells,
         "Calibrated in",
@@ -211,8 +212,8 @@ def agreement_table(found: list[Findings]) -> Html:
         rows.append(
             {
                 "model": atlas.title,
-                "mean rank correlation": f"{number(mean)}"
-                + (f" ({number(low)} to {number(high)})" if low == low else ""),
+                "mean rank correlation": f"{coefficient(mean)}"
+                + (f" ({coefficient(low)} to {coefficient(high)})" if low == low else ""),
                 "median": coefficient(float(known.median())),
                 "best other language found": f"{int((table['regret'] <= 0).sum())} of {len(table)}",
                 "itself predicted best": f"{own} of {len(table)}",
@@ -230,39 +231,36 @@ def agreement_table(found: list[Findings]) -> Html:
 
 def mixture_table(found: list[Findings]) -> Html:
     """The mean increase of every mixture over the languages in it and over the others."""
-    rows = []
-    for atlas in (one.atlas for one in found):
-        for mixture, increase in atlas.mixtures.iterrows():
-            inside = [code for code in atlas.languages if code in mixture.split("+")]
-            outside = [code for code in atlas.languages if code not in inside]
-            rows.append(
-                {
-                    "calibrated in": mixture_name(mixture, atlas.languages),
-                    "model": atlas.title,
-                    "languages": len(mixture.split("+")),
-                    "its own languages": more(float(increase[inside].mean())) if inside else "–",
-                    "all other languages": more(float(increase[outside].mean())) if outside else "–",
-                }
-            )
-    return text_table(
-        pd.DataFrame(rows), "Mixtures", "Perplexity over that of the dense model, geometric mean over languages."
+    heads, cells, rows = {}, {}, {}
+    for place, one in enumerate(found):
+        languages = one.atlas.languages
+        for mixture, increase in one.atlas.mixtures.iterrows():
+            inside = increase.index.isin(mixture.split("+"))
+            for side, some in (("its own languages", increase[inside]), ("all other languages", increase[~inside])):
+                rows[mixture_name(mixture, languages)] = None
+                heads[place, side] = (one.atlas.title, side)
+                if len(some):
+                    cells[mixture_name(mixture, languages), (place, side)] = Cell(more(float(some.mean())))
+    return _by_rows(
+        rows,
+        heads,
+        cells,
+        "Calibrated in",
+        "Mixtures",
+        "Perplexity over that of the dense model, geometric mean over languages.",
     )
 
 
 def _by_rows(
     rows: Iterable[str], heads: Mapping, cells: Mapping[tuple, Cell], corner: str, title: str, note: str
 ) -> Html:
-    return heat_table({row: (row,) for row in rows}, heads, cells, [corner], title, note, wrapped=True)
+    return heat_table({row: (row,) for row in rows}, heads, cells, [corner], title, note)
 
 
-def _union(indices: Iterable[Iterable[str]]) -> list[str]:
-    return list(dict.fromkeys(row for index in indices for row in index))
+def _rules(found: list[Findings]) -> list[str]:
+    return list(dict.fromkeys(rule for one in found for rule in one.losses.columns.drop(BEST)))
 
 
-def _with_interval(row: pd.Series, side: str) -> str:
-    ends = between(row[f"{side}_low"], row[f"{side}_high"])
-    return more(row[side]) + (f" ({ends})" if ends else "")
-
-
-def _detail(row: pd.Series) -> str:
-    return f"{int(row['n'])} targets; worst {row['worst']}, {more(row['most'])}" if row["worst"] else ""
+def _under(low: float, high: float, what: str, value: float) -> str:
+    """`+1% to +2%; most hu +7%`, as far as it is known."""
+    return "; ".join(filter(None, [between(low, high), f"{what} {more(value)}" if math.isfinite(value) else ""]))
