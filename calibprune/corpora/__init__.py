@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 from calibprune.corpora import belebele, chromium, files, mc4, udhr
@@ -15,9 +16,13 @@ from calibprune.corpora.base import SPLITS, Source
 from calibprune.corpora.lines import checked, is_text
 from calibprune.corpora.udhr import fetch_udhr
 from calibprune.errors import CorpusError, ParameterError, one_of
+from calibprune.languages import check_code, describe
 
 if TYPE_CHECKING:
     import pandas as pd
+
+FEW, MANY = 12, 60
+"""Up to so many codes an error lists where others are near to what was asked for, and where none is."""
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +103,7 @@ def documents(source: str, language: str, split: str = "calibration") -> Iterato
     """The texts of a source, one after the other, in their fixed order; mC4 is read only as far as asked.
 
     Raises:
-        ParameterError: unknown source, language or split.
+        ParameterError: an unknown source or split, or a language that the source does not have.
         CorpusError: the text cannot be found, fetched or read.
     """
     found = check_languages(source, [language])
@@ -117,7 +122,7 @@ def fingerprint(source: str, languages: list[str] | None = None) -> str:
     """A hash of what the text is, for the record's configuration: other text, another fingerprint.
 
     Args:
-        languages: those that matter; by default all that the source has.
+        languages: those that matter; by default all that the source lists.
 
     Raises: as `documents`; ParameterError also for several languages where the source has one text for all of them.
     """
@@ -126,19 +131,38 @@ def fingerprint(source: str, languages: list[str] | None = None) -> str:
 
 
 def check_languages(source: str, languages: list[str]) -> Source:
-    """The source of that name, which has a text of its own for each of the languages. Raises as `fingerprint`."""
+    """The source of that name, which has a text of its own for each of the languages.
+
+    Raises:
+        ParameterError: one line that names all of the languages that it lacks, and the nearest that it has.
+        CorpusError: as `find_source`.
+    """
     found = find_source(source)
     for language in languages:
-        if language not in found.languages:
-            raise ParameterError(one_of(f"language of {source}", language, found.languages))
+        check_code(language)
+    lacking = [] if found.one_for_all else [code for code in languages if code not in found.languages]
+    if lacking and (lacking := [code for code in lacking if code not in found.further()]):
+        raise ParameterError(f"{source} has no text in {' or '.join(map(repr, lacking))}; {_nearest(found, lacking)}")
     if found.one_for_all and len(languages) > 1:
         several = " and ".join(languages)
         raise ParameterError(f"{source}: one text for {several}: write {{language}} where its path names the language")
     return found
 
 
+def _nearest(source: Source, languages: list[str]) -> str:
+    """Which codes a source has; where they are many, those that are nearest to the given ones by code or name."""
+    codes = [*dict.fromkeys([*source.languages, *source.further()])]
+    spelled = {name.casefold(): code for code in codes for name in (describe(code).name, code)}
+    wanted = {name.casefold(): None for code in languages for name in (code, describe(code).name)}
+    near = dict.fromkeys(spelled[name] for want in wanted for name in get_close_matches(want, spelled, n=3))
+    if near and len(codes) > FEW:
+        return f"of its {len(codes)} languages the nearest are {', '.join(near)}"
+    return f"it has {', '.join(codes[:MANY])}" + (f" and {len(codes) - MANY} more" if len(codes) > MANY else "")
+
+
 def summary(source: str) -> pd.DataFrame:
-    """How much text there is: one row per language and split, with `language, split, texts, characters`.
+    """How much text there is: one row per language and split, with `language, split, texts, characters`; of the
+    languages that the source lists. Text that is the same for any language has the code "und", undetermined.
 
     What cannot be read is logged and has no row: a local copy may hold a part of the languages, and Belebele has one
     split.
@@ -149,7 +173,8 @@ def summary(source: str) -> pd.DataFrame:
     import pandas as pd
 
     rows, failures = [], []
-    for language in find_source(source).languages:
+    found = find_source(source)
+    for language in found.languages or (["und"] if found.one_for_all else found.further()):
         for split in SPLITS:
             try:
                 texts = corpus(source, language, split)

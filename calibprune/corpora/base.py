@@ -1,6 +1,6 @@
 """What every source of text offers, and the hashes that name text."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -11,14 +11,16 @@ class Source(NamedTuple):
     """One source of text.
 
     `documents(language, split)` yields the texts in a fixed order. `fingerprint(languages)` names the
-    text by a hash that changes when the text does. `languages` are those the source has. `one_for_all` is true where
-    they all have the same text, so that several of them cannot be compared.
+    text by a hash that changes when the text does. `languages` are those that the source has and lists; `further()`
+    gives the codes of others, found when one of them is asked for. `one_for_all` is true where any language has the
+    same text, so that several of them cannot be compared; then `languages` is empty.
     """
 
     languages: tuple[str, ...]
     documents: Callable[[str, str], Iterable[str]]
     fingerprint: Callable[[tuple[str, ...]], str]
     one_for_all: bool = False
+    further: Callable[[], Collection[str]] = tuple
 
 
 def digest(*parts: str) -> str:

@@ -1,30 +1,28 @@
 """Belebele's passages with their questions, parallel in every language: text to measure on, never to calibrate on."""
 
+import re
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 from calibprune.corpora.base import Source, digest
 from calibprune.corpora.lines import checked, records
 from calibprune.errors import CorpusError
 from calibprune.files import expanded
+from calibprune.languages import LANGUAGES
 
 REPOSITORY = "facebook/belebele"
 REVISION = "75b399394a9803252cfec289d103de462763db7c"
-CONFIGURATIONS = {
-    "ar": "arb_Arab",
-    "de": "deu_Latn",
-    "en": "eng_Latn",
-    "es": "spa_Latn",
-    "ru": "rus_Cyrl",
-    "sw": "swh_Latn",
-    "zh": "zho_Hans",
-}
+CONFIGURATIONS = {code: language.flores for code, language in LANGUAGES.items()}
+VARIANT = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 NUMBER = "question_number"
 FIELDS = ("link", NUMBER, "flores_passage", "question")
 
 
 def source(folder: str = "") -> Source:
-    """The data set on the hub, or with `folder` local files `de.jsonl.gz`, … with its fields."""
+    """The data set on the hub: in the languages of the table, and in all others by its own codes ("yor_Latn"). Or with
+    `folder` local files `de.jsonl.gz`, … with its fields.
+    """
 
     def documents(language: str, split: str) -> list[str]:
         if split != "validation":
@@ -40,7 +38,25 @@ def source(folder: str = "") -> Source:
         texts = {language: documents(language, "validation") for language in languages}
         return digest("belebele", *(part for name in texts for part in (f"{name} {len(texts[name])}", *texts[name])))
 
-    return Source(tuple(CONFIGURATIONS), documents, fingerprint)
+    if folder:
+        return Source((), documents, fingerprint, further=lambda: _in_folder(folder))
+    return Source(tuple(CONFIGURATIONS), documents, fingerprint, further=variants)
+
+
+def variants() -> list[str]:
+    """All languages of Belebele by its own codes, as the evaluation harness lists them, if it is installed."""
+    harness = find_spec("lm_eval")
+    folders = [Path(place) / "tasks" / "belebele" for place in harness.submodule_search_locations] if harness else []
+    names = (path.stem.removeprefix("belebele_") for folder in folders for path in folder.glob("belebele_*.yaml"))
+    return sorted(name for name in names if VARIANT.fullmatch(name))
+
+
+def _in_folder(folder: str) -> list[str]:
+    place = expanded(folder, CorpusError)
+    found = sorted(path.name.removesuffix(".jsonl.gz") for path in place.glob("*.jsonl.gz"))
+    if not found:
+        raise CorpusError(f"belebele: there is no {place}/….jsonl.gz: give a folder with one file a language")
+    return found
 
 
 def in_order(rows: Iterable[dict]) -> list[dict]:
@@ -52,7 +68,7 @@ def _hub(language: str) -> Iterable[dict]:
     from datasets import load_dataset  # slow to import, and needed for hub sources alone
 
     try:
-        return list(load_dataset(REPOSITORY, CONFIGURATIONS[language], split="test", revision=REVISION))
+        return list(load_dataset(REPOSITORY, CONFIGURATIONS.get(language, language), split="test", revision=REVISION))
     except Exception as failure:  # whatever the network or the hub makes the library raise
         raise CorpusError(
             f"belebele ({REPOSITORY}, {language}): cannot be read ({type(failure).__name__}): check the "

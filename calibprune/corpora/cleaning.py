@@ -12,6 +12,21 @@ _ACCELERATOR = re.compile(r"&(?=&)|(?<![A-Z0-9&])&(?=\w)")
 # Text with a slot in it or that is no text: ICU patterns, $1, %s, {name}, <b>, &lt;, addresses.
 _MARKUP = re.compile(r"[<>{}|\\\ufffd]|\$\w|%[\w(@]|&#?\w+;|\[\[|\]\]|\w://")
 _PRODUCTS = re.compile(r"google|chromium|chrome(?:\s*os|book)?")
+_VARIATION_SELECTORS = range(0xFE00, 0xFE10)
+
+
+class _Letters(dict):
+    """For `str.translate`: letters, with the vowel signs and accents that belong to them, stay; all else goes."""
+
+    def __missing__(self, point: int) -> int | None:
+        letter = chr(point).isalpha() or (
+            unicodedata.category(chr(point)) in ("Mn", "Mc") and point not in _VARIATION_SELECTORS
+        )
+        self[point] = point if letter else None
+        return self[point]
+
+
+_LETTERS = _Letters()
 
 
 def has_markup(text: str) -> bool:
@@ -29,4 +44,4 @@ def plain(text: str) -> str:
 def sameness(text: str) -> str:
     """The letters of a text alone: equal for texts that differ in case, digits, punctuation or product name only."""
     folded = _PRODUCTS.sub("", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(filter(str.isalpha, folded))
+    return folded.translate(_LETTERS)

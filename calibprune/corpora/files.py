@@ -13,7 +13,6 @@ from calibprune.corpora.cleaning import sameness
 from calibprune.corpora.paths import files_in, is_plain, matches, stamp
 from calibprune.corpora.readers import format_of, read_rows
 from calibprune.errors import CorpusError
-from calibprune.languages import LANGUAGES
 
 KNOWN = ".txt, .jsonl (both also .gz) or .parquet"
 DESCRIPTIONS = (
@@ -61,7 +60,7 @@ def source(pattern: str) -> Source:
 
 def _languages(pattern: str) -> tuple[str, ...]:
     if "{language}" not in pattern:
-        return tuple(LANGUAGES)
+        return ()
     found = {match.language for match in matches(pattern)}
     if not found:
         raise CorpusError(f"file:{pattern}: there is no such file for any language: check the path")
@@ -124,7 +123,7 @@ def _stamp(path: Path, pattern: str) -> tuple:
         raise CorpusError(f"{path}: cannot be read ({reason}): {advice}") from None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _read(where: str, groups: tuple[tuple[File, ...], ...], stamps: tuple[tuple, ...]) -> dict[str, tuple[str, ...]]:
     """The texts by split, and a line to the log. `groups` are the files of each split, or of both together; `stamps`
     make changed files be read again.

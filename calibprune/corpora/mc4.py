@@ -19,16 +19,28 @@ from calibprune.languages import LANGUAGES
 REPOSITORY = "allenai/c4"
 REVISION = "1588ec454efa1a09f29cd18ddd04fe05fc8653a2"
 DOCUMENTS = 10_000  # read of a language and split, from its first shards on; windows are drawn from these
-# The data set's configurations "ar", "de", …, and for English "en-multi": the English part of mC4. A local
-# folder may have the English C4 (configuration "en") in its place.
+# Of files; a local folder may have the English C4 in the place of mC4's English part.
 PATTERNS = {
     "calibration": ("multilingual/c4-{language}.*.json.gz", "{language}/c4-train.*.json.gz"),
     "validation": ("multilingual/c4-{language}-validation.*.json.gz", "{language}/c4-validation.*.json.gz"),
 }
+OWN = {code: language.mc4 for code, language in LANGUAGES.items() if language.mc4}
+"""mC4's codes for the languages of the table; Croatian it does not have."""
+CODES = tuple(
+    """
+    af am ar az be bg bg-Latn bn ca ceb co cs cy da de el el-Latn en eo es et eu fa fi fil fr fy ga gd gl gu ha haw hi
+    hi-Latn hmn ht hu hy id ig is it iw ja ja-Latn jv ka kk km kn ko ku ky la lb lo lt lv mg mi mk ml mn mr ms mt my ne
+    nl no ny pa pl ps pt ro ru ru-Latn sd si sk sl sm sn so sq sr st su sv sw ta te tg th tr uk und ur uz vi xh yi yo
+    zh zh-Latn zu
+    """.split()  # noqa: SIM905
+)
+"""All languages of the data set, by its own codes; "und" is text whose language was not recognised."""
 
 
 def source(folder: str = "") -> Source:
-    """The data set on the hub, or with `folder` a local copy of any part of it."""
+    """The data set on the hub, or with `folder` a local copy of any part of it: in the languages of the table and by
+    the data set's own codes.
+    """
 
     def documents(language: str, split: str) -> Iterator[str]:
         return stream(folder, language, split)
@@ -44,7 +56,7 @@ def source(folder: str = "") -> Source:
                 parts.append(f"{language} {split} {_digest(files, stamps, f'mc4:{folder}, {language}, {split}')}")
         return digest("mc4", *parts)
 
-    return Source(tuple(LANGUAGES), documents, fingerprint)
+    return Source(tuple(OWN), documents, fingerprint, further=lambda: {*CODES, *_codes_in(folder)})
 
 
 def stream(folder: str, language: str, split: str, limit: int = DOCUMENTS) -> Iterator[str]:
@@ -62,11 +74,18 @@ def stream(folder: str, language: str, split: str, limit: int = DOCUMENTS) -> It
         raise CorpusError(f"mc4 ({folder or REPOSITORY}, {language}, {split}): cannot be read: {failure}") from failure
 
 
+def _codes_in(folder: str) -> set[str]:
+    """The codes that files in a local folder are named by."""
+    place = expanded(folder, CorpusError) / "multilingual" if folder else Path()
+    names = (path.name for path in place.glob("c4-*.json.gz")) if folder else ()
+    return {name.removeprefix("c4-").partition(".")[0].removesuffix("-validation") for name in names}
+
+
 def _hub(language: str, split: str) -> Iterator[str]:
     """The data set's documents, "" for one without text."""
     from datasets import load_dataset  # slow to import, and needed for the hub alone
 
-    files = {split: [PATTERNS[split][0].format(language=language)]}
+    files = {split: [PATTERNS[split][0].format(language=OWN.get(language, language))]}
     try:
         rows = load_dataset(REPOSITORY, data_files=files, split=split, streaming=True, revision=REVISION)
         for row in rows.take(DOCUMENTS):
@@ -92,7 +111,7 @@ def _local(files: Iterable[Path]) -> Iterator[str]:
 def _files(folder: str, language: str, split: str) -> list[Path]:
     if found := _present(folder, language, split):
         return found
-    wanted = PATTERNS[split][0].format(language=language)
+    wanted = PATTERNS[split][0].format(language=OWN.get(language, language))
     raise CorpusError(f"mc4: {folder} has no {wanted}: download the {split} files of {language}")
 
 
@@ -100,7 +119,8 @@ def _present(folder: str, language: str, split: str) -> list[Path]:
     place = expanded(folder, CorpusError)
     if not place.is_dir():
         raise CorpusError(f"mc4: there is no folder {folder}: give one with multilingual/c4-{language}.*.json.gz")
-    found = (sorted(place.glob(pattern.format(language=language))) for pattern in PATTERNS[split])
+    codes = dict.fromkeys([OWN.get(language, language), language])
+    found = (sorted(place.glob(pattern.format(language=code))) for pattern in PATTERNS[split] for code in codes)
     return next(filter(None, found), [])
 
 

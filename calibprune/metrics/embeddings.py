@@ -29,9 +29,11 @@ def parallel_texts(source: str, languages: list[str], samples: int) -> dict[str,
         )
     texts = {language: corpus(source, language, "validation") for language in languages}
     counts = {language: len(found) for language, found in texts.items()}
-    if len(set(counts.values())) > 1:
+    usual = max(counts.values(), key=list(counts.values()).count)
+    if unlike := [f"{language} has {count}" for language, count in counts.items() if count != usual]:
         raise ParameterError(
-            f"parallel_source {source}: {counts} texts, so they are not parallel; choose another source"
+            f"parallel_source {source}: {usual} texts in most languages, but {', '.join(unlike)}, so they are not "
+            f"parallel; leave these languages out, or choose another source"
         )
     if (there := min(counts.values())) < samples:
         raise ParameterError(

@@ -39,10 +39,10 @@ class Evaluation:
 class Cell:
     """One model, dense or pruned, and its measurements: the unit of work, of caching and of resuming.
 
-    `calibration` holds the languages of the calibration text; it is empty for the dense model and for a method that
-    needs no data. `part` is the first part of the study that needs the cell. `parallel` is the text that sentence
-    embeddings are taken of, None where they are not asked for. `grid` is what weights are rounded to, None where they
-    are not.
+    `languages` are those that it is measured in. `calibration` holds the languages of the calibration text; it is empty
+    for the dense model and for a method that needs no data. `part` is the first part of the study that needs the cell.
+    `parallel` is the text that sentence embeddings are taken of, None where they are not asked for. `grid` is what
+    weights are rounded to, None where they are not.
     """
 
     model: str
@@ -150,7 +150,8 @@ def cells_of(parameters: Parameters) -> list[Cell]:
     p = parameters
     calibrated = [name for name in p.methods if METHODS[name].accumulate is not None]
     if calibrated or p.bits:
-        check_languages(p.calibration_source, p.languages)
+        mixed = [code for text in p.calibration_mixtures for code in mixture(text)] if calibrated else []
+        check_languages(p.calibration_source, list(dict.fromkeys([*p.languages, *mixed, *p.sweep_languages])))
     cells = []
     for model in p.models:
         base = _dense(p, model)
@@ -226,7 +227,7 @@ def _dense(p: Parameters, model: str) -> Cell:
     tasks = p.task_specs()
     fingerprints = {
         "model": model_fingerprint(model),
-        **{source: text_fingerprint(source, sorted(p.languages)) for source in sources},
+        **{source: text_fingerprint(source, sorted(p.evaluation_languages)) for source in sources},
         **{f"task {task.name}": task_fingerprint(task) for task in tasks},
     }
     dtype = str(resolve_dtype(p.dtype, resolve_device(p.device))).removeprefix("torch.")
@@ -239,7 +240,7 @@ def _dense(p: Parameters, model: str) -> Cell:
         p.calibration_source,
         p.calibration_samples,
         p.calibration_length,
-        tuple(p.languages),
+        tuple(p.evaluation_languages),
         evaluations,
         _taken_of("dense", p.metrics),
         None,

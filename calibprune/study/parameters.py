@@ -41,6 +41,8 @@ class Parameters(BaseModel):
     `sparsity` takes fractions and patterns ("2:4"); `sweep_sparsity` are further sparsities, for calibration in
     `sweep_languages` alone; `methods` prune; `bits` are those that every method which only rounds, such as GPTQ, rounds
     to, with `group_size` inputs sharing a scale;
+    `languages` are calibrated in, and measured in `evaluation_languages`, where these are not given the same: any codes
+    that the text sources have;
     `calibration_mixtures` are texts such as "ar+en" beside the single languages; `seeds` are draws of calibration
     windows, and `mask_seeds` further draws of which only the masks are kept; `parallel_source` and `parallel_samples`
     are the sentences whose embeddings are compared; `tasks` are names of calibprune.tasks, `task_limit` the first items
@@ -60,6 +62,7 @@ class Parameters(BaseModel):
     bits: Annotated[list[Bits], Several] = []
     group_size: Positive = 128
     languages: Annotated[list[Language], Several] = list(PAPER_LANGUAGES)
+    evaluation_languages: Annotated[list[Language], Several] = []
     calibration_mixtures: Annotated[list[Mixture], Several] = []
     seeds: Annotated[list[Seed], Several] = [0]
     mask_seeds: Annotated[list[Seed], Several] = []
@@ -90,7 +93,7 @@ class Parameters(BaseModel):
     def _some_and_distinct(cls, values: list) -> list:
         return distinct(values)
 
-    @field_validator("mask_seeds", "sweep_sparsity", "sweep_languages", "bits", "tasks")
+    @field_validator("evaluation_languages", "mask_seeds", "sweep_sparsity", "sweep_languages", "bits", "tasks")
     @classmethod
     def _perhaps_none_but_distinct(cls, values: list) -> list:
         return distinct(values) if values else values
@@ -102,6 +105,7 @@ class Parameters(BaseModel):
 
     @model_validator(mode="after")
     def _fit_each_other(self) -> "Parameters":
+        self.evaluation_languages = self.evaluation_languages or list(self.languages)
         if self.sweep_sparsity and not self.sweep_languages:
             raise ValueError(
                 f"sweep_sparsity: {', '.join(map(str, self.sweep_sparsity))} are calibrated in sweep_languages, "
@@ -144,13 +148,13 @@ class Parameters(BaseModel):
         return value[source]
 
     def task_specs(self) -> list[TaskSpec]:
-        """The tasks in the study's languages, with their data checked where these are local.
+        """The tasks in the study's evaluation languages, with their data checked where these are local.
 
         Raises:
             ParameterError: an unknown task, one for a language that the study does not have, or data that are not there
             or wrong.
         """
-        return resolve(self.tasks, self.languages, self.data_mirror) if self.tasks else []
+        return resolve(self.tasks, self.evaluation_languages, self.data_mirror) if self.tasks else []
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str = "parameters") -> "Parameters":
@@ -169,7 +173,7 @@ class Parameters(BaseModel):
         except ValidationError as error:
             raise ParameterError(f"{where}: {_first_line(error)}") from None
         try:
-            select(checked.tasks, checked.languages, checked.data_mirror is not None)
+            select(checked.tasks, checked.evaluation_languages, checked.data_mirror is not None)
         except ParameterError as error:
             raise ParameterError(f"{where}: tasks: {error}") from None
         return checked

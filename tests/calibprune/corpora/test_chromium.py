@@ -8,7 +8,7 @@ from calibprune.corpora import chromium, corpus, fingerprint
 from calibprune.corpora.cleaning import has_markup, sameness
 from calibprune.corpora.pak import read_pak
 from calibprune.errors import CorpusError
-from calibprune.languages import PAPER_LANGUAGES
+from calibprune.languages import LANGUAGES, PAPER_LANGUAGES
 
 
 def pack(texts: dict[int, bytes], aliases: dict[int, int] | None = None, version=5, encoding=1) -> bytes:
@@ -70,7 +70,7 @@ def test_pak_missing(tmp_path):
 def test_package_missing(monkeypatch):
     monkeypatch.setattr(chromium, "PACKAGE", "not-an-installed-package")
     with pytest.raises(CorpusError, match="pip install --no-deps not-an-installed-package"):
-        chromium._paths()
+        chromium._package()
 
 
 def test_select_keeps_what_all_languages_say_in_their_own_words():
@@ -98,7 +98,7 @@ def test_messages_are_parallel_and_enough():
     for split in ("calibration", "validation"):
         sizes = {len(corpus("chromium", language, split)) for language in PAPER_LANGUAGES}
         assert len(sizes) == 1
-    assert 2500 < len(chromium.messages()) < 3200
+    assert len(chromium.messages()) == 2829
     held_out = sum(held_out for _, held_out in chromium.messages().values())
     assert 0.17 < held_out / len(chromium.messages()) < 0.23
     english, german = (corpus("chromium", language) for language in ("en", "de"))
@@ -126,12 +126,35 @@ def test_near_copies_stand_in_one_split():
     assert all(of[on] == of[off] for on, off in pairs)
 
 
+def test_the_list_holds_what_is_chosen_from_all_languages():
+    packs = {language: chromium._pack(language) for language in LANGUAGES}
+    assert chromium.choose(packs) == chromium.chosen()
+
+
+def test_another_version_of_the_package_is_chosen_from_anew(monkeypatch, caplog):
+    known = chromium.chosen()
+    packs = {"en": {3: "Open the window please, it is warm"}, "de": {3: "Bitte das Fenster öffnen, es ist warm"}}
+    monkeypatch.setattr(chromium, "CHOSEN_FROM", "6.0")
+    monkeypatch.setattr(chromium, "FILES", dict.fromkeys(packs))
+    monkeypatch.setattr(chromium, "_pack", packs.get)
+    with caplog.at_level("INFO", "calibprune"):
+        assert list(chromium.chosen.__wrapped__()) == [3] != list(known)
+    assert "choosing its messages takes some seconds" in caplog.text
+
+
+def test_every_language_and_variant_has_the_same_messages():
+    assert len(LANGUAGES) == 49
+    sizes = {code: len(corpus("chromium", code, "validation")) for code in (*LANGUAGES, *chromium.VARIANTS)}
+    assert len(sizes) == 53 and set(sizes.values()) == {530}
+    assert corpus("chromium", "pt-PT") != corpus("chromium", "pt")
+
+
 def test_messages_are_clean():
-    for texts, _ in chromium.messages().values():
+    for texts, _ in chromium.messages(tuple(LANGUAGES)).values():
         assert not any(map(has_markup, texts.values()))
         assert all(texts[language] != texts["en"] for language in texts if language != "en")
 
 
 def test_fingerprint_depends_on_languages():
-    assert fingerprint("chromium") == fingerprint("chromium", list(PAPER_LANGUAGES))
+    assert fingerprint("chromium") == fingerprint("chromium", [*LANGUAGES, *chromium.VARIANTS])
     assert fingerprint("chromium", ["de"]) != fingerprint("chromium", ["sw"])

@@ -109,6 +109,8 @@ def test_ordinary_text_is_not_markup(text):
 def test_sameness_ignores_case_digits_punctuation_and_product():
     assert sameness("Open 3 tabs in Google Chrome…") == sameness("open 12 tabs, in Chromium")
     assert sameness("Open the tab") != sameness("Close the tab")
+    assert sameness("कि") != sameness("की")  # vowel signs are no letters of their own, and tell words apart
+    assert sameness("सेटिंग 1 ❤️") == sameness("सेटिंग 2!")
 
 
 def test_families_join_chains_and_leave_others_apart():

