@@ -62,15 +62,12 @@ def facts_of(languages, sources=("chromium", "udhr")) -> Facts:
     return Facts(pd.Series(np.exp(-1.3 + 0.3 * random.standard_normal(n)), languages), shared, per_token)
 
 
-def predictions(loss: pd.DataFrame, source="chromium") -> pd.DataFrame:
-    """Records of a predicted loss, [calibration, evaluation], of the dense model."""
-    return pd.DataFrame(
-        [
-            record(
-                "gemma3-270m", "dense", 0.0, "dense", "", 0, "predicted_loss", source, target, loss.loc[code, target]
-            )
-            | {"component": code}
-            for code in loss.index
-            for target in loss.columns
-        ]
+def predictions(loss: pd.DataFrame, method="wanda", sparsity="0.5") -> pd.DataFrame:
+    """The table of predicted losses, [calibration, evaluation], of one method and sparsity."""
+    return (
+        loss.rename_axis(index="calibration", columns="language")
+        .stack()
+        .rename("value")
+        .reset_index()
+        .assign(method=method, sparsity=sparsity)
     )

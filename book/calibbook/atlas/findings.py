@@ -1,5 +1,7 @@
 """All that the page says, computed once: from the records, and from what is known of the texts."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
@@ -22,7 +24,7 @@ class Findings(NamedTuple):
         losses: of `rules.losses`.
         bits: bits per byte of the dense model, by language.
         halves: of `knowledge.halves`.
-        predicted: loss that one walk predicts, [calibration, evaluation]; None where no record has it.
+        predicted: loss that one walk predicts, [calibration, evaluation]; None where nobody asked.
         amount: rank correlation of the donors' effects with tokens per character, and its interval.
         suffering: that of the recipients' effects with bits per byte.
     """
@@ -37,14 +39,17 @@ class Findings(NamedTuple):
     suffering: tuple[float, float, float]
 
 
-def findings(frame: pd.DataFrame, atlases: list[Atlas], facts: dict[str, Facts]) -> list[Findings]:
-    """One for each atlas. `facts`: of `text.facts`, by model."""
+def findings(
+    atlases: list[Atlas], facts: dict[str, Facts], predictions: Mapping[str, pd.DataFrame] = MappingProxyType({})
+) -> list[Findings]:
+    """One for each atlas. By model, `facts` are those of `text.facts`, and `predictions` of `prediction.read`."""
     found = []
     for atlas in atlases:
         known, languages = facts[atlas.block.model], atlas.languages
         named = predictors(languages, known.overlap, known.fertility)
         bits = bits_per_byte(atlas.dense, known.bytes_per_token[atlas.source])
-        loss = predicted(frame, atlas)
+        table = predictions.get(atlas.block.model)
+        loss = None if table is None else predicted(table, atlas)
         effects = parts(atlas.values) if len(languages) >= FEWEST else None
         nothing = float("nan"), float("nan"), float("nan")
         found.append(

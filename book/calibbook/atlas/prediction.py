@@ -2,32 +2,48 @@
 pruning and measuring found.
 """
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
 from calibbook.atlas.data import Atlas
 from calibbook.shared.statistics import mean_interval
+from calibprune.schemes import Sparsity
+from calibprune.study.store import Store
 
-METRIC = "predicted_loss"
 FEWEST = 4
 """Other languages for a rank correlation."""
 
 
-def predicted(frame: pd.DataFrame, atlas: Atlas) -> pd.DataFrame | None:
-    """The predicted loss of the atlas's pairs, [calibration, evaluation]; None where the records have none.
+def read(stores: Iterable[Store], model: str) -> pd.DataFrame:
+    """What `calibprune advise --table FILE` wrote of whole models: `method, sparsity, calibration, language, value`.
 
-    Records of the metric are of the dense model: `language` is that of the evaluation, `component` the calibration. Of
-    several methods or texts those of the atlas are taken.
+    Read are the CSV files in `advice/<model>/` of the stores, of hub ids and folders the last part of the name; the
+    first store that has a pair goes first.
     """
-    rows = frame[(frame["metric"] == METRIC) & (frame["model"] == atlas.block.model) & frame["layer"].isna()]
-    for column, wanted in (("method", atlas.block.method), ("source", atlas.source)):
-        if (rows[column] == wanted).any():
-            rows = rows[rows[column] == wanted]
+    files = [path for store in stores for path in sorted((store.root / "advice" / Path(model).name).glob("*.csv"))]
+    tables = [pd.read_csv(path, dtype={"sparsity": "str"}) for path in files]
+    whole = [table[table["layer"].isna() & table["component"].isna()] for table in tables]
+    key = ["method", "sparsity", "calibration", "language"]
+    found = pd.concat(whole) if whole else pd.DataFrame(columns=[*key, "value"])
+    return found[[*key, "value"]].drop_duplicates(key, ignore_index=True)
+
+
+def predicted(table: pd.DataFrame, atlas: Atlas) -> pd.DataFrame | None:
+    """The predicted loss of the atlas's pairs, [calibration, evaluation]; None where `table`, of `read`, has none.
+
+    The prediction knows nothing of the evaluation text: it is the same for all.
+    """
+    block = atlas.block
+    sparsity = block.pattern if ":" in block.pattern else str(Sparsity.of(block.sparsity))
+    rows = table[(table["method"] == block.method) & (table["sparsity"] == sparsity)]
     if rows.empty:
         return None
-    table = rows.pivot_table(index="component", columns="language", values="value", aggfunc="mean")
-    return table.reindex(index=atlas.languages, columns=atlas.languages)
+    square = rows.pivot(index="calibration", columns="language", values="value")
+    return square.reindex(index=atlas.languages, columns=atlas.languages).astype(float)
 
 
 def agreement(atlas: Atlas, loss: pd.DataFrame) -> pd.DataFrame:

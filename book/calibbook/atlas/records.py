@@ -4,6 +4,7 @@ published with the book, hold, and says what is missing.
 
 import pandas as pd
 
+from calibbook.atlas import prediction
 from calibbook.checkout import PUBLISHED, ROOT
 from calibbook.shared.frames import method_label
 from calibbook.shared.words import duration, listed
@@ -38,6 +39,11 @@ def read(study: Study) -> pd.DataFrame:
         store = next((store for store in stores(study) if store.has(cell)), study.store)
         found.append(store.records(cell))
     return pd.concat(found, ignore_index=True)
+
+
+def predictions(study: Study) -> dict[str, pd.DataFrame]:
+    """Model -> its predicted losses, as `prediction.read` gives them."""
+    return {model: prediction.read(stores(study), model) for model in study.parameters.models}
 
 
 def missing(study: Study) -> list[str]:

@@ -9,7 +9,7 @@ from atlas_frames import ALL, atlas_frame, facts_of, planted, predictions
 from bs4 import BeautifulSoup
 from frames import SEVEN
 
-from calibbook.atlas import figures, records, sentences, tables
+from calibbook.atlas import figures, prediction, records, sentences, tables
 from calibbook.atlas.data import atlases, families, mixture_name
 from calibbook.atlas.findings import findings
 from calibbook.atlas.knowledge import BETTER, LESS, halves, rank_correlation
@@ -34,6 +34,7 @@ from calibbook.atlas.rules import (
 from calibbook.atlas.text import bits_per_byte, bytes_per_token, fertility, overlap
 from calibprune.languages import LANGUAGES, describe
 from calibprune.study.parameters import Parameters
+from calibprune.study.store import Store
 
 EVERYTHING = "+".join(ALL)
 MIXTURES = (EVERYTHING, *("+".join(codes) for codes in families(ALL).values()))
@@ -45,8 +46,8 @@ def whole():
     """Findings of a planted atlas of 49 languages, one method and one text."""
     increase = planted(**PLANTED)
     frame = atlas_frame(increase, MIXTURES, methods=["wanda"], sources=["chromium"])
-    frame = pd.concat([frame, predictions(increase)]).astype({"layer": "Int64"})
-    return findings(frame, atlases(frame), {"gemma3-270m": facts_of(ALL)})
+    predicted_losses = {"gemma3-270m": predictions(increase)}
+    return findings(atlases(frame), {"gemma3-270m": facts_of(ALL)}, predicted_losses)
 
 
 def test_every_method_and_text_has_its_atlas_in_logarithms():
@@ -214,16 +215,30 @@ def test_rank_correlations_have_intervals():
 
 def test_predicted_against_measured():
     increase = planted(SEVEN, branch=0.5, own=1.0)
-    frame = pd.concat([atlas_frame(increase), predictions(-increase, source="udhr"), predictions(increase)])
-    frame = frame.astype({"layer": "Int64"})
-    first, *_, last = atlases(frame)
-    assert first.source == "chromium" and last.source == "udhr"
-    right = agreement(first, predicted(frame, first))
-    assert (right["rho"] == 1).all() and (right["regret"] == 0).all()
+    opposite = [predictions(-increase, "sparsegpt"), predictions(-increase, "wanda", "0.6")]
+    table = pd.concat([predictions(increase), *opposite])
+    first, second, *_ = atlases(atlas_frame(increase))
+    assert (first.block.method, second.block.method) == ("wanda", "sparsegpt")
+    right = agreement(first, predicted(table, first))
+    assert right["rho"].to_list() == pytest.approx([1] * 7) and (right["regret"] == 0).all()
     assert right.loc["de", "chosen"] == increase["de"].drop("de").idxmin()
-    wrong = agreement(last, predicted(frame, last))
-    assert mean_rank_correlation(wrong)[0] == -1
-    assert predicted(atlas_frame(increase), first) is None
+    assert mean_rank_correlation(agreement(second, predicted(table, second)))[0] == pytest.approx(-1)
+    assert predicted(table[table["sparsity"] == "0.6"], first) is None
+
+
+def test_predictions_are_read_from_the_tables_that_advise_wrote(tmp_path):
+    folder = tmp_path / "results" / "advice" / "gemma3-270m"
+    folder.mkdir(parents=True)
+    (folder / "wanda.csv").write_text(
+        "method,sparsity,calibration,language,layer,component,value\n"
+        "wanda,0.5,de,sw,,,0.25\nwanda,0.5,de,sw,0,mlp.down_proj,0.75\nwanda,2:4,de,sw,,,0.5\n"
+    )
+    found = prediction.read([Store(tmp_path / "none"), Store(tmp_path / "results")], "google/gemma3-270m")
+    assert found.to_dict("records") == [
+        {"method": "wanda", "sparsity": sparsity, "calibration": "de", "language": "sw", "value": value}
+        for sparsity, value in (("0.5", 0.25), ("2:4", 0.5))
+    ]
+    assert prediction.read([Store(tmp_path / "none")], "gemma3-270m").empty
 
 
 def test_what_the_page_says_holds_the_planted_numbers(whole):
@@ -233,7 +248,7 @@ def test_what_the_page_says_holds_the_planted_numbers(whole):
     assert "same branch (on 1 of 1" in said
     assert "English has place 1 " in sentences.english(whole)
     opposite = atlas_frame(planted(donors={"en": -2.0}, own=3.0), methods=["wanda"], sources=["udhr"])
-    (found,) = findings(opposite, atlases(opposite), {"gemma3-270m": facts_of(ALL)})
+    (found,) = findings(atlases(opposite), {"gemma3-270m": facts_of(ALL)})
     assert "English serves better than its nearest relative" in sentences.so_what([found])
     assert "None of the predictors" in sentences.explanation([found])
 
