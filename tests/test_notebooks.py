@@ -65,5 +65,5 @@ def test_with_other_languages_and_a_mixture(smoke_store, tmp_path):
 
 
 def test_an_unknown_value_stops_the_notebook_with_one_line(smoke_store, tmp_path):
-    with pytest.raises(papermill.PapermillExecutionError, match="unknown language 'xx'"):
+    with pytest.raises(papermill.PapermillExecutionError, match="has no text in 'xx'"):
         run(ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, store=smoke_store, languages=["de", "xx"])

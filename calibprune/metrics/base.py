@@ -41,6 +41,8 @@ class Metric(NamedTuple):
         read: `(Fidelity) -> Reading`, from what the pass over one text gives (fidelity.py); of the dense model its
             lists of layers are empty. None for a metric that looks inside a model, which the runner measures by
             functions of its own.
+        compares: whether it is read from the pruned model's layers beside the dense model's. Where no metric of a study
+            does, the dense model takes no part in measuring the pruned ones.
         sums: `(dense, pruned) -> Tensor [k]`, for a metric that needs more of the pass than a `Fidelity` has: called
             with both models' output of a layer for each batch of windows, [batch, length, width]; what it returns is
             added up and handed to `read` as `fidelity.sums[name]`, float64 [layers, k].
@@ -56,3 +58,4 @@ class Metric(NamedTuple):
     read: Callable[[Any], Reading] | None = None
     sums: Callable[[Tensor, Tensor], Tensor] | None = None
     infinite: bool = False
+    compares: bool = True

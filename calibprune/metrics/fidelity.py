@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from types import MappingProxyType
@@ -76,10 +76,9 @@ class Fidelity:
     sums: dict[str, Tensor] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def of_dense(cls, model: nn.Module, tokens: Tensor) -> "Fidelity":
-        """The dense model's perplexity on windows [samples, length]; with nothing to compare there are no layers."""
-        measured = measure_perplexity(model, tokens)
-        return cls(measured.value, [], [], measured.stderr, measured.n, tokens.numel())
+    def of(cls, measured: Perplexity, tokens: int) -> "Fidelity":
+        """A perplexity over so many tokens read; with nothing to compare there are no layers."""
+        return cls(measured.value, [], [], measured.stderr, measured.n, tokens)
 
     @property
     def model_snr_db(self) -> float:
@@ -109,14 +108,35 @@ def perplexity(model: nn.Module, tokens: Tensor) -> float:
 @torch.no_grad()
 def measure_perplexity(model: nn.Module, tokens: Tensor) -> Perplexity:
     """`perplexity` with its standard error and number of predictions."""
-    tokens = _checked(model, tokens)
-    losses = []
+    return measure_perplexities(model, [tokens])[0]
+
+
+@torch.no_grad()
+def measure_perplexities(
+    model: nn.Module, texts: Sequence[Tensor], progress: Callable[[int], None] = lambda tokens: None
+) -> list[Perplexity]:
+    """`measure_perplexity` of each of several texts, windows [samples, length].
+
+    Windows of one length share batches, whichever text they are of: a few short windows alone are too few rows for
+    quick matrix products.
+
+    Args:
+        progress: called after each batch with the number of tokens in it.
+    """
+    texts = [_checked(model, tokens) for tokens in texts]
+    losses: dict[int, list[Tensor]] = {}
     with evaluating(model):
-        for batch in batches(tokens.to(device_of(model))):
-            with quicker(model, tokens.shape[1]):
-                states = decoder(model)(input_ids=batch, use_cache=False).last_hidden_state
-            losses.append(_window_losses(model, states, batch))
-    return Perplexity.of(torch.cat(losses))
+        for length in dict.fromkeys(tokens.shape[1] for tokens in texts):
+            windows = torch.cat([tokens for tokens in texts if tokens.shape[1] == length])
+            found = []
+            for batch in batches(windows.to(device_of(model))):
+                with quicker(model, length):
+                    states = decoder(model)(input_ids=batch, use_cache=False).last_hidden_state
+                found.append(_window_losses(model, states, batch))
+                progress(batch.numel())
+            samples = [len(tokens) for tokens in texts if tokens.shape[1] == length]
+            losses[length] = list(torch.cat(found).split(samples))
+    return [Perplexity.of(losses[tokens.shape[1]].pop(0)) for tokens in texts]
 
 
 @dataclass
@@ -130,6 +150,11 @@ class Trace:
 
     outputs: list[list[Tensor]]
     tokens: Tensor
+
+    @staticmethod
+    def nbytes_of(model: nn.Module, tokens: Tensor) -> int:
+        """How many bytes the trace of a model on these windows takes."""
+        return tokens.numel() * len(decoder(model).layers) * model.config.hidden_size * model.dtype.itemsize
 
     @classmethod
     def of(cls, model: nn.Module, tokens: Tensor) -> "Trace":
@@ -264,6 +289,7 @@ PERPLEXITY = Metric(
     log=True,
     models=("dense", *CALIBRATED),
     read=lambda found: Reading(found.perplexity, found.n, found.stderr),
+    compares=False,
 )
 SNR_DB = Metric(
     "snr_db",

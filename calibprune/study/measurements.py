@@ -1,14 +1,16 @@
 """What is measured on one model, as rows of the tidy frame and as arrays too large for it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from calibprune.errors import ModelError
-from calibprune.metrics.fidelity import Fidelity, Trace, fidelity
+from calibprune.metrics.base import Metric
+from calibprune.metrics.fidelity import Fidelity, Trace, fidelity, measure_perplexities, measure_perplexity
 from calibprune.metrics.neurons import counting
 from calibprune.metrics.registry import ON_TEXT
 from calibprune.metrics.subspace import feature_changes_by_rank, feature_sizes_by_rank
@@ -75,38 +77,74 @@ class Found:
         self.artifacts.setdefault(artifact, {}).update(tensors)
 
 
-def measure_text(
+class Text(NamedTuple):
+    """Windows [samples, length] of an evaluation source in one language; `neurons`: whether it is also counted on them
+    how often each neuron is active (artifact "neurons", see `metrics.neurons`).
+    """
+
+    source: str
+    language: str
+    tokens: Tensor
+    neurons: bool = False
+
+
+def measure_texts(
     model: nn.Module,
-    reference: nn.Module | Trace | None,
-    tokens: Tensor,
+    reference: Callable[[Text], nn.Module | Trace] | None,
+    texts: Sequence[Text],
     metrics: tuple[str, ...],
-    text: tuple[str, str],
-    neurons: bool,
     found: Found,
+    progress: Callable[[int], None],
 ) -> None:
-    """One pass over windows [samples, length]: every metric that is read from it, and how active the neurons are.
+    """Every metric that is read from a pass over text, for each of the texts in turn.
+
+    Texts on which nothing of the dense model is read and no neurons are counted share batches.
 
     Args:
-        reference: the dense model or its layers' outputs; None where `model` is the dense one.
-        text: evaluation source and language.
-        neurons: also count how often each neuron is active (artifact "neurons", see `metrics.neurons`).
+        reference: for a text, the dense model or its layers' outputs; None where `model` is the dense one. It is asked
+            only where one of the metrics compares layers.
+        progress: called with the number of tokens that were read since the last call.
     """
-    source, language = text
     asked = [metric for name, metric in ON_TEXT.items() if name in metrics]
+    compares = reference is not None and any(metric.compares for metric in asked)
+    own = [compares or text.neurons for text in texts]
+    shared = [text.tokens for text, alone in zip(texts, own, strict=True) if asked and not alone]
+    perplexities = iter(measure_perplexities(model, shared, progress))
+    for text, alone in zip(texts, own, strict=True):
+        if alone:
+            passed = _own_pass(model, reference(text) if compares else None, text, asked, found)
+            progress(text.tokens.numel())
+        elif asked:
+            passed = Fidelity.of(next(perplexities), text.tokens.numel())
+        else:
+            progress(text.tokens.numel())  # nothing is asked of this text
+        where = {"source": text.source, "language": text.language}
+        for metric in asked:
+            reading = metric.read(passed)
+            found.add(metric.name, reading.value, reading.n, stderr=reading.stderr, infinite=metric.infinite, **where)
+            for layer, value in enumerate(reading.layers):
+                found.add(metric.name, value, reading.n, layer=layer, infinite=metric.infinite, **where)
+
+
+def _own_pass(
+    model: nn.Module, reference: nn.Module | Trace | None, text: Text, asked: list[Metric], found: Found
+) -> Fidelity:
+    """A pass over one text alone, beside the dense model where there is a reference."""
     sums = {metric.name: metric.sums for metric in asked if metric.sums}
-    with counting(model) if neurons else nullcontext() as activations:
-        passed = Fidelity.of_dense(model, tokens) if reference is None else fidelity(reference, model, tokens, sums)
-    if neurons:
+    with counting(model) if text.neurons else nullcontext() as activations:
+        if reference is None:
+            passed = Fidelity.of(measure_perplexity(model, text.tokens), text.tokens.numel())
+        else:
+            passed = fidelity(reference, model, text.tokens, sums)
+    if text.neurons:
         found.add_tensors(
             "neurons",
-            {f"{language}.probability": activations.probabilities, f"{language}.mean_abs": activations.mean_abs},
+            {
+                f"{text.language}.probability": activations.probabilities,
+                f"{text.language}.mean_abs": activations.mean_abs,
+            },
         )
-    where = {"source": source, "language": language}
-    for metric in asked:
-        reading = metric.read(passed)
-        found.add(metric.name, reading.value, reading.n, stderr=reading.stderr, infinite=metric.infinite, **where)
-        for layer, value in enumerate(reading.layers):
-            found.add(metric.name, value, reading.n, layer=layer, infinite=metric.infinite, **where)
+    return passed
 
 
 def measure_subspace(source: str, dense: Tensor, pruned: Tensor, languages: tuple[str, ...], found: Found) -> None:

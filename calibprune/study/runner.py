@@ -20,9 +20,9 @@ from calibprune.metrics.fidelity import Trace
 from calibprune.models.families import decoder, device_of, linears
 from calibprune.models.identity import fingerprint
 from calibprune.models.loading import load
-from calibprune.study.cells import Cell, Evaluation, what_changed
+from calibprune.study.cells import Cell, what_changed
 from calibprune.study.draws import draws
-from calibprune.study.measurements import Found, measure_subspace, measure_tasks, measure_text
+from calibprune.study.measurements import Found, Text, measure_subspace, measure_tasks, measure_texts
 from calibprune.study.progress import StudyProgress
 from calibprune.study.store import COLUMNS
 from calibprune.tasks.catalogue import resolve
@@ -66,10 +66,8 @@ class Runner:
         if "masks" in cell.metrics:
             found.artifacts["masks"] = {name: pack(mask) for name, mask in result.masks.items()}
         del result
-        for language in cell.languages:
-            for evaluation in cell.evaluations:
-                self._measure_text(cell, model, language, evaluation, found)
-                bar.step(evaluation.samples * evaluation.length)
+        reference = None if cell.dense else self._reference
+        measure_texts(model, reference, self._texts(cell), cell.metrics, found, bar.step)
         if cell.parallel:
             measure_subspace(
                 cell.parallel[0], self._embeddings(cell), self._embeddings(cell, model), cell.languages, found
@@ -143,6 +141,7 @@ class Runner:
     def _forget(self) -> None:
         self._dense = self._copy = self._tokenizer = None
         self._traces: dict[tuple, Trace] = {}
+        self._trace_bytes = 0
         self._dense_embeddings: dict[tuple, Tensor] = {}
         self._at_hand = ("", "")
         gc.collect()
@@ -169,22 +168,17 @@ class Runner:
             return self._copy, quantize(self._copy, tokens, *cell.grid, progress=step, method=cell.method)
         return self._copy, prune(self._copy, tokens, cell.method, cell.sparsity, progress=step)
 
-    def _reference(self, cell: Cell, language: str, evaluation: Evaluation, tokens: Tensor) -> nn.Module | Trace:
-        """The dense side of a comparison: its layer outputs kept from the first pruned model on, where they fit in
-        memory.
+    def _reference(self, text: Text) -> nn.Module | Trace:
+        """The dense side of a comparison: its layer outputs, kept from the first pruned model on as long as they fit in
+        memory; else the model, which then runs once more for each pruned one.
         """
-        config = self._dense.config
-        numbers = (
-            sum(e.samples * e.length for e in cell.evaluations)
-            * len(cell.languages)
-            * config.num_hidden_layers
-            * config.hidden_size
-        )
-        if numbers * self._dense.dtype.itemsize > TRACE_BYTES:
-            return self._dense
-        key = (language, evaluation)
+        key = (text.source, text.language, *text.tokens.shape)
         if key not in self._traces:
-            self._traces[key] = Trace.of(self._dense, tokens)
+            size = Trace.nbytes_of(self._dense, text.tokens)
+            if self._trace_bytes + size > TRACE_BYTES:
+                return self._dense
+            self._traces[key] = Trace.of(self._dense, text.tokens)
+            self._trace_bytes += size
         return self._traces[key]
 
     def _embeddings(self, cell: Cell, model: nn.Module | None = None) -> Tensor:
@@ -203,21 +197,25 @@ class Runner:
             self._dense_embeddings[key] = found
         return found
 
-    def _measure_text(self, cell: Cell, model: nn.Module, language: str, evaluation: Evaluation, found: Found) -> None:
-        check_length(model, evaluation.length)
-        tokens = windows(
-            self._tokenizer,
-            evaluation.source,
-            [language],
-            evaluation.samples,
-            evaluation.length,
-            seed=0,
-            split="validation",
-        )
-        reference = None if cell.dense else self._reference(cell, language, evaluation, tokens)
-        # counted on the first text alone: how often a neuron fires on two texts together describes neither
-        neurons = "neurons" in cell.metrics and evaluation == cell.evaluations[0]
-        measure_text(model, reference, tokens, cell.metrics, (evaluation.source, language), neurons, found)
+    def _texts(self, cell: Cell) -> list[Text]:
+        """What the cell is measured on, drawn in the order of its records."""
+        texts = []
+        for language in cell.languages:
+            for evaluation in cell.evaluations:
+                check_length(self._dense, evaluation.length)
+                tokens = windows(
+                    self._tokenizer,
+                    evaluation.source,
+                    [language],
+                    evaluation.samples,
+                    evaluation.length,
+                    seed=0,
+                    split="validation",
+                )
+                # counted on the first text alone: how often a neuron fires on two texts together describes neither
+                neurons = "neurons" in cell.metrics and evaluation == cell.evaluations[0]
+                texts.append(Text(evaluation.source, language, tokens, neurons))
+        return texts
 
 
 @contextmanager

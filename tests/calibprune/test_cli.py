@@ -242,7 +242,7 @@ def test_the_text_in_numbers(run, tiny_checkpoint, tiny_texts):
         ({"sparsity": "1.5"}, ["sparsity '1.5'", "[0, 1)"]),
         ({"sparsity": "4:2"}, ["sparsity 4:2", "0 < n < m"]),
         ({"sparsity": "3:7"}, ["sparsity 3:7", "not a multiple of 7"]),
-        ({"calibration": "fr"}, ["unknown language 'fr'", "ar, de, en"]),
+        ({"calibration": "fra"}, ["has no text in 'fra'", "it has ar, de, en"]),
         ({"calibration": None}, ["--calibration"]),
         ({"source": "no such"}, ["'no such'", ", ".join(corpora.names())]),
         ({"source": "file:/no/such.txt"}, ["/no/such.txt"]),

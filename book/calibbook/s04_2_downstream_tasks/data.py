@@ -13,6 +13,7 @@ from calibbook.shared.frames import BLOCK, Block, calibrated, in_order, language
 from calibbook.shared.statistics import ALPHA, share_interval
 from calibbook.shared.words import listed
 from calibprune.metrics.base import Metric
+from calibprune.tasks import catalogue
 
 TASK_METRICS = {"acc": "accuracy", "acc_norm": "length-normalised accuracy", "f1": "F1", "em": "exact match"}
 COLUMN = ["task", "language"]
@@ -90,7 +91,7 @@ def item_scores(study, metrics: Mapping[str, str], *parts: str) -> dict[Column, 
         block = (cell.model, cell.method, cell.sparsity.fraction, cell.pattern)
         with study.store.artifact(cell, "items") as items:
             there = set(items.keys())
-            for task, _, language in (name.rpartition("_") for name in cell.tasks):
+            for task, language in map(catalogue.split, cell.tasks):
                 metric = metrics.get(task)
                 if (key := f"{task}.{language}.{metric}") in there:
                     column = draws.setdefault(Column(*block, task, language, metric), {})
@@ -108,6 +109,17 @@ def asked_once(frame: pd.DataFrame, families: Collection[str]) -> str:
     if not alone:
         return ""
     return f"**Left out: {'; '.join(alone)}.** A single question was asked, and a comparison takes two or more."
+
+
+def not_there(study, generated: bool = False) -> str:
+    """A sentence about the task families that the study names and that some of its languages lack: those with generated
+    answers, or all others; empty where none is lacking.
+    """
+    parameters, known = study.parameters, catalogue.families()
+    measured = languages_of(code for cell in study.cells("languages") for code in cell.languages)
+    gaps = catalogue.lacking(parameters.tasks, measured, parameters.data_mirror is not None)
+    parts = [f"{task} in {listed(codes)}" for task, codes in gaps.items() if (known[task].chance == 0) == generated]
+    return f"**Not asked: {'; '.join(parts)}.** There is no such task." if parts else ""
 
 
 def chance_levels(study) -> dict[str, float]:

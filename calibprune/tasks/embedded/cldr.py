@@ -1,14 +1,13 @@
-"""Names of states, currencies and places in the seven languages, and which belong together: the CLDR, from PyPI
-Babel.
-"""
+"""Names of states, currencies and places, and which belong together: the CLDR, from PyPI Babel."""
 
 from functools import cache
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 from babel.numbers import get_currency_name
 
 from calibprune.corpora.cleaning import plain
+from calibprune.errors import ParameterError
 
 
 def territory(code: str, language: str) -> str:
@@ -63,7 +62,12 @@ def version() -> str:
 
 @cache
 def _locale(language: str) -> Locale:
-    return Locale.parse({"zh": "zh_Hans"}.get(language, language))
+    try:
+        return Locale.parse({"zh": "zh_Hans"}.get(language, language.replace("-", "_")))
+    except (UnknownLocaleError, ValueError):
+        raise ParameterError(
+            f"the CLDR has no language {language!r}: give its row of wording.csv a code that Babel knows"
+        ) from None
 
 
 @cache

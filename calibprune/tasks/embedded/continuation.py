@@ -4,9 +4,13 @@ al. 2019).
 From the validation messages of Chromium, but none that quotes a calibration message. The distractors are the endings of
 three other messages, the same ones in every language: of similar length in all of them, and like the right one with or
 without a full stop at the end.
+
+What the questions are is decided in the paper's seven languages: a further language changes nothing for them, and has
+those questions that hold in it too.
 """
 
 from functools import cache
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +22,7 @@ from calibprune.languages import PAPER_LANGUAGES
 from calibprune.tasks.embedded.arrange import gold_positions, shuffled, with_gold
 from calibprune.tasks.embedded.cutting import bonds, cut, ends_sentence
 from calibprune.tasks.embedded.lengths import similar
+from calibprune.tasks.embedded.wording import WORDING, spaced
 
 NEAREST = 12  # of so many messages with endings of about the same length, three are taken
 LONGEST_RATIO = 2.0  # of the lengths of two endings, in any language
@@ -33,26 +38,34 @@ class Question(NamedTuple):
     gold: int
 
 
+def languages() -> tuple[str, ...]:
+    """The languages with a row of wording in which messages can be cut: those that separate words, and Chinese."""
+    return tuple(code for code in WORDING if spaced(code) or code == "zh")
+
+
 def items(language: str) -> list[dict]:
-    """The items in one language: `id`, `context`, `choices` (four), `gold` (0 to 3)."""
-    halves = _cut_messages()
+    """The items in one language: `id`, `context`, `choices` (four), `gold` (0 to 3). A language beside the paper's
+    seven has those questions that hold in it.
+    """
+    halves = _cut_in(language)
     return [
         {
             "id": str(question.message),
-            "context": halves[question.message][language][0],
-            "choices": [halves[choice][language][1] for choice in question.choices],
+            "context": halves[question.message][0],
+            "choices": [halves[choice][1] for choice in question.choices],
             "gold": question.gold,
         }
         for question in questions()
+        if _holds(question, halves)
     ]
 
 
 @cache
 def questions() -> tuple[Question, ...]:
-    """The questions, which are the same in every language, in a fixed order that looks random."""
+    """The questions, which are the same in each of the seven languages, in a fixed order that looks random."""
     halves = _cut_messages()
-    ids = list(halves)
-    family = dict(zip(ids, families([chromium.messages()[i][0]["en"] for i in ids]), strict=True))
+    ids, english = list(halves), chromium.messages(("en",))
+    family = dict(zip(ids, families([english[i][0]["en"] for i in ids]), strict=True))
     endings = [{language: pair[1] for language, pair in halves[i].items()} for i in ids]
     ends = {i: [ends_sentence(text) for text in texts.values()] for i, texts in zip(ids, endings, strict=True)}
     apart = similar(endings)
@@ -71,32 +84,50 @@ def questions() -> tuple[Question, ...]:
     return tuple(Question(i, tuple(with_gold(chosen[i], i, at)), at) for i, at in zip(order, positions, strict=True))
 
 
+def _holds(question: Question, halves: dict[int, tuple[str, str]]) -> bool:
+    """Whether the four endings can stand side by side in a language, as they do in the seven: there, of similar length,
+    all with or all without a full stop, and none within another.
+    """
+    if not halves.keys() >= set(question.choices):
+        return False
+    endings = [halves[choice][1] for choice in question.choices]
+    right = len(halves[question.message][1])
+    return (
+        len({ends_sentence(ending) for ending in endings}) == 1
+        and all(max(right, len(ending)) <= LONGEST_RATIO * min(right, len(ending)) for ending in endings)
+        and not any(_contained(a, b) for a, b in combinations(endings, 2))
+    )
+
+
 @cache
 def _cut_messages() -> dict[int, dict[str, tuple[str, str]]]:
-    """Message id -> (beginning, ending) by language; only messages that can be cut in every language."""
-    # counts of characters, from which no text can be told
-    bond = bonds(texts["zh"] for texts, _ in chromium.messages().values())
-    quoting, found = _quoting(), {}
-    for i, (texts, held_out) in chromium.messages().items():
-        if not held_out or i in quoting:
-            continue
-        pairs = {language: cut(texts[language], language, bond) for language in PAPER_LANGUAGES}
-        if all(pair and len(pair[1]) >= SHORTEST.get(language, SHORTEST_ELSEWHERE) for language, pair in pairs.items()):
-            found[i] = pairs
+    """Message id -> (beginning, ending) by language; only messages that can be cut in all seven languages."""
+    halves = {language: _cut_in(language) for language in PAPER_LANGUAGES}
+    ids = (i for i in halves["en"] if all(i in pairs for pairs in halves.values()))
+    return {i: {language: pairs[i] for language, pairs in halves.items()} for i in ids}
+
+
+@cache
+def _cut_in(language: str) -> dict[int, tuple[str, str]]:
+    """Message id -> (beginning, ending) in one language, of the validation messages that can be cut there."""
+    messages = {i: (texts[language], held_out) for i, (texts, held_out) in chromium.messages((language,)).items()}
+    # counts of characters, from which no text can be told; not used where spaces separate words
+    bond = bonds(() if spaced(language) else (text for text, _ in messages.values()))
+    quoting, found = _quoting(messages), {}
+    for i, (text, held_out) in messages.items():
+        pair = cut(text, language, bond) if held_out and i not in quoting else None
+        if pair and len(pair[1]) >= SHORTEST.get(language, SHORTEST_ELSEWHERE):
+            found[i] = pair
     return found
 
 
-def _quoting() -> set[int]:
-    """The validation messages of which one, in some language, contains a calibration message or is contained in one."""
-    found = set()
-    for language in PAPER_LANGUAGES:
-        texts = {i: (sameness(texts[language]), held_out) for i, (texts, held_out) in chromium.messages().items()}
-        sides = {
-            side: "\n".join(text for text, held_out in texts.values() if held_out == side) for side in (True, False)
-        }
-        found |= {i for i, (text, held_out) in texts.items() if held_out and text in sides[False]}
-        for quoted in [text for text, held_out in texts.values() if not held_out and text in sides[True]]:
-            found |= {i for i, (text, held_out) in texts.items() if held_out and quoted in text}
+def _quoting(messages: dict[int, tuple[str, bool]]) -> set[int]:
+    """The validation messages of which one contains a calibration message or is contained in one."""
+    texts = {i: (sameness(text), held_out) for i, (text, held_out) in messages.items()}
+    sides = {side: "\n".join(text for text, held_out in texts.values() if held_out == side) for side in (True, False)}
+    found = {i for i, (text, held_out) in texts.items() if held_out and text in sides[False]}
+    for quoted in [text for text, held_out in texts.values() if not held_out and text in sides[True]]:
+        found |= {i for i, (text, held_out) in texts.items() if held_out and quoted in text}
     return found
 
 

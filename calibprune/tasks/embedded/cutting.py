@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 # The end of a sentence or clause, after which the second half would begin with a capital and give itself away.
-_END = ".!?:;؟؛。！？：；…"
+_END = ".!?:;؟؛。！？：；…।።"
 _AT_SPACE = re.compile(rf"(?<=[^\s{_END}]) (?=\w)")
 _IN_CHINESE = re.compile(r"(?<=[\u4e00-\u9fff,，、])(?=[\u4e00-\u9fff])")
 
@@ -13,7 +13,7 @@ _IN_CHINESE = re.compile(r"(?<=[\u4e00-\u9fff,，、])(?=[\u4e00-\u9fff])")
 def cut(
     text: str, language: str, bond: Callable[[str], float], share: float = 0.5, near: float = 0.2
 ) -> tuple[str, str] | None:
-    """(beginning, ending), to be joined by `joint(language)`; None where the text has no place to cut.
+    """(beginning, ending), to be joined by `wording.joint(language)`; None where the text has no place to cut.
 
     The place is the space nearest to that share of the text, but none that follows the end of a sentence or clause.
     Chinese does not separate words: there it is, among the places near enough, the one where two characters, or a comma
@@ -37,14 +37,9 @@ def cut(
     return text[:spot], text[spot:].lstrip()
 
 
-def joint(language: str) -> str:
-    """What stands between two pieces of running text: nothing in Chinese, else a space."""
-    return "" if language == "zh" else " "
-
-
 def ends_sentence(text: str) -> bool:
     """Whether the text ends with a full stop, a question mark or an exclamation mark."""
-    return text.rstrip("\"'”»)）").endswith(tuple(".!?؟。！？"))
+    return text.rstrip("\"'”»)）").endswith(tuple(".!?؟。！？।።"))
 
 
 def bonds(texts: Iterable[str]) -> Callable[[str], float]:

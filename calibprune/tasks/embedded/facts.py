@@ -8,7 +8,7 @@ kind, always the same ones, stand before each question; they are not asked thems
 from calibprune.tasks.embedded.arrange import shuffled
 from calibprune.tasks.embedded.cldr import currency_forms
 from calibprune.tasks.embedded.wording import answered, question
-from calibprune.tasks.embedded.world import NAMES, Fact, facts
+from calibprune.tasks.embedded.world import NAMES, Fact, clear, facts
 
 EXAMPLES = {
     "currency": ("GB", "JP", "IN"),
@@ -18,8 +18,10 @@ EXAMPLES = {
 
 
 def items(language: str) -> list[dict]:
-    """The items in one language: `id`, `context`, `answers` (accepted ones, the CLDR's own name first), `language`."""
-    by_id = {fact.id: fact for fact in facts()}
+    """The items in one language: `id`, `context`, `answers` (accepted ones, the CLDR's own name first), `language`.
+    A language beside the paper's seven has those of them that are `clear` in it.
+    """
+    by_id = {fact.id: fact for fact in facts() if clear(fact, language)}
     examples = {kind: [by_id.pop(f"{kind}/{subject}") for subject in subjects] for kind, subjects in EXAMPLES.items()}
     result = []
     for name in shuffled(by_id, "facts"):

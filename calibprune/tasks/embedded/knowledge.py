@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from calibprune.tasks.embedded.arrange import gold_positions, shuffled, with_gold
 from calibprune.tasks.embedded.wording import question
-from calibprune.tasks.embedded.world import NAMES, Fact, facts
+from calibprune.tasks.embedded.world import NAMES, Fact, clear, facts
 
 
 class Question(NamedTuple):
@@ -22,9 +22,13 @@ class Question(NamedTuple):
 
 
 def items(language: str) -> list[dict]:
-    """The items in one language: `id`, `context`, `choices` (four), `gold` (0 to 3)."""
+    """The items in one language: `id`, `context`, `choices` (four), `gold` (0 to 3). A language beside the paper's
+    seven has those of their questions that are `clear` in it.
+    """
     result = []
     for fact, choices, gold in questions():
+        if not clear(fact, language, choices):
+            continue
         subject, answer = NAMES[fact.kind]
         context = question(fact.kind, subject(fact.subject, language), language)
         result.append(
@@ -40,7 +44,7 @@ def items(language: str) -> list[dict]:
 
 @cache
 def questions() -> tuple[Question, ...]:
-    """The questions, the same in every language, the kinds mixed."""
+    """The questions, the same in each of the seven languages, the kinds mixed."""
     by_id = {fact.id: fact for fact in facts()}
     order = [by_id[name] for name in shuffled(by_id, "knowledge")]
     return tuple(

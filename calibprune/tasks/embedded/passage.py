@@ -16,8 +16,9 @@ import numpy as np
 from calibprune.corpora import chromium, udhr
 from calibprune.languages import PAPER_LANGUAGES
 from calibprune.tasks.embedded.arrange import gold_positions, shuffled, with_gold
-from calibprune.tasks.embedded.cutting import bonds, cut, joint
+from calibprune.tasks.embedded.cutting import bonds, cut
 from calibprune.tasks.embedded.lengths import similar
+from calibprune.tasks.embedded.wording import joint
 
 SHARES = (0.5, 0.25, 0.75)  # where the paragraphs are cut: all of them at the first place before any at the second
 NEAR = 0.12  # so near to these places a Chinese paragraph is cut
@@ -95,7 +96,7 @@ def places() -> tuple[Place, ...]:
     """The places where a validation paragraph can be cut in every language, in the order of the text."""
     texts = udhr.articles()
     validation = set(udhr.documents("en", "validation"))
-    chinese = [texts["zh"] for texts, _ in chromium.messages().values()] + [text for _, text in texts["zh"]]
+    chinese = [texts["zh"] for texts, _ in chromium.messages(("zh",)).values()] + [text for _, text in texts["zh"]]
     bond = bonds(chinese)  # counts of characters, from which no text can be told
     found = []
     for number, (article, text) in enumerate(texts["en"]):

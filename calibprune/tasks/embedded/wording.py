@@ -1,47 +1,62 @@
-"""The prompts of the CLDR's facts in the seven languages: labels and names, so that no name needs an article, a case or
-an agreement.
+"""The prompts of the CLDR's facts: labels and names, so that no name needs an article, a case or an agreement.
+
+`wording.csv` has one row a language. A row opens `knowledge`, `facts` and `continuation` to its language; the labels of
+the paper's seven were checked.
 """
 
-from calibprune.tasks.embedded.cutting import joint
+import csv
+from pathlib import Path
+from typing import NamedTuple
 
-# (label of the subject, label of the answer) by kind of fact
-LABELS: dict[str, dict[str, tuple[str, str]]] = {
-    "currency": {
-        "ar": ("الدولة", "العملة"),
-        "de": ("Land", "Währung"),
-        "en": ("Country", "Currency"),
-        "es": ("País", "Moneda"),
-        "ru": ("Страна", "Валюта"),
-        "sw": ("Nchi", "Sarafu"),
-        "zh": ("国家", "货币"),
-    },
-    "region": {
-        "ar": ("الدولة", "المنطقة من العالم"),
-        "de": ("Land", "Weltregion"),
-        "en": ("Country", "Part of the world"),
-        "es": ("País", "Región del mundo"),
-        "ru": ("Страна", "Регион мира"),
-        "sw": ("Nchi", "Eneo la dunia"),
-        "zh": ("国家", "世界地区"),
-    },
-    "place": {
-        "ar": ("المكان", "الدولة"),
-        "de": ("Ort", "Land"),
-        "en": ("Place", "Country"),
-        "es": ("Lugar", "País"),
-        "ru": ("Место", "Страна"),
-        "sw": ("Mahali", "Nchi"),
-        "zh": ("地点", "国家"),
-    },
-}
-COLON = {"zh": "："}
+
+class Wording(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        space: "yes" where a space separates words, "no" where nothing does, as in Chinese.
+        colon: what stands between a label and a name, with a space before it where the language writes one.
+        country, currency, region, place: the labels; a region is a part of the world.
+    """
+
+    space: str
+    colon: str
+    country: str
+    currency: str
+    region: str
+    place: str
+
+
+def _table() -> dict[str, Wording]:
+    with Path(__file__).with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        return {row.pop("code"): Wording(**row) for row in csv.DictReader(file)}
+
+
+WORDING: dict[str, Wording] = _table()
+"""By language, in the order of codes."""
+LABELS = {"currency": ("country", "currency"), "region": ("country", "region"), "place": ("place", "country")}
+"""Which label stands before the subject and which before the answer, by kind of fact."""
+
+
+def languages() -> tuple[str, ...]:
+    """The languages that have a row."""
+    return tuple(WORDING)
+
+
+def spaced(language: str) -> bool:
+    """Whether a space separates words."""
+    return WORDING[language].space == "yes"
+
+
+def joint(language: str) -> str:
+    """What stands between two pieces of running text: a space, or nothing in Chinese."""
+    return " " if spaced(language) else ""
 
 
 def question(kind: str, subject: str, language: str) -> str:
     """Two lines: the subject with its label, and the label of the answer, after which the answer is to stand."""
-    first, second = LABELS[kind][language]
-    colon = COLON.get(language, ":")
-    return f"{first}{colon}{joint(language)}{subject}\n{second}{colon}"
+    words = WORDING[language]
+    first, second = (getattr(words, label) for label in LABELS[kind])
+    return f"{first}{words.colon}{joint(language)}{subject}\n{second}{words.colon}"
 
 
 def answered(kind: str, subject: str, answer: str, language: str) -> str:

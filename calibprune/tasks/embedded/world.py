@@ -1,7 +1,9 @@
 """What the CLDR knows and a model may know: the currency of a state, the part of the world it lies in, the state of a
 place.
 
-A fact names its subject and its answer by codes, so that it is one and the same in every language.
+A fact names its subject and its answer by codes, so that it is one and the same in every language. Which facts there
+are is decided by the names in the paper's seven languages: a further language changes nothing for them, and has those
+facts that are clear in it too.
 """
 
 from collections import Counter
@@ -14,6 +16,7 @@ from calibprune.corpora.cleaning import sameness
 from calibprune.languages import PAPER_LANGUAGES
 from calibprune.tasks.embedded import cldr
 from calibprune.tasks.embedded.regions import CONTINENT, STATES, SUBREGION, SUBREGIONS
+from calibprune.tasks.embedded.wording import spaced
 
 PLACES_A_STATE = 5  # without it every fifth place would be in the United States, Canada or Russia
 # States on the border of two continents, for which two answers are in use.
@@ -65,8 +68,23 @@ NAMES: dict[str, tuple[Callable[[str, str], str], Callable[[str, str], str]]] = 
 
 @cache
 def facts() -> tuple[Fact, ...]:
-    """All facts, kind after kind, each with at least three rivals. No place is named like its state in any language."""
+    """All facts, kind after kind, each with at least three rivals. No place is named like its state in any of the
+    seven languages.
+    """
     return (*_currencies(), *_regions(), *_places())
+
+
+def clear(fact: Fact, language: str, choices: tuple[str, ...] = ()) -> bool:
+    """Whether a fact can be asked in a language, as all can in the seven: the CLDR has its names there, no two of the
+    choices have the same one, and no place is named like its state.
+    """
+    subject, answer = NAMES[fact.kind]
+    try:
+        asked, right = sameness(subject(fact.subject, language)), sameness(answer(fact.answer, language))
+        names = {sameness(answer(code, language)) for code in choices}
+    except KeyError:
+        return False
+    return len(names) == len(choices) and not (fact.kind == "place" and _named_alike(asked, right, language))
 
 
 def _currencies() -> list[Fact]:
@@ -125,21 +143,21 @@ def _places() -> list[Fact]:
 
 
 def _gives_away(zone: str, state: str) -> bool:
-    """Whether a place is named like its state, or the other way round: Tunis in Arabic and Spanish, Mexico City,
+    """Whether a place is named like its state in one of the seven languages: Tunis in Arabic and Spanish, Mexico City,
     Singapore.
     """
     places, states = _place_names(zone), _state_names(state)
-    return any(
-        p in s or s in p or (language != "zh" and p[:4] == s[:4])
-        for language, p in places.items()
-        if (s := states[language])
-    )
+    return any(_named_alike(place, states[language], language) for language, place in places.items())
+
+
+def _named_alike(place: str, state: str, language: str) -> bool:
+    return place in state or state in place or (spaced(language) and place[:4] == state[:4])
 
 
 @cache
 def _alike(state: str) -> frozenset[str]:
-    """The states whose name, in some language, is contained in this one's or contains it: Niger and Nigeria, the two
-    Congos.
+    """The states whose name, in one of the seven languages, is contained in this one's or contains it: Niger and
+    Nigeria, the two Congos.
     """
     names = _state_names(state)
     return frozenset(

@@ -1,8 +1,8 @@
 """The paper's benchmarks from local files: the harness's own tasks, prompts and metrics on data that needs no network.
 
-A mirror is a folder with one file for each data set and language, `<data set>/<language>.jsonl.gz`: gzip-compressed
-UTF-8, one JSON object a line, one line a question, in the order of evaluation. Its data sets and their columns (others
-are ignored):
+A mirror is a folder with one file for each data set and language, `<data set>/<language>.jsonl.gz`, with the code that
+the study has for the language: gzip-compressed UTF-8, one JSON object a line, one line a question, in the order of
+evaluation. Its data sets and their columns (others are ignored):
 
 - `arc_easy`, `arc_challenge`: `id`; `instruction`, the question; `option_a`, `option_b` and on to at most `option_e`;
 `answer`, a letter from A on. - `mmlu`: the same with exactly four options; `id` is "subject/split/index" and names the

@@ -2,9 +2,11 @@
 Section 4.3).
 
 Longpre, Lu and Daiber (2021), "MKQA: A Linguistically Diverse Benchmark for Multilingual Open Domain Question
-Answering"; six of the study's languages, no Swahili. The harness has no such task: `mkqa_<language>.yaml` beside this
-file are one in its own form, which its command line runs too (`lm_eval --include_path` with this folder, `--metadata
-'{"data_mirror": "DIR"}'` for local data).
+Answering"; 26 languages, six of the paper's seven: no Swahili. `mkqa.csv` has one row a language, with the data set's
+own name of it and the two lines of the prompt; those of the six were checked. The harness has no such task:
+`mkqa_<language>.yaml` beside this file are one in its own form, which its command line runs too (`lm_eval
+--include_path` with this folder, `--metadata '{"data_mirror": "DIR"}'` for local data); calibprune/tasks/yaml_files.py
+writes them.
 
 A file holds either one language, each line with `example_id`, `query` and `answers`, or, as its authors publish it, all
 of them, with `queries` and `answers` by language code. An answer has a `type`, a `text` and often `aliases`; `text` is
@@ -12,10 +14,11 @@ null where there is no answer, and `type` is null in copies that dropped it. In 
 `mkqa/<language>.jsonl.gz` or, for all languages, `mkqa/mkqa.jsonl.gz`.
 """
 
+import csv
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from calibprune.errors import ParameterError
 from calibprune.tasks.paper import mirror
@@ -25,7 +28,40 @@ LEFT_OUT = ("unanswerable", "long_answer")
 QUESTIONS, KEPT = 10_000, 6_758  # of the full data set, before and after the paper's filter
 # The authors' own file: the hub's copy is a loading script, which the library `datasets` no longer runs.
 SOURCE = "https://github.com/apple/ml-mkqa/raw/651b8cc85c407270b024157aff06ee6ab8c4fc6d/dataset/mkqa.jsonl.gz"
-CODES = {"ar": "ar", "de": "de", "en": "en", "es": "es", "ru": "ru", "zh": "zh_cn"}  # the data set's own
+TEMPLATE = "_mkqa_yaml"
+
+
+class Wording(NamedTuple):
+    """A row of the table: the data set's own code of the language, and the two lines of the prompt."""
+
+    name: str
+    question: str
+    answer: str
+
+
+def _table() -> dict[str, Wording]:
+    with Path(__file__).with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        return {row.pop("code"): Wording(**row) for row in csv.DictReader(file)}
+
+
+LANGUAGES: dict[str, Wording] = _table()
+
+
+def settings(language: str) -> dict[str, Any]:
+    """What sets the task of one language apart from the template, as in its YAML file."""
+    words = LANGUAGES[language]
+    return {
+        "task": f"mkqa_{language}",
+        "dataset_kwargs": {"language": language},
+        "doc_to_text": f"{words.question}\n{words.answer}",
+    }
+
+
+def config(language: str) -> dict[str, Any]:
+    """The harness's configuration of the task."""
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    return load_yaml(Path(__file__).with_name(TEMPLATE)) | settings(language)
 
 
 def scores(prediction: str, answers: list[str], language: str) -> dict[str, float]:
@@ -38,7 +74,7 @@ def scores(prediction: str, answers: list[str], language: str) -> dict[str, floa
 
     Args:
         answers: at least one.
-        language: one of the study's codes; the rules of a language without any (Russian, Swahili) are lower case and
+        language: any code; the rules of a language without any of its own (Russian, Swahili) are lower case and
             punctuation.
     """
     guess = tokens(prediction, language)
@@ -113,9 +149,9 @@ def _document(row: mirror.Row, language: str) -> tuple[dict, bool]:
 
 def _of_language(row: mirror.Row, column: str, language: str) -> Any:
     values = row.take(column, dict)
-    if CODES[language] not in values:
-        raise row.wrong(column, f"an object with {CODES[language]!r}")
-    return values[CODES[language]]
+    if (name := LANGUAGES[language].name) not in values:
+        raise row.wrong(column, f"an object with {name!r}")
+    return values[name]
 
 
 def dataset(language: str, data_mirror: str | None = None, **_metadata: Any):

@@ -10,7 +10,7 @@ import torch
 from task_items import item_scores, lines_of, parsed
 
 from calibbook.s04_2_downstream_tasks import data as task_scores
-from calibbook.s04_2_downstream_tasks.data import Column, asked_once, compare, mean_and_variance
+from calibbook.s04_2_downstream_tasks.data import Column, asked_once, compare, mean_and_variance, not_there
 from calibbook.s04_2_downstream_tasks.tables import measure, task_name, task_table
 from calibbook.s04_2_downstream_tasks.tables_summaries import (
     items_for_a_point,
@@ -91,6 +91,15 @@ def test_item_scores_are_stacked_by_draw_in_the_order_of_the_seeds(tmp_path):
         study(tmp_path / "again", *cells), dict.fromkeys(("passage", "arc_easy"), "acc_norm")
     )
     assert {column.task for column in fewer} == {"passage"}
+
+
+def test_a_language_may_have_an_underscore_in_its_code(tmp_path):
+    cells = [("dense", (), 0, ("belebele.zho_Hans.acc", "belebele.de.acc"))]
+    made = study(tmp_path, *cells)
+    for cell in made.cells():
+        cell.tasks = ("belebele_zho_Hans", "belebele_de")
+    found = task_scores.item_scores(made, {"belebele": "acc"})
+    assert [(column.task, column.language) for column in found] == [("belebele", "zho_Hans"), ("belebele", "de")]
 
 
 def test_a_cell_whose_items_are_missing_is_an_error_of_one_line(tmp_path):
@@ -321,3 +330,17 @@ def test_tasks_of_a_single_question_are_named():
     )
     assert asked_once(rows, ["facts", "knowledge"]).startswith("**Left out: facts in de and sw.**")
     assert asked_once(rows, ["knowledge"]) == asked_once(rows.head(0), ["facts"]) == ""
+
+
+def test_tasks_that_a_language_does_not_have_are_named():
+    def asked(*languages, generated=False, tasks=("embedded", "hellaswag_de", "belebele")):
+        cells = [SimpleNamespace(languages=languages)]
+        parameters = SimpleNamespace(tasks=list(tasks), data_mirror=None)
+        return not_there(SimpleNamespace(cells=lambda *parts: cells, parameters=parameters), generated)
+
+    assert asked("de", "xx", "yy").startswith(
+        "**Not asked: continuation in xx and yy; knowledge in xx and yy; passage in "
+    )
+    assert asked("de", "xx", generated=True).startswith("**Not asked: facts in xx.**")
+    assert asked("de", "sw") == asked("de", "sw", generated=True) == ""
+    assert asked("fr", tasks=["belebele"]) == ""

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from calibprune.corpora import corpus, fingerprint, summary
-from calibprune.errors import CorpusError
+from calibprune.errors import CorpusError, ParameterError
 
 ROWS = [("b", 1), ("a", 2), ("a", 1)]
 
@@ -46,7 +46,7 @@ def test_it_is_no_calibration_text(folder):
 def test_its_summary_has_the_languages_that_are_there_and_its_one_split(folder, caplog):
     frame = summary(f"belebele:{folder}")
     assert frame[["language", "split", "texts"]].values.tolist() == [["de", "validation", 3], ["sw", "validation", 3]]
-    assert "there is no" in caplog.text and "it is the paper's evaluation data" in caplog.text
+    assert "it is the paper's evaluation data" in caplog.text
     with pytest.raises(CorpusError):
         summary(f"belebele:{folder / 'nothing'}")
 
@@ -58,7 +58,7 @@ def test_the_fingerprint_changes_with_the_text(folder):
 
 
 def test_missing_and_damaged_files(folder):
-    with pytest.raises(CorpusError, match=r"there is no .*en\.jsonl\.gz"):
+    with pytest.raises(ParameterError, match="has no text in 'en'; it has de, sw"):
         corpus(f"belebele:{folder}", "en", "validation")
     whole = (folder / "de.jsonl.gz").read_bytes()
     (folder / "de.jsonl.gz").write_bytes(whole[: len(whole) // 2])

@@ -9,7 +9,14 @@ import torch
 from tiny_models import CONFIGS, some_tokens, tiny
 
 from calibprune.errors import ModelError, ParameterError
-from calibprune.metrics.fidelity import Perplexity, Trace, fidelity, measure_perplexity, perplexity
+from calibprune.metrics.fidelity import (
+    Perplexity,
+    Trace,
+    fidelity,
+    measure_perplexities,
+    measure_perplexity,
+    perplexity,
+)
 from calibprune.walk.layerwise import prune
 
 
@@ -65,6 +72,34 @@ def test_fidelity_gives_the_same_perplexity(small_batches):
         alone.n,
     )
     assert beside.perplexity != pytest.approx(perplexity(dense, tokens), rel=1e-2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("family", CONFIGS)
+def test_texts_measured_together_are_as_measured_one_by_one(family, dtype, small_batches):
+    """Of two lengths, in turns, with odd numbers of windows, so that batches hold windows of two texts."""
+    model = tiny(family, dtype=dtype)
+    sizes = [(3, 24), (2, 16), (1, 24), (5, 16), (3, 24)]
+    texts = [some_tokens(samples, length, seed) for seed, (samples, length) in enumerate(sizes)]
+    read = []
+    together = measure_perplexities(model, texts, read.append)
+    alone = [measure_perplexity(model, tokens) for tokens in texts]
+    close = {"rel": 1e-5 if dtype == torch.float32 else 0.01, "nan_ok": True}
+    assert [found.value for found in together] == pytest.approx([found.value for found in alone], **close)
+    assert [found.stderr for found in together] == pytest.approx(
+        [found.stderr for found in alone], rel=0.05, nan_ok=True
+    )
+    assert [found.n for found in together] == [samples * (length - 1) for samples, length in sizes]
+    assert len({round(found.value, 3) for found in alone}) == len(texts), "texts could be mixed up unnoticed"
+    assert sum(read) == sum(tokens.numel() for tokens in texts)
+    assert max(read) == 2 * 24
+    assert measure_perplexities(model, []) == []
+
+
+def test_a_trace_takes_as_many_bytes_as_foreseen():
+    model, tokens = tiny("gemma3_text", dtype=torch.bfloat16), some_tokens()
+    kept = [states for batch in Trace.of(model, tokens).outputs for states in batch]
+    assert sum(states.nbytes for states in kept) == Trace.nbytes_of(model, tokens)
 
 
 def test_a_trace_of_the_dense_model_gives_the_same_numbers(small_batches):

@@ -10,7 +10,7 @@ import yaml
 
 from calibprune.corpora import names
 from calibprune.errors import ParameterError
-from calibprune.languages import LANGUAGES, mixture
+from calibprune.languages import PAPER_LANGUAGES, mixture
 from calibprune.methods import pruners
 from calibprune.metrics.registry import METRICS
 from calibprune.schemes import Sparsity
@@ -29,18 +29,20 @@ PRUNERS, SOURCES = ", ".join(pruners()), ", ".join(names())
         ({"methods": "no such"}, ["methods", "'no such'", PRUNERS]),
         ({"methods": ["wanda", "wanda"]}, ["methods", "wanda", "twice"]),
         ({"methods": [["wanda"]]}, ["methods", "['wanda']", PRUNERS]),
-        ({"languages": ["de", {"en": 1}]}, ["languages", "{'en': 1}", "ar, de, en"]),
-        ({"languages": ["de", "fr"]}, ["languages", "'fr'", "ar, de, en, es, ru, sw, zh"]),
+        ({"languages": ["de", {"en": 1}]}, ["languages", "{'en': 1}", "not a string"]),
+        ({"languages": ["de", "f r"]}, ["languages", "'f r'", "no code", "'pt-BR'"]),
+        ({"evaluation_languages": ["de", "../x"]}, ["evaluation_languages", "'../x'", "no code"]),
+        ({"evaluation_languages": ["de", "de"]}, ["evaluation_languages", "de", "twice"]),
         ({"languages": ["de", "de"]}, ["languages", "de", "twice"]),
-        ({"languages": [False]}, ["languages", "False", "ar, de, en"]),
-        ({"languages": None}, ["languages", "None", "ar, de, en"]),
+        ({"languages": [False]}, ["languages", "False", "in quotes"]),
+        ({"languages": None}, ["languages", "None", "not a string"]),
         ({"sparsity": 1}, ["sparsity", "1", "[0, 1)"]),
         ({"sparsity": -0.5}, ["sparsity", "-0.5", "[0, 1)"]),
         ({"sparsity": "half"}, ["sparsity", "'half'", "[0, 1)", "2:4"]),
         ({"sparsity": ["4:2"]}, ["sparsity", "4:2", "0 < n < m"]),
         ({"sparsity": ["2:2"]}, ["sparsity", "2:2", "0 < n < m"]),
         ({"sparsity": [0.5, "0.5"]}, ["sparsity", "0.5", "twice"]),
-        ({"calibration_mixtures": ["ar+xx"]}, ["calibration_mixtures", "'xx'", "ar, de"]),
+        ({"calibration_mixtures": ["ar+x,y"]}, ["calibration_mixtures", "'x,y'", "'pt-BR'"]),
         ({"calibration_mixtures": ["ar+ar"]}, ["calibration_mixtures", "'ar+ar'", "twice"]),
         ({"seeds": [-1]}, ["seeds", "-1", "0"]),
         ({"seeds": ["many"]}, ["seeds", "'many'", "integer"]),
@@ -188,7 +190,7 @@ def test_a_name_like_no_other_lists_all():
         (b"seeds: [yes]", "seeds: 'yes' is not an integer"),
         (b"calibration_samples: yes", "calibration_samples: 'yes' is not an integer"),
         (b"calibration_length: 1:30", "calibration_length: '1:30' is not an integer"),
-        (b"languages: [de, no]", "unknown language 'no'"),
+        (b"languages: [de, 'n o']", "language 'n o' is no code"),
         (b"%YAML 1.1\n---\nseeds: 1:30", "'%YAML 1.1' asks for another YAML than 1.2; leave that line out"),
         (b"%YAML 1.3\n---\nseeds: 1", "'%YAML 1.3' asks for another YAML than 1.2"),
         (b"seeds: !!bool 7", "not valid YAML"),
@@ -353,7 +355,7 @@ def test_numbers_as_text():
 def test_the_defaults_are_valid_and_in_the_studys_languages():
     checked = Parameters.of({})
     assert checked == Parameters.of(checked.model_dump())
-    assert checked.languages == list(LANGUAGES)
+    assert checked.languages == checked.evaluation_languages == list(PAPER_LANGUAGES)
     assert checked.sparsity == [Sparsity(0.5)]
 
 
@@ -381,6 +383,6 @@ def test_parameters_survive_a_file(tmp_path):
 def test_mixtures():
     assert mixture("de") == ("de",)
     assert mixture("ar+en") == ("ar", "en")
-    for bad in ("", "de+", "de,en", "DE"):
-        with pytest.raises(ParameterError, match=r"unknown language .*choose one of ar, de"):
+    for bad in ("", "de+", "de,en", "-de", "d e", "../de"):
+        with pytest.raises(ParameterError, match="is no code of a language; write one such as 'de'"):
             mixture(bad)

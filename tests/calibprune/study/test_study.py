@@ -15,10 +15,14 @@ import study_process
 import torch
 import yaml
 from study_process import PATIENCE
+from tiny_models import tiny
 
 import calibprune
 from calibprune.errors import CalibpruneError, CorpusError, ModelError, ParameterError, StoreError
-from calibprune.metrics.fidelity import fidelity
+from calibprune.metrics import fidelity as fidelity_module
+from calibprune.metrics.fidelity import Trace, fidelity
+from calibprune.metrics.neurons import counting
+from calibprune.study import measurements
 from calibprune.study import runner as bench_module
 from calibprune.study.measurements import Found
 from calibprune.study.store import COLUMNS
@@ -58,6 +62,21 @@ def run(settings, **changes) -> pd.DataFrame:
 
 def stamps(study: Study) -> dict[str, int]:
     return {cell.id: (study.store.folder(cell) / "records.parquet").stat().st_mtime_ns for cell in study.cells()}
+
+
+def also_gzipped(source: str) -> str:
+    """The same texts as another source."""
+    folder = Path(source.removeprefix("file:")).parent
+    for path in folder.glob("*.txt"):
+        (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    return source + ".gz"
+
+
+def spied_traces(monkeypatch) -> list[torch.Tensor]:
+    """The windows of every trace of a dense model that is made from now on."""
+    made, of = [], Trace.of
+    monkeypatch.setattr(Trace, "of", lambda model, tokens: made.append(tokens) or of(model, tokens))
+    return made
 
 
 @pytest.fixture
@@ -142,6 +161,83 @@ def test_the_dense_side_may_be_too_large_to_keep(settings, monkeypatch):
     kept = run(settings)
     monkeypatch.setattr(bench_module, "TRACE_BYTES", 0)
     pd.testing.assert_frame_equal(run(settings, store=settings["store"] + "-2"), kept, check_exact=True)
+
+
+def test_the_dense_side_is_kept_as_far_as_memory_goes(settings, monkeypatch):
+    """Of two languages' layer outputs one fits: it is made once, the other language is walked for each cell."""
+    kept = run(settings)
+    made = spied_traces(monkeypatch)
+    monkeypatch.setattr(
+        bench_module, "TRACE_BYTES", Trace.nbytes_of(tiny("llama", num_hidden_layers=2), torch.ones(3, 24))
+    )
+    pd.testing.assert_frame_equal(run(settings, store=settings["store"] + "-2"), kept, check_exact=True)
+    assert len(made) == 1
+
+
+def test_where_only_the_perplexity_is_asked_the_dense_model_takes_no_part(settings, monkeypatch):
+    made, compared = spied_traces(monkeypatch), []
+    monkeypatch.setattr(measurements, "fidelity", lambda *_: compared.append(1))
+    frame = run(settings, metrics=["perplexity"])
+    assert set(frame["metric"]) == {"perplexity"} and len(frame) == 8 * 2
+    assert not made and not compared
+    monkeypatch.undo()
+    beside = run(settings, store=settings["store"] + "-2")
+    beside = beside[beside["metric"] == "perplexity"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(frame, beside, rtol=1e-6)
+
+
+def test_windows_of_one_length_share_batches(settings, tiny_texts, monkeypatch):
+    """Two languages and two sources, of which one has windows of another length."""
+    other = also_gzipped(tiny_texts)
+    settings |= {"evaluation_source": [tiny_texts, other], "methods": "wanda", "metrics": ["perplexity"]}
+    batches = []
+    losses = fidelity_module._window_losses
+    monkeypatch.setattr(
+        fidelity_module, "_window_losses", lambda *of: batches.append(tuple(of[2].shape)) or losses(*of)
+    )
+    run(settings, languages=["de", "sw"], calibration_mixtures=[], evaluation_samples={tiny_texts: 3, other: 2})
+    assert batches == 3 * [(2 * 3 + 2 * 2, 24)]
+    batches.clear()
+    frame = run(
+        settings,
+        evaluation_length={tiny_texts: 24, other: 16},
+        calibration_mixtures=[],
+        store=settings["store"] + "-2",
+    )
+    assert batches == 3 * [(6, 24), (6, 16)]
+    assert list(frame["language"].iloc[:4]) == ["de", "de", "sw", "sw"]
+    assert list(frame["source"].iloc[:4]) == 2 * [tiny_texts, other]
+    assert list(frame["n"].iloc[:4]) == 2 * [3 * 23, 3 * 15]
+    model, tokenizer = calibprune.load(settings["models"][0], "cpu", "float32")
+    for source, length in ((tiny_texts, 24), (other, 16)):
+        for language in ("de", "sw"):
+            tokens = calibprune.windows(tokenizer, source, [language], 3, length, split="validation")
+            row = frame[(frame["method"] == "dense") & (frame["source"] == source) & (frame["language"] == language)]
+            assert row["value"].item() == pytest.approx(calibprune.perplexity(model, tokens), rel=1e-6)
+
+
+def test_neurons_are_counted_on_the_first_text_alone(settings, tiny_texts):
+    """Where batches are shared by languages too: what a neuron does in one language is of that language."""
+    other = also_gzipped(tiny_texts)
+    study = Study(
+        **settings
+        | {"methods": "magnitude", "evaluation_source": [tiny_texts, other], "metrics": ["perplexity", "neurons"]}
+    )
+    frame = study.run(progress=False)
+    assert list(zip(frame["language"], frame["source"], strict=True)) == 2 * [
+        (language, source) for language in ("de", "sw") for source in (tiny_texts, other)
+    ]
+    dense, _ = study.cells()
+    with study.store.artifact(dense, "neurons") as file:
+        kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    model, tokenizer = calibprune.load(settings["models"][0], "cpu", "float32")
+    for language in ("de", "sw"):
+        with counting(model) as activations:
+            fidelity_module.measure_perplexity(
+                model, calibprune.windows(tokenizer, tiny_texts, [language], 3, 24, split="validation")
+            )
+        assert torch.equal(kept[f"{language}.probability"], activations.probabilities)
+        assert torch.equal(kept[f"{language}.mean_abs"], activations.mean_abs)
 
 
 def test_bit_for_bit_again(settings):
@@ -382,13 +478,13 @@ def test_text_that_changes_while_it_is_measured(own_model, tiny_texts, tmp_path,
     texts = shutil.copytree(Path(tiny_texts.removeprefix("file:")).parent, tmp_path / "texts")
     source = f"file:{texts}/{{language}}.txt"
     study = Study(**own_model | {"evaluation_source": source})
-    measured = bench_module.measure_text
+    measured = bench_module.measure_texts
 
     def late(*arguments):
         measured(*arguments)
         (texts / "de.txt").write_text((texts / "sw.txt").read_text())
 
-    monkeypatch.setattr(bench_module, "measure_text", late)
+    monkeypatch.setattr(bench_module, "measure_texts", late)
     with pytest.raises(CorpusError, match=r"dense: the text of file:.* changed meanwhile; run the study again"):
         study.run(progress=False)
     assert not list(Path(study.store.root, "cells").iterdir())
@@ -423,10 +519,7 @@ def test_from_yaml_with_other_values(params):
 
 
 def test_two_sources_and_metrics_of_choice(settings, tiny_texts):
-    other = tiny_texts + ".gz"
-    folder = Path(tiny_texts.removeprefix("file:")).parent
-    for path in folder.glob("*.txt"):
-        (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    other = also_gzipped(tiny_texts)
     frame = run(
         settings,
         methods="wanda",

@@ -235,6 +235,7 @@ def test_changes_of_features_are_those_of_the_public_functions(study, pruned, pa
 def test_one_language_alone_has_no_subspace(study, tmp_path):
     settings = study.parameters.model_dump() | {
         "languages": ["de"],
+        "evaluation_languages": ["de"],
         "calibration_mixtures": [],
         "methods": ["wanda"],
         "store": str(tmp_path),

@@ -1,9 +1,10 @@
-"""Tasks by name: families, groups and single tasks; what cannot be had; the harness's own prompts; what names a task in
-a cell's id.
+"""Tasks by name: families, groups and single tasks, in every language that the harness has; what cannot be had; the
+harness's own prompts; what names a task in a cell's id.
 """
 
 from pathlib import Path
 
+import lm_eval
 import pytest
 import yaml
 from hypothesis import given
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from mirrors import ROWS, write
 
 from calibprune.errors import ParameterError
-from calibprune.languages import PAPER_LANGUAGES
-from calibprune.tasks.catalogue import PAPER, families, fingerprint, groups, resolve, select
+from calibprune.languages import LANGUAGES, PAPER_LANGUAGES
+from calibprune.tasks.catalogue import PAPER, families, fingerprint, groups, lacking, resolve, select, split
 
 ALL = list(PAPER_LANGUAGES)
+HARNESS = Path(lm_eval.__file__).parent / "tasks"
 NAMES = [*groups(), *families(), *(f"{name}_{code}" for name, family in families().items() for code in family.yaml)]
 
 
@@ -22,8 +24,14 @@ FIVE = ["arc_easy", "arc_challenge", "belebele", "mmlu", "hellaswag"]  # of the 
 
 
 def without_mirror(names) -> int:
-    """How many tasks the families of PAPER have whose data are the hub's."""
-    return sum(len(set(PAPER[name].yaml) - set(PAPER[name].mirrored)) for name in names)
+    """How many tasks the families of PAPER have in the seven languages whose data are the hub's."""
+    return sum(len(set(PAPER[name].languages(mirrored=False)) & set(ALL)) for name in names)
+
+
+def harness_languages(folder: str) -> set[str]:
+    """What the harness's files in a folder say themselves that they are about."""
+    read = [yaml.load(path.read_text(), yaml.BaseLoader) for path in (HARNESS / folder).glob("*_*.yaml")]
+    return {config["dataset_name"] for config in read if "dataset_name" in config}
 
 
 def tasks(*names, languages=ALL, mirrored=False):
@@ -78,6 +86,80 @@ def test_tasks_named_twice_are_there_once_in_the_order_of_the_names():
     assert tasks("mmlu_de", "mmlu", "mkqa_en", "mmlu_de", languages=["en", "de"]) == "mmlu_de mmlu_en mkqa_en"
 
 
+def test_belebele_is_there_in_all_of_the_harnesss_variants_and_in_every_language_of_the_table():
+    variants = harness_languages("belebele")
+    assert len(variants) == 122
+    assert set(PAPER["belebele"].yaml) == variants | set(LANGUAGES)
+    assert tasks("belebele", languages=["nb", "he", "zho_Hant", "yor_Latn", "xx"]) == (
+        "belebele_nb belebele_he belebele_zho_Hant belebele_yor_Latn"
+    )
+    assert {spec.language: spec.config["dataset_name"] for spec in resolve(["belebele"], [*LANGUAGES, *variants])} == {
+        code: LANGUAGES[code].flores if code in LANGUAGES else code for code in (*LANGUAGES, *variants)
+    }
+
+
+@pytest.mark.parametrize(
+    ("family", "folder", "count", "prefix"),
+    [
+        ("arc_challenge", "arc_multilingual", 31, "arc"),
+        ("hellaswag", "hellaswag_multilingual", 30, "hellaswag"),
+        ("mmlu", "mmlu_multilingual", 34, "m_mmlu"),
+    ],
+)
+def test_okapis_translations_are_there_in_all_of_the_harnesss_languages(family, folder, count, prefix):
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    found = harness_languages(f"okapi/{folder}")
+    assert len(found) == count and {"vi", "hi", "uk", "eu"} <= found
+    assert set(PAPER[family].yaml) == found | {"en"}
+    for spec in resolve([family], sorted(found - {"en"})):
+        own = load_yaml(HARNESS / f"okapi/{folder}/{prefix}_{spec.language}.yaml")
+        assert spec.config == own | {"task": f"{family}_{spec.language}", "num_fewshot": 0}
+        assert spec.config["dataset_name"] == spec.language
+    assert fingerprint(*resolve([family], ["vi"])) != fingerprint(*resolve([family], ["uk"]))
+
+
+def test_a_mirror_adds_the_easy_set_in_okapis_languages():
+    assert PAPER["arc_easy"].languages(mirrored=True) == PAPER["arc_challenge"].languages(mirrored=False)
+    assert PAPER["arc_easy"].languages(mirrored=False) == ["en"]
+    assert tasks("arc_easy", languages=["hi", "en", "sw"], mirrored=True) == "arc_easy_hi arc_easy_en"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("belebele_zho_Hans", ("belebele", "zho_Hans")),
+        ("arc_easy_de", ("arc_easy", "de")),
+        ("mkqa_zh-TW", ("mkqa", "zh-TW")),
+        ("arc_challenge_pt", ("arc_challenge", "pt")),
+    ],
+)
+def test_a_tasks_name_is_its_family_and_its_language(name, parts):
+    assert split(name) == parts
+    (found,) = resolve([name], [parts[1]], None) if parts[0] != "arc_easy" else [None]
+    assert found is None or (found.name, found.family, found.language) == (name, *parts)
+
+
+def test_the_name_of_no_task_has_no_parts():
+    with pytest.raises(ParameterError, match=r"^unknown task 'belebelle_de'; did you mean 'belebele_de'\?$"):
+        split("belebelle_de")
+
+
+def test_a_group_is_whatever_there_is_and_nothing_in_languages_that_have_nothing():
+    assert tasks("embedded", languages=["xx", "yor_Latn"]) == ""
+    assert tasks("embedded", "belebele", languages=["xx", "yor_Latn"]) == "belebele_yor_Latn"
+    assert tasks("paper", languages=["el"]) == "belebele_el"
+
+
+def test_what_is_left_out_because_a_language_lacks_it_is_told():
+    assert lacking(["embedded"], ["de", "xx"]) == {name: ["xx"] for name in groups()["embedded"]}
+    assert lacking(["hellaswag", "belebele", "mmlu_de"], ["zh", "de", "sw", "fr"]) == {"hellaswag": ["zh", "sw"]}
+    assert lacking(["paper"], ["en"]) == lacking([], ["en"]) == {}
+    assert lacking(["arc_easy"], ["en", "hi"]) == {"arc_easy": ["hi"]}
+    assert lacking(["arc_easy"], ["en", "hi"], mirrored=True) == {}
+    assert lacking(["paper"], ["hi"], mirrored=True) == {"arc_easy": ["hi"]}
+
+
 @given(
     st.lists(st.sampled_from(NAMES), max_size=4), st.lists(st.sampled_from(ALL), min_size=1, unique=True), st.booleans()
 )
@@ -89,7 +171,7 @@ def test_only_tasks_in_the_studys_languages_are_chosen(names, languages, mirrore
         return
     assert len(found) == len(set(found))
     assert all(code in languages and code in families()[family].yaml for family, code in found)
-    assert bool(found) == bool(names)
+    assert bool(found) == bool(names) or set(names) <= set(groups())
 
 
 @pytest.mark.parametrize(
@@ -108,15 +190,30 @@ def test_only_tasks_in_the_studys_languages_are_chosen(names, languages, mirrore
         (
             ["hellaswag_zh"],
             ALL,
-            "task hellaswag_zh: does not exist; hellaswag is there in en, ar, de, es, ru: choose one of these",
+            "task hellaswag_zh: does not exist; hellaswag is there in ar, bn, ca, da, de, en, es, fr, ",
         ),
         (["mkqa_sw"], ALL, "task mkqa_sw: does not exist"),
         (["arc_easy_de"], ALL, "task arc_easy_de: only a mirror has its data: give data_mirror or leave the task out"),
         (
             ["hellaswag"],
             ["zh", "sw"],
-            "task hellaswag: exists in en, ar, de, es, ru, none of which is among the study's languages (zh, sw)",
+            "task hellaswag: exists in ar, bn, ca, da, de, en, es, fr, ",
         ),
+        (
+            ["passage_fr"],
+            ["fr"],
+            "task passage_fr: does not exist; passage is there in ar, de, en, es, ru, sw, zh: choose one of these",
+        ),
+        (
+            ["belebele", "passage"],
+            ["fr", "pt"],
+            "task passage: exists in ar, de, en, es, ru, sw, zh, none of which is among the study's languages (fr, pt)",
+        ),
+        (["mmlu_el"], ["el"], "task mmlu_el: does not exist; mmlu is there in ar, bn, "),
+        (["belebele_qu"], ["qu"], "task belebele_qu: does not exist; belebele is there in 171 languages"),
+        (["belebele_zho_Hant"], ["zh"], "task belebele_zho_Hant: 'zho_Hant' is not among the study's languages (zh)"),
+        (["belebele_zho_Hans_x"], ALL, "unknown task 'belebele_zho_Hans_x'; did you mean 'belebele_zho_Hans'?"),
+        (["arc_easy_vi"], ["vi"], "task arc_easy_vi: only a mirror has its data"),
         (["arc_easy"], ["de"], "task arc_easy: exists in en, none of which"),
         (["mmlu", "arc_easy"], ["de"], "task arc_easy: exists in en, none of which"),
     ],
@@ -166,14 +263,10 @@ def test_every_task_has_a_configuration_and_a_name_of_its_own():
 
 
 def test_the_english_mmlu_asks_as_each_of_the_harnesss_57_tasks_does():
-    import lm_eval.tasks
     from lm_eval.utils import apply_template
 
     (spec,) = resolve(["mmlu"], ["en"])
-    own = [
-        yaml.safe_load(path.read_text())
-        for path in Path(lm_eval.tasks.__file__).parent.glob("mmlu/default/mmlu_*.yaml")
-    ]
+    own = [yaml.safe_load(path.read_text()) for path in HARNESS.glob("mmlu/default/mmlu_*.yaml")]
     assert len(own) == 57
     for task in own:
         assert apply_template(spec.config["description"], {"subject": task["dataset_name"]}) == task["description"]
@@ -192,7 +285,6 @@ def test_the_english_mmlu_asks_as_each_of_the_harnesss_57_tasks_does():
     ],
 )
 def test_the_harness_runs_a_configuration_and_reports_it_under_its_name(tmp_path, name, right):
-    import lm_eval
     from lm_eval.api.model import LM
     from lm_eval.tasks import TaskManager
 
@@ -208,7 +300,7 @@ def test_the_harness_runs_a_configuration_and_reports_it_under_its_name(tmp_path
         def loglikelihood_rolling(self, requests, **_):
             raise AssertionError("none of the tasks asks for this")
 
-    family, _, language = name.rpartition("_")
+    family, language = split(name)
     if family in ROWS:
         write(tmp_path / family / f"{language}.jsonl.gz", [ROWS[family]] * 3)
     (spec,) = resolve([name], ALL, tmp_path)

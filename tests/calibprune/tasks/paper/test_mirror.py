@@ -11,8 +11,7 @@ import pytest
 from mirrors import REAL, ROWS, needs_real, options, rows, write
 
 from calibprune.errors import ParameterError
-from calibprune.languages import PAPER_LANGUAGES
-from calibprune.tasks.catalogue import PAPER, resolve
+from calibprune.tasks.catalogue import PAPER, resolve, split
 from calibprune.tasks.paper import mirror
 
 THERE = [
@@ -32,7 +31,7 @@ def no_network(monkeypatch):
 def task_of(name, folder):
     from lm_eval.api.task import ConfigurableTask
 
-    (spec,) = resolve([name], list(PAPER_LANGUAGES), folder)
+    (spec,) = resolve([name], [split(name)[1]], folder)
     return ConfigurableTask(config=dict(spec.config))
 
 
@@ -68,6 +67,28 @@ def test_every_family_becomes_a_task_of_the_harness(tmp_path, no_network, family
     assert (choices[gold] if isinstance(gold, int) else gold) == right
     requests = task.construct_requests(document, prompt)
     assert [request.args for request in requests] == [(prompt, f" {choice}") for choice in choices]
+
+
+@pytest.mark.parametrize("family", ["arc_easy", "arc_challenge", "mmlu", "hellaswag"])
+def test_every_translation_asks_the_same_from_a_mirror(tmp_path, no_network, family):
+    """The questions of one file, in each of the languages that the harness has beside English."""
+    asked = {}
+    for language in PAPER[family].yaml.keys() - {"en"}:
+        write(tmp_path / family / f"{language}.jsonl.gz", [ROWS[family]])
+        task = task_of(f"{family}_{language}", tmp_path)
+        (document,) = task.eval_docs
+        prompt = task.fewshot_context(document, 0)
+        asked[language] = [request.args for request in task.construct_requests(document, prompt)]
+    assert len(asked) >= 30
+    assert all(found == asked["de"] for found in asked.values())
+
+
+@pytest.mark.parametrize("language", ["fr", "nb", "zho_Hant", "yor_Latn"])
+def test_belebele_from_a_mirror_by_our_codes_and_by_those_of_flores(tmp_path, no_network, language):
+    write(tmp_path / "belebele" / f"{language}.jsonl.gz", [ROWS["belebele"]])
+    (document,) = task_of(f"belebele_{language}", tmp_path).eval_docs
+    assert document == ROWS["belebele"]
+    assert_one_line("belebele_vi", tmp_path, str(tmp_path / "belebele" / "vi.jsonl.gz"))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +170,7 @@ def test_a_folder_in_the_place_of_a_file_is_not_a_file(tmp_path):
 
 def assert_one_line(name, folder, *parts):
     with pytest.raises(ParameterError) as failure:
-        resolve([name], list(PAPER_LANGUAGES), folder)
+        resolve([name], [split(name)[1]], folder)
     assert "\n" not in str(failure.value)
     for part in parts:
         assert part in str(failure.value)

@@ -1,0 +1,46 @@
+"""The table of languages, names of those that are not in it, and what a code is."""
+
+import pytest
+
+from calibprune.errors import ParameterError
+from calibprune.languages import LANGUAGES, NOT_KNOWN, PAPER_LANGUAGES, check_code, describe, in_order
+
+
+def test_the_table_is_whole():
+    assert len(LANGUAGES) == 49
+    assert set(PAPER_LANGUAGES) < set(LANGUAGES)
+    for language in LANGUAGES.values():
+        assert all(value and value != NOT_KNOWN for value in language[:-1]), language
+    for column in ("name", "iso639_3", "chromium", "udhr", "flores"):
+        assert len({getattr(language, column) for language in LANGUAGES.values()}) == 49
+    assert [code for code, language in LANGUAGES.items() if not language.mc4] == ["hr"]
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("fr", "French"),
+        ("yo", "Yoruba"),
+        ("pt-PT", "Portuguese (Portugal)"),
+        ("es-419", "Spanish (Latin America)"),
+        ("zh-TW", "Chinese (Taiwan)"),
+        ("iw", "Hebrew"),
+        ("zho_Hans", "Chinese (Simplified)"),
+        ("swh", "Swahili"),
+        ("deu_1996", "German"),
+        ("qqq", "qqq"),
+    ],
+)
+def test_names(code, name):
+    assert describe(code).name == name
+    assert (describe(code).family == NOT_KNOWN) == (code not in LANGUAGES)
+
+
+def test_an_order_for_all_codes():
+    assert in_order(["yo", "zh", "am", "aa", "zh"]) == ["am", "zh", "aa", "yo"]
+
+
+@pytest.mark.parametrize("code", ["", " ", "de en", "../de", "de+en", "-de", "de-", "{language}", None, 5, b"de"])
+def test_what_is_no_code(code):
+    with pytest.raises(ParameterError, match="is no code of a language; write one such as 'de'"):
+        check_code(code)
