@@ -5,8 +5,9 @@ import numpy as np
 from calibbook.atlas.additive import FEWEST, donor_rank
 from calibbook.atlas.findings import Findings
 from calibbook.atlas.matrix_tests import FEWEST as FEWEST_TO_FIT
-from calibbook.atlas.rules import BEST, ENGLISH, MIXTURES, NEAREST, OWN, RANDOM, judged
+from calibbook.atlas.rules import BEST, ENGLISH, MIXTURES, NEAREST, OWN, RANDOM, judged, mixed
 from calibbook.atlas.tables import coefficient, more
+from calibbook.shared.comparison import holm
 from calibbook.shared.frames import method_label
 from calibbook.shared.statistics import ALPHA
 from calibbook.shared.verdicts import FEWEST_LANGUAGES
@@ -67,7 +68,7 @@ def best_rule(found: list[Findings]) -> str:
     for one in found:
         regrets = judged(one.losses).query("n >= @least", local_dict={"least": len(one.atlas.languages) - 1})["regret"]
         english += [regret for rule, regret in regrets.items() if rule == ENGLISH]
-        everything += [regret for rule, regret in regrets.items() if rule.endswith(MIXTURES)]
+        everything += [regret for rule, regret in regrets.items() if rule == mixed(len(one.atlas.languages))]
         rules = regrets[[rule not in STRANGERS and not rule.endswith(MIXTURES) for rule in regrets.index]]
         if len(rules):
             best.setdefault(rules.idxmin(), []).append(rules.min())
@@ -87,8 +88,11 @@ def explanation(found: list[Findings]) -> str:
     if not tables:
         return ""
     held = []
-    for predictor in tables[0].index:
-        sizes = [table.loc[predictor, "coefficient"] for table in tables if table.loc[predictor, "p"] <= ALPHA]
+    adjusted = [holm(table["p"].to_numpy()) for table in tables]
+    for place, predictor in enumerate(tables[0].index):
+        sizes = [
+            table["coefficient"].iloc[place] for table, p in zip(tables, adjusted, strict=True) if p[place] <= ALPHA
+        ]
         if sizes:
             held.append(f"{predictor} (on {len(sizes)} of {len(tables)}, {_between(sizes)} of perplexity)")
     if not held:
@@ -135,8 +139,8 @@ def sureness(found: list[Findings]) -> str:
     """What the numbers rest on."""
     tokens = sorted({int(value) for one in found for value in one.atlas.tokens})
     return (
-        f"Each cell of a map rests on {_range(tokens)} predicted tokens and one draw of calibration text or the mean "
-        "of a few; the intervals are over languages, which is what one wants to carry over to further ones."
+        f"Each cell of a map rests on {_range(tokens)} predicted tokens; the intervals are over languages, since that "
+        "is what one wants to carry over to others."
     )
 
 

@@ -50,7 +50,7 @@ def columns(found: list[Findings]) -> dict[int, tuple[str, str]]:
 def alone_table(found: list[Findings]) -> Html:
     """Each predictor by itself: correlation with the increase, p below. All must have `explained`."""
     cells = {
-        (predictor, place): Cell(coefficient(row["alone_r"]), below=f"p {p_value(row['alone_p'])}")
+        (predictor, place): Cell(coefficient(row["alone_r"]), below=_p(row["alone_p"]))
         for place, one in enumerate(found)
         for predictor, row in one.explained.iterrows()
     }
@@ -70,7 +70,7 @@ def together_table(found: list[Findings]) -> Html:
     cells = {
         (predictor, place): Cell(
             more(row["coefficient"]),
-            below="; ".join(filter(None, [between(row["low"], row["high"]), f"p {p_value(row['p'])}"])),
+            below="; ".join(filter(None, [between(row["low"], row["high"]), _p(row["p"])])),
         )
         for place, one in enumerate(found)
         for predictor, row in one.explained.iterrows()
@@ -255,6 +255,10 @@ def _by_rows(
     rows: Iterable[str], heads: Mapping, cells: Mapping[tuple, Cell], corner: str, title: str, note: str
 ) -> Html:
     return heat_table({row: (row,) for row in rows}, heads, cells, [corner], title, note)
+
+
+def _p(p: float) -> str:
+    return "" if math.isnan(p) else f"p {p_value(p)}"
 
 
 def _rules(found: list[Findings]) -> list[str]:
