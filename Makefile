@@ -28,7 +28,7 @@ check: lint
 	@$(PYTEST) --quiet -m 'not slow'
 
 bench: setup-test
-	@for name in cpu masks inside evaluation tasks kernels model sharing; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@for name in cpu masks inside evaluation tasks advice kernels model sharing; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 lint: setup-test
 	@$(BIN)/ruff check .

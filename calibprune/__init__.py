@@ -15,6 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors and type checkers; `__getattr__` does it when the program runs
+    from calibprune.advice.prediction import Advice as Advice
+    from calibprune.advice.prediction import advise as advise
     from calibprune.corpora import corpus as corpus
     from calibprune.corpora.windows import windows as windows
     from calibprune.errors import CalibpruneError as CalibpruneError
@@ -44,10 +46,12 @@ if "torch" not in sys.modules and not os.environ.keys() & {"OMP_WAIT_POLICY", *_
     os.environ.update(_WAITING)
 
 _WHERE = {
+    "Advice": "advice.prediction",
     "CalibpruneError": "errors",
     "Fidelity": "metrics.fidelity",
     "PruneResult": "walk.layerwise",
     "Study": "study.study",
+    "advise": "advice.prediction",
     "corpus": "corpora",
     "fidelity": "metrics.fidelity",
     "language_subspace": "metrics.subspace",

@@ -1,4 +1,4 @@
-"""The commands `calibprune study | cells | prune | quantize | corpora | fetch`; cli.py runs them.
+"""The commands `calibprune study | cells | prune | quantize | advise | corpora | fetch`; cli.py runs them.
 
 A command imports what it needs when it is called, so that `calibprune --help` answers at once.
 """
@@ -18,6 +18,9 @@ from calibprune.models.packaged import PACKAGED
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+
+    from calibprune.advice.prediction import Advice
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -154,6 +157,55 @@ def quantize(
     with _layers(f"{model} {method} {grid.pattern} {calibration}") as progress:
         result = making.quantize(model, target, grid, text, method, progress)
     print(f"{output}: {model} quantized to {bits} bits in {result.seconds:.0f} s")
+
+
+@app.command()
+def advise(
+    model: Model,
+    target: Annotated[list[str], typer.Option(help="a language that the pruned model is for; may be given again")],
+    candidates: Annotated[str, typer.Option(help="languages and mixtures to choose from, for example pt,es,en,es+en")],
+    method: Annotated[str, typer.Option(help="a method that prunes and reads text")] = "wanda",
+    sparsity: Annotated[str, typer.Option(help="a fraction in [0, 1), or a pattern such as 2:4")] = "0.5",
+    exact: Annotated[bool, typer.Option(help="with Gram matrices, which are slower, and not their diagonals")] = False,
+    source: Source = "chromium",
+    samples: Annotated[int, typer.Option(help="number of calibration windows of each language")] = 32,
+    length: Length = 512,
+    target_samples: Annotated[int, typer.Option(help="number of windows of a target, of the validation text")] = 8,
+    seed: Seed = 0,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    table: Annotated[Path | None, typer.Option(help="a CSV file for the losses of all layers and components")] = None,
+) -> None:
+    """Rank calibration languages for a target language by predicted losses, without pruning or evaluating anything."""
+    from calibprune.advice import asking
+
+    text = asking.Text(source, samples, length, seed, target_samples)
+    names = [name.strip() for name in candidates.split(",") if name.strip()]
+    targets = [name.strip() for given in target for name in given.split(",") if name.strip()]
+    if table is not None:
+        table = asking.check_table(table)
+    with _layers(f"{model} {method} {sparsity} {' '.join(names)}") as progress:
+        advice = asking.ask(model, names, targets, text, method, sparsity, exact, device, dtype, progress)
+    for language in targets:
+        _console().print(_ranking(advice, language))
+    print(
+        f"Predicted from the errors of single layers of the dense model on {source}, in {advice.seconds:.0f} s; "
+        f"these are no measured perplexities."
+    )
+    if table is not None:
+        asking.write_table(advice, table)
+        print(f"{table}: the losses of all layers and components")
+
+
+def _ranking(advice: "Advice", target: str) -> "Table":
+    """The candidates for one target, the best first."""
+    from rich.table import Table
+
+    title = f"calibration for {target}, {advice.method} {advice.sparsity}"
+    ranking = Table("calibration", "predicted loss", "against the best", title=title)
+    for name, loss, ratio in advice.ranked(target):
+        ranking.add_row(name, f"{loss:.4f}", f"{ratio:.3f}")
+    return ranking
 
 
 def _refuse_idle(context: typer.Context, names: tuple[str, ...], why: str) -> None:

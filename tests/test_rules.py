@@ -23,6 +23,7 @@ ORDER = (
     ("models", "corpora"),
     ("methods",),
     ("walk",),
+    ("advice",),
     ("metrics", "saving"),
     ("tasks",),
     ("study",),

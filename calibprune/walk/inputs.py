@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,19 +31,21 @@ class Inputs:
     Attributes:
         model: whose layers are called.
         hidden: one [batch, length, width] tensor a batch of windows, in the model's dtype.
-        arguments: for each batch size the keyword arguments of each layer. Windows have no padding, so these (masks,
-            rotary embeddings, positions) are the same for every batch of one shape.
+        texts: for each batch the number of the text that its windows are of, from 0: no batch mixes two texts.
+        arguments: for each [batch, length] the keyword arguments of each layer. Windows have no padding, so these
+            (masks, rotary embeddings, positions) are the same for every batch of one shape.
     """
 
     model: nn.Module
     hidden: list[Tensor]
-    arguments: dict[int, list[dict[str, Any]]]
+    texts: list[int]
+    arguments: dict[tuple[int, int], list[dict[str, Any]]]
 
     def run(self, layer: nn.Module, index: int, batch: int) -> Tensor:
         """The output of `layer`, standing at `index`, for one batch."""
         hidden = self.hidden[batch]
         with quicker(self.model, hidden.shape[1], layer):
-            output = layer(hidden, **self.arguments[len(hidden)][index])
+            output = layer(hidden, **self.arguments[_shape(hidden)][index])
         return output[0] if isinstance(output, tuple) else output
 
     def advance(self, layer: nn.Module, index: int) -> None:
@@ -82,31 +84,42 @@ class Inputs:
             RuntimeWarning,
             stacklevel=2,
         )
-        self.hidden[first:] = [part for states in self.hidden[first:] for part in states.split(smaller)]
-        for number in {len(states) for states in self.hidden} - self.arguments.keys():
-            _, self.arguments[number] = _first_layer_calls(self.model, torch.zeros(number, length, dtype=torch.long))
+        split = [states.split(smaller) for states in self.hidden[first:]]
+        self.texts[first:] = [
+            text for text, parts in zip(self.texts[first:], split, strict=True) for _ in range(len(parts))
+        ]
+        self.hidden[first:] = [part for parts in split for part in parts]
+        for shape in {_shape(states) for states in self.hidden} - self.arguments.keys():
+            _, self.arguments[shape] = _first_layer_calls(self.model, torch.zeros(shape, dtype=torch.long))
+
+
+def _shape(windows: Tensor) -> tuple[int, int]:
+    """(batch, length) of tokens or states."""
+    return windows.shape[0], windows.shape[1]
 
 
 @torch.no_grad()
-def capture(model: nn.Module, tokens: Tensor, batch_tokens: int = BATCH_TOKENS) -> Inputs:
+def capture(model: nn.Module, tokens: Tensor | Sequence[Tensor], batch_tokens: int = BATCH_TOKENS) -> Inputs:
     """Run the decoder on every batch without its layers, and keep what each layer would have been called with.
 
     Each layer keeps its own keyword arguments: layers of one decoder may take different masks and rotary embeddings, as
     Gemma 3's do.
 
     Args:
-        tokens: LongTensor [samples, length].
+        tokens: LongTensor [samples, length]; or several of them, each of one text (a language, say), which batches do
+            not mix.
 
     Raises:
         ModelError: an architecture that is not supported, or layers called in a way that cannot be replayed.
     """
-    hidden: list[Tensor] = []
-    arguments: dict[int, list[dict[str, Any]]] = {}
-    for batch in batches(tokens, batch_tokens):
-        states, kwargs = _first_layer_calls(model, batch)
-        hidden.append(states)
-        arguments.setdefault(len(batch), kwargs)
-    return Inputs(model, hidden, arguments)
+    inputs = Inputs(model, [], [], {})
+    for text, windows in enumerate([tokens] if isinstance(tokens, Tensor) else tokens):
+        for batch in batches(windows, batch_tokens):
+            states, arguments = _first_layer_calls(model, batch)
+            inputs.hidden.append(states)
+            inputs.texts.append(text)
+            inputs.arguments.setdefault(_shape(batch), arguments)
+    return inputs
 
 
 def _first_layer_calls(model: nn.Module, batch: Tensor) -> tuple[Tensor, list[dict[str, Any]]]:

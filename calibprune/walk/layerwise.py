@@ -1,7 +1,7 @@
 """The walk through a decoder, layer by layer: capture, collect statistics, solve, propagate."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,63 +23,102 @@ class _LastStatisticIn(Exception):
     """Stops a layer that is run for its statistics as soon as the last of them is in."""
 
 
-def collect(
-    layer: nn.Module, index: int, inputs: Inputs, accumulate: Callable[[Any, Tensor], Any]
-) -> list[tuple[Any, list[str]]]:
-    """One statistic for each distinct tensor that linears of the layer read.
+Accumulate = Callable[[Any, Tensor], Any]
+"""`(total or None, x [..., in]) -> total`, as `Method.accumulate`."""
 
-    Linears that are called with the same tensor object share a statistic (query, key and value; gate and up; all five
-    in Cohere's parallel block); who shares is found in the first batch. The layer is run up to the input of its last
-    linear, since nothing after it is needed.
+
+def collect(layer: nn.Module, index: int, inputs: Inputs, accumulate: Accumulate) -> list[tuple[Any, list[str]]]:
+    """One statistic for each distinct tensor that linears of the layer read, of inputs that are of one text.
+
+    The layer is run up to the input of its last linear, since nothing after it is needed.
 
     Returns:
         pairs of a statistic and the components that share it, in order of their call.
+
+    Raises:
+        ModelError: as `collect_by_text`.
+    """
+    return [(total, names) for (total,), names in collect_by_text(layer, index, inputs, [accumulate])]
+
+
+def collect_by_text(
+    layer: nn.Module, index: int, inputs: Inputs, accumulates: Sequence[Accumulate], advance: bool = False
+) -> list[tuple[list[Any], list[str]]]:
+    """A statistic of each text for each distinct tensor that linears of the layer read.
+
+    Linears that are called with the same tensor object share a statistic (query, key and value; gate and up; all five
+    in Cohere's parallel block); who shares is found in the first batch.
+
+    Args:
+        accumulates: for each text of the inputs, by its number, how its statistic is summed up.
+        advance: run the layer to its end and let what it gives be the inputs of the next layer; for a layer that
+            stays as it is, which is then run once instead of twice. Otherwise it is run up to the input of its last
+            linear.
+
+    Returns:
+        pairs of the statistics, one a text, and the components that share them, in order of their call.
 
     Raises:
         ModelError: a linear that the layer never calls.
     """
     components = dict(linears(layer))
     groups: list[list[str]] = []
-    totals: list[Any] = []
+    totals: list[list[Any]] = []
     seen: list[Tensor] = []
     leaders: dict[str, int] = {}
+    outputs: list[Tensor] = []
+    complete = False
 
-    def first_batch(name: str, x: Tensor) -> None:
+    def add(place: int, x: Tensor, text: int) -> None:
+        totals[place][text] = accumulates[text](totals[place][text], x)
+
+    def last_is_in() -> None:
+        nonlocal complete
+        complete = True
+        if not advance:
+            raise _LastStatisticIn
+
+    def first_batch(name: str, x: Tensor, text: int) -> None:
         place = next((i for i, tensor in enumerate(seen) if tensor is x), None)
         if place is None:
             seen.append(x)
             groups.append([name])
-            totals.append(accumulate(None, x))
+            totals.append([None] * len(accumulates))
             leaders[name] = len(seen) - 1
+            add(leaders[name], x, text)
         else:
             groups[place].append(name)
         if sum(map(len, groups)) == len(components):
-            raise _LastStatisticIn
+            last_is_in()
 
-    def later_batch(name: str, x: Tensor) -> None:
+    def later_batch(name: str, x: Tensor, text: int) -> None:
         if (place := leaders.get(name)) is not None:
-            totals[place] = accumulate(totals[place], x)
+            add(place, x, text)
             if place == len(totals) - 1:
-                raise _LastStatisticIn
+                last_is_in()
 
-    for batch in range(len(inputs.hidden)):
+    for batch, text in enumerate(inputs.texts):
         take = later_batch if batch else first_batch
         hooks = [
-            linear.register_forward_pre_hook(lambda _, args, name=name, take=take: take(name, args[0]))
+            linear.register_forward_pre_hook(lambda _, args, name=name, take=take, text=text: take(name, args[0], text))
             for name, linear in components.items()
         ]
+        complete = False
         try:
-            inputs.run(layer, index, batch)
-            raise ModelError(
-                f"layer {index}: {type(layer).__name__} holds linears that it does not call; it cannot be "
-                f"pruned from its inputs"
-            )
+            outputs.append(inputs.run(layer, index, batch))
         except _LastStatisticIn:
             pass
         finally:
             for hook in hooks:
                 hook.remove()
+        if not complete:
+            raise ModelError(
+                f"layer {index}: {type(layer).__name__} holds linears that it does not call; it cannot be "
+                f"pruned from its inputs"
+            )
         seen.clear()
+    if advance:
+        inputs.hidden = outputs
     return list(zip(totals, groups, strict=True))
 
 
@@ -202,7 +241,7 @@ def _walk(
     grid: Grid | None,
     progress: Callable[[int, int], None],
 ) -> PruneResult:
-    _check(model, sparsity, grid)
+    check_prunable(model, sparsity, grid)
     tokens = None if method.accumulate is None else checked_windows(model, tokens)
     if not callable(progress):
         raise ParameterError(f"progress {progress!r}: give a function of (layers done, layers)")
@@ -210,7 +249,7 @@ def _walk(
         return _layer_by_layer(model, tokens, method, sparsity, grid, progress)
 
 
-def _check(model: nn.Module, sparsity: Sparsity | None, grid: Grid | None) -> None:
+def check_prunable(model: nn.Module, sparsity: Sparsity | None, grid: Grid | None) -> None:
     """Raises ParameterError or ModelError for what would stop the walk, or make its result useless."""
     for i, layer in enumerate(decoder(model).layers):
         for name, parameter in layer.named_parameters():

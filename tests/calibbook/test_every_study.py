@@ -1,5 +1,7 @@
 """Whatever Section 4.1 takes, every notebook takes: it shows it, or says why there is nothing to show."""
 
+from pathlib import Path
+
 import pytest
 from byte_tokenizer import byte_tokenizer
 from pages import NOTEBOOKS, shown_by
@@ -28,6 +30,11 @@ STUDY = {
     "task_limit": 2,
 }
 NOTHING = "Nothing to show"
+APART = "**No evaluation language is a calibration language**"
+OWN = "file:{folder}/{language}.txt"
+"""Text of languages that the package's table does not have, which `tiny_study` writes."""
+TWENTY = ["ar", "bn", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "ja", "ko", "pt", "ru", "sw", "th", "tr"]
+TWENTY += ["vi", "zh"]
 OTHERS = {
     "nothing is pruned": (
         {"sparsity": [0]},
@@ -63,6 +70,56 @@ OTHERS = {
         {"04_1_pruning_results": NOTHING, "05_1_subspaces": "Nothing to separate"},
     ),
     "a mixture of other languages": ({"languages": "sw", "calibration_mixtures": "de+en", "mask_seeds": []}, {}),
+    "calibrated in several languages, measured in one of them": (
+        {
+            "languages": ["de", "sw", "ar"],
+            "evaluation_languages": "sw",
+            "calibration_mixtures": "de+sw",
+            "tasks": ["facts", "knowledge"],
+        },
+        {
+            "04_1_pruning_results": "Swahili (SW) is served best by",
+            "04_2_downstream_tasks": "of 1 columns",
+            "05_1_subspaces": "Nothing to separate",
+            "05_3_language_neurons": "`evaluation_languages`",
+        },
+    ),
+    "calibrated in some languages, measured in others": (
+        {
+            "languages": ["fr", "pt"],
+            "evaluation_languages": ["vi", "th"],
+            "calibration_mixtures": "fr+pt",
+            "tasks": [],
+        },
+        {
+            "04_1_pruning_results": "Thai (TH) is served best by",
+            "04_4_multiple_languages": "FR+PT",
+            "04_6_quantization": "each side would be calibrated in the language itself",
+            "05_2_pruning_masks": "Of 1 pairs fr and pt",
+        }
+        | dict.fromkeys(("05_1_subspaces", "05_3_language_neurons"), APART),
+    ),
+    "languages that the table does not have": (
+        {
+            "languages": ["yo", "pt-PT", "zho_Hans"],
+            "evaluation_languages": ["yo", "zho_Hans", "de"],
+            "calibration_mixtures": "yo+zho_Hans",
+            "tasks": [],
+        }
+        | dict.fromkeys(("calibration_source", "evaluation_source", "parallel_source"), OWN),
+        {
+            "04_1_pruning_results": "Yoruba (YO) is served best by",
+            "04_4_multiple_languages": "YO+zho_Hans",
+            "05_3_language_neurons": "about the evaluation languages that were calibrated in as well: Yoruba (YO) and",
+        },
+    ),
+    "twenty languages": (
+        {"languages": TWENTY, "calibration_mixtures": [], "mask_seeds": [0], "tasks": [], "bits": []},
+        {
+            "05_2_pruning_masks": "the 12 pairs of languages with the highest mean and the 12 with the lowest",
+            "appendix_g_neurons": "calibrated in HE",
+        },
+    ),
     "a text and a question": (
         {
             "metrics": "perplexity",
@@ -86,13 +143,22 @@ def tiny_study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     tiny("llama", num_hidden_layers=2, max_position_embeddings=1024).save_pretrained(folder / "tiny-llama")
     byte_tokenizer().save_pretrained(folder / "tiny-llama")
+    for code in ("yo", "pt-PT", "zho_Hans", "de"):
+        words = ("".join("abcdefghij"[int(digit)] for digit in str(7919 * place)) for place in range(1, 61))
+        texts = (f"{word} is text of {code}, and of some length" for word in words)
+        (folder / f"{code}.txt").write_text("\n\n".join(texts), encoding="utf-8")
     return STUDY | {"models": str(folder / "tiny-llama"), "store": str(folder / "results")}
 
 
 @pytest.mark.parametrize("named", OTHERS)
 def test_every_notebook_takes_it(named, tiny_study):
     parameters, said = OTHERS[named]
-    shown = {notebook.stem: shown_by(notebook, tiny_study | parameters) for notebook in NOTEBOOKS}
+    folder = str(Path(tiny_study["store"]).parent)
+    parameters = {
+        name: value.replace("{folder}", folder) if isinstance(value, str) else value
+        for name, value in (tiny_study | parameters).items()
+    }
+    shown = {notebook.stem: shown_by(notebook, parameters) for notebook in NOTEBOOKS}
     for name, words in said.items():
         assert words in shown[name], shown[name]
     assert all(shown.values())

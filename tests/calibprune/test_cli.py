@@ -1,5 +1,6 @@
 """The command line: what it writes, and that every bad input ends with one line, a status and nothing half-written."""
 
+import csv
 import io
 import os
 import re
@@ -226,6 +227,81 @@ def test_text_for_a_quantizer_that_uses_none(fails, monkeypatch, tiny_checkpoint
     monkeypatch.setitem(methods.METHODS, "nearest", methods.METHODS["gptq"]._replace(accumulate=None))
     command = ["quantize", tiny_checkpoint, "--output", tmp_path / "out", "--method", "nearest", "--seed", "1"]
     fails(*command, words=["--seed has no effect with method nearest"])
+
+
+def advising(model, texts, **options) -> list[str]:
+    values = {
+        "target": "es",
+        "candidates": "es,de,en+sw",
+        "source": texts,
+        "samples": 3,
+        "length": 32,
+        "target-samples": 2,
+        "device": "cpu",
+        "dtype": "float32",
+    } | options
+    return [
+        "advise",
+        model,
+        *(part for name, value in values.items() if value is not None for part in (f"--{name}", value)),
+    ]
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "sparsegpt", "sparsity": "2:4"}])
+def test_advise_ranks_candidates_for_every_target(run, tiny_checkpoint, tiny_texts, tmp_path, options):
+    table = tmp_path / "losses.csv"
+    command = advising(tiny_checkpoint, tiny_texts, table=table, **options)
+    status, out, lines = run(*command, "--target", "ru, sw")
+    assert status == 0
+    assert len(lines) == 1, "the model and what is asked, where there is no terminal"
+    assert "these are no measured perplexities" in out
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * 3 * (1 + 2 * 7)
+    ranked = re.findall(r"│ (\S+) +│ +([\d.]+) +│ +([\d.]+) +│", out)
+    for target in ("es", "ru", "sw"):
+        assert f"calibration for {target}, {options.get('method', 'wanda')} {options.get('sparsity', '0.5')}" in out
+        whole = {
+            row["calibration"]: float(row["value"]) for row in rows if (row["language"], row["layer"]) == (target, "")
+        }
+        shown, ranked = ranked[:3], ranked[3:]
+        assert [name for name, _, _ in shown] == sorted(whole, key=whole.get)
+        for name, loss, ratio in shown:
+            assert float(loss) == pytest.approx(whole[name], abs=1e-4)
+            assert float(ratio) == pytest.approx(whole[name] / min(whole.values()), abs=1e-3)
+    assert not ranked
+    if not options:
+        status, out, _ = run(*command, "--exact", "--target", "ru")
+        assert status == 0
+        with table.open(encoding="utf-8", newline="") as file:
+            exact = list(csv.DictReader(file))
+        assert [row["value"] for row in exact] != [row["value"] for row in rows[: len(exact)]]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"target": "fr"}, ["targets: unknown language", "'fr'"]),
+        ({"target": "de+es"}, ["targets: unknown language", "'de+es'"]),
+        ({"target": ","}, ["targets (none): give one language or more"]),
+        ({"target": None}, ["--target"]),
+        ({"candidates": "es,de,es+fr"}, ["candidates: unknown language", "'fr'"]),
+        ({"candidates": "es"}, ["candidates es: give two or more"]),
+        ({"candidates": "es,de,es"}, ["candidates es, de, es", "each once"]),
+        ({"candidates": None}, ["--candidates"]),
+        ({"samples": 5000}, ["calibration windows", "5000 are asked for"]),
+        ({"target-samples": 5000}, ["validation windows", "5000 are asked for"]),
+        ({"length": 65}, ["window length 65", "at most 64 tokens"]),
+        ({"source": "no such"}, ["'no such'", ", ".join(corpora.names())]),
+        ({"method": "magnitude"}, ["method magnitude uses no text"]),
+        ({"method": "gptq"}, ["'gptq' does not prune"]),
+        ({"sparsity": "1.5"}, ["sparsity '1.5'"]),
+        ({"sparsity": "3:7"}, ["sparsity 3:7", "not a multiple of 7"]),
+        ({"table": "/no/such/folder/t.csv"}, ["/no/such/folder/t.csv", "a folder that exists"]),
+    ],
+)
+def test_bad_options_of_advise(fails, tiny_checkpoint, tiny_texts, options, words):
+    fails(*advising(tiny_checkpoint, tiny_texts, **options), words=words)
 
 
 def test_the_text_in_numbers(run, tiny_checkpoint, tiny_texts):

@@ -14,16 +14,17 @@ from calibbook.s04_2_downstream_tasks.data import Column
 
 FAMILIES = ("continuation", "knowledge")
 DENSE = {"ar": 0.45, "de": 0.62, "en": 0.75, "es": 0.6, "ru": 0.55, "sw": 0.4, "zh": 0.5}
+OTHERS = 0.5
 
 
 def share(column: Column, calibration: str, target: float, effects: dict[str, float]) -> float:
     """The share of items that a model is to get right."""
     if column.method == "dense":
-        return DENSE[column.language]
+        return DENSE.get(column.language, OTHERS)
     texts = calibration.split("+")
     gain = target if texts == [column.language] else target / 2 if column.language in texts else 0.0
     return (
-        DENSE[column.language]
+        DENSE.get(column.language, OTHERS)
         - 0.15
         + gain
         + sum(effects.get(name, 0.0) for name in (calibration, column.method, column.model))

@@ -1,7 +1,8 @@
 """The claims of the paper's Section 4.1, each tested on the records at hand.
 
 A claim is `held`, `not held` or `undecided`. Claims about the diagonal compare single calibration languages in the
-evaluation languages that are among them; mixtures and magnitude pruning take no part.
+evaluation languages that are among them, and are undecided where there are none; mixtures and magnitude pruning take no
+part.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ from calibbook.s04_1_pruning_results.claims_off_diagonal import russian_for_chin
 from calibbook.s04_1_pruning_results.data import gained, gains, squares
 from calibbook.shared.claims import Claim, claims_frame, counted
 from calibbook.shared.frames import METRICS, measured, sources
+from calibbook.shared.languages import NO_TARGET
 from calibbook.shared.statistics import ALPHA, diagonal_p_value, least_p_value, mean_interval
 from calibbook.shared.verdicts import decided, judged
 
@@ -78,7 +80,7 @@ def no_single_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]
     loses columns, none of them beyond its uncertainty; or so few languages that chance alone could give one winner.
     """
     claims = []
-    for names, means, variances in squares(frame, metric, source):
+    for names, means, variances in squares(frame, metric, source, every=True):
         table = gains(means, metric)
         variance = variances / means**2 if METRICS[metric].lower_is_better else variances
         rows, n = table.shape
@@ -102,6 +104,17 @@ def no_single_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]
     return claims
 
 
+def without_target(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]:
+    """The claims about the diagonal where no evaluation language was calibrated in: undecided, and why."""
+    having = [names for names, _, _ in squares(frame, metric, source)]
+    return [
+        Claim(claim, **names, what=NO_TARGET)
+        for claim in (TARGET_IS_BEST, TARGET_IS_BETTER)
+        for names, _, _ in squares(frame, metric, source, every=True)
+        if names not in having
+    ]
+
+
 @np.errstate(invalid="ignore")  # where nothing was pruned gains are infinite and their differences undecided
 def section_4_1(frame: pd.DataFrame) -> pd.DataFrame:
     """Every claim of the section on every evaluation text and metric of the frame: one row a Claim."""
@@ -109,7 +122,7 @@ def section_4_1(frame: pd.DataFrame) -> pd.DataFrame:
     for source in sources(frame):
         metrics = measured(frame[frame["source"] == source], pruned=True)
         for metric in metrics:
-            for test in (target_is_best, target_is_better, no_single_best):
+            for test in (target_is_best, target_is_better, without_target, no_single_best):
                 claims += test(frame, metric, source)
         if "perplexity" in metrics:
             claims += russian_for_chinese(frame, source)

@@ -11,16 +11,17 @@ from calibbook.shared.words import number
 from calibprune.errors import ParameterError
 
 
-def squares(frame: pd.DataFrame, metric: str, source: str):
+def squares(frame: pd.DataFrame, metric: str, source: str, every: bool = False):
     """Yield (names for a Claim, means, variances) of every calibrated block.
 
-    Both are [calibration, evaluation] over the languages that are calibration and evaluation languages (columns) and
-    all single calibration languages (rows). The variance is that of the mean over draws plus the squared standard
-    error of the evaluation, NaN where neither is known; text shared by the rows makes it too large for differences.
+    Both are [calibration, evaluation] over all single calibration languages (rows) and those of them that are
+    evaluation languages, or all evaluation languages if `every` (columns). The variance is that of the mean over draws
+    plus the squared standard error of the evaluation, NaN where neither is known; text shared by the rows makes it too
+    large for differences.
     """
     for block, rows in blocks(summarize(frame, metric, source)):
         rows = calibrated(rows)
-        rows = rows[rows["language"].isin(rows["calibration"])]
+        rows = rows if every else rows[rows["language"].isin(rows["calibration"])]
         if rows.empty:
             continue
         parts = np.stack([rows["sd"] ** 2 / rows["draws"], rows["stderr"] ** 2])

@@ -10,12 +10,24 @@ from calibbook.s04_1_pruning_results.data import by_layer, layer_means
 from calibbook.shared.colours import colours
 from calibbook.shared.figure import Picture, block_title, one_legend, panels
 from calibbook.shared.frames import BLOCK, METRICS, blocks, square, summarize
+from calibbook.shared.languages import code_label, text_label
 from calibbook.shared.palette import DASHES, Look
-from calibbook.shared.plots import LOWEST_TO_HIGHEST, heatmap, name_cells, through_layers, write_cells
+from calibbook.shared.plots import (
+    LOWEST_TO_HIGHEST,
+    WRITTEN_UP_TO,
+    heatmap,
+    name_cells,
+    rotation,
+    through_layers,
+    write_cells,
+)
 from calibbook.shared.words import fixed, listed, number_style
 from calibprune.errors import ParameterError
 
 SHADES = Normalize(0, 1)
+CELL, SMALL_CELL = (0.62, 0.4), (0.24, 0.26)  # inches across and down, with and without room for a value
+TALL = 24  # calibrations from which on rows are lower
+HALF = 6.5  # inches of a panel beside which there is room for another
 GROUPS = {
     "target": "calibrated in the target language",
     "other": "calibrated in another language",
@@ -38,11 +50,15 @@ def fidelity_heatmap(frame: pd.DataFrame, metric: str, source: str) -> Picture:
     pruned = _pruned_blocks(summary, metric, source)
     shape = METRICS[metric]
     style = number_style(metric, summary["mean"])
-    width = max(4.5 if len(pruned) == 1 else 2.8, 1.1 + 0.62 * summary["language"].nunique())
-    heights = [1.2 + 0.4 * rows["calibration"].nunique() for _, rows in pruned]
-    figure, axes = panels(len(pruned), 2, width, heights, words=1.2)
+    columns, most = summary["language"].nunique(), max(rows["calibration"].nunique() for _, rows in pruned)
+    written = columns <= WRITTEN_UP_TO
+    wide, high = CELL if written else SMALL_CELL
+    high = min(high, SMALL_CELL[1]) if most > TALL else high
+    width = max(4.5 if len(pruned) == 1 else 2.8, (1.1 if written else 1.8) + wide * columns)
+    heights = [1.2 + high * rows["calibration"].nunique() for _, rows in pruned]
+    figure, axes = panels(len(pruned), 2 if width <= HALF else 1, width, heights, words=1.2)
     for axis, (block, rows) in zip(axes, pruned, strict=True):
-        _square(axis, rows, style)
+        _square(axis, rows, style, written, wide)
         axis.set_title(fill(block_title(block), int(10 * width)), fontsize=9)
     unit = f"10$^{{{style[0]}}}$" if style[0] else shape.unit
     figure.suptitle(
@@ -70,21 +86,28 @@ def layer_curves(frame: pd.DataFrame, metric: str, source: str) -> Picture:
     return Picture(figure, _ends_of_lines(layer_means(rows), metric, source))
 
 
-def _square(axis, rows: pd.DataFrame, style: tuple[int, int]) -> None:
-    """One block as shaded cells with their values; `rows` are those of `summarize`."""
+def _square(axis, rows: pd.DataFrame, style: tuple[int, int], written: bool, wide: float) -> None:
+    """One block as shaded cells `wide` inches wide, `written` with their values, else with a star where the best is;
+    `rows` are those of `summarize`.
+    """
     means, shades = square(rows), square(rows, "shade")
     best = square(rows, "best").eq(True).to_numpy()  # a cell that was not measured is not the best
-    texts = means.map(lambda mean: fixed(mean, *style)).to_numpy() + np.where(best, " ★", "")
+    texts = np.where(best, "★", "").astype(object)
+    if written:
+        texts = means.map(lambda mean: fixed(mean, *style)).to_numpy() + np.where(best, " ★", "")
     heatmap(axis, shades, SHADES)
     write_cells(axis, shades, SHADES, texts, best)
-    name_cells(axis, [code.upper() for code in means.columns], [_in_lines(code) or "none" for code in means.index])
+    columns = [code_label(code) for code in means.columns]
+    name_cells(axis, columns, [_in_lines(code) or "none" for code in means.index], rotation(columns, wide))
     axis.set_xlabel("evaluation language", fontsize=8)
     axis.set_ylabel("calibration", fontsize=8)
 
 
 def _in_lines(calibration: str) -> str:
-    """`AR+DE+EN+` and `ES+RU+SW+ZH` below each other: four languages of a mixture a line."""
-    parts = calibration.upper().split("+")
+    """`AR+DE+EN+` and `ES+RU+SW+ZH` below each other: four languages of a mixture a line; of many the first two, the
+    last and their number.
+    """
+    parts = text_label(calibration).split("+")
     return "+\n".join("+".join(parts[start : start + 4]) for start in range(0, len(parts), 4))
 
 
@@ -108,10 +131,9 @@ def _best_of_columns(pruned: list, metric: str, source: str, style: tuple[int, i
             continue
         won = listed(f"{row.language} by {row.calibration} ({fixed(row.mean, *style)})" for row in marked.itertuples())
         hits = int((marked["calibration"] == marked["language"]).sum())
-        sentences.append(
-            f"{block_title(block)}: best for {won}; the target language is best in {hits} of "
-            f"{rows['language'].nunique()} columns."
-        )
+        own = set(rows["language"]) & set(rows["calibration"])
+        target = f"; the target language is best in {hits} of {len(own)} columns" if own else ""
+        sentences.append(f"{block_title(block)}: best for {won}{target}.")
     return " ".join(sentences)
 
 

@@ -12,6 +12,7 @@ from calibbook.s04_2_downstream_tasks.data import Scores, target_columns
 from calibbook.s04_2_downstream_tasks.effects import columns_in_words, effect, languages_in, tasks_in_words
 from calibbook.s04_2_downstream_tasks.tables import task_name
 from calibbook.shared.claims import Claim, claims_frame, counted, names
+from calibbook.shared.languages import NO_TARGET
 from calibbook.shared.statistics import ALPHA, diagonal_p_value, least_p_value, share_interval
 from calibbook.shared.verdicts import GAIN, judged
 from calibbook.shared.words import fixed, percent
@@ -26,7 +27,7 @@ def language_matters(table: pd.DataFrame) -> list[Claim]:
     in any; else undecided.
     """
     claims = []
-    for block, columns in target_columns(table):
+    for block, columns in target_columns(table, every=True):
         gaps = [(rows["mean"].max() - rows["mean"].min(), rows) for _, rows in columns]
         clear = [(gap, rows) for gap, rows in gaps if not rows["best"].all()]
         rows = max(clear or gaps, key=lambda pair: pair[0])[1]
@@ -125,6 +126,17 @@ def target_is_better(table: pd.DataFrame) -> list[Claim]:
     return claims
 
 
+def without_target(table: pd.DataFrame) -> list[Claim]:
+    """The claims about the target language where no evaluation language was calibrated in: undecided, and why."""
+    having = {block for block, _ in target_columns(table)}
+    return [
+        Claim(claim, **names(block, metric=tasks_in_words(table)), what=NO_TARGET)
+        for claim in (TARGET_NOT_RELIABLE, TARGET_IS_REASONABLE, TARGET_IS_BETTER)
+        for block, _ in target_columns(table, every=True)
+        if block not in having
+    ]
+
+
 def targets(columns) -> list[tuple[str, str]]:
     """(task, language) of the pairs that `target_columns` gives."""
     return [(rows["task"].iloc[0], language) for language, rows in columns]
@@ -145,5 +157,6 @@ def section_4_2(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     claims = (
         language_matters(table) + target_not_reliable(table) + target_is_reasonable(table) + target_is_better(table)
     )
+    claims += without_target(table)
     claims += english_is_strongest(table, scores) + order_changes(table, scores) + claims_factors.claims(table, scores)
     return claims_frame(claims)

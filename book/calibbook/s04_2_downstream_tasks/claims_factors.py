@@ -2,7 +2,7 @@
 the records at hand.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from itertools import combinations
 
 import numpy as np
@@ -13,10 +13,11 @@ from calibbook.s04_2_downstream_tasks.effects import effect, languages_in, tasks
 from calibbook.shared.claims import Claim, names
 from calibbook.shared.comparison import holm, paired_bootstrap
 from calibbook.shared.frames import Block, blocks, calibrated, is_mixture
+from calibbook.shared.languages import SHARED, left_out
 from calibbook.shared.statistics import ALPHA
 from calibbook.shared.verdicts import ANY, GAIN, LOSS, NO_GAIN, TOO_FEW, Expected, judged
 from calibbook.shared.words import fixed
-from calibprune.languages import LANGUAGES
+from calibprune.languages import NOT_KNOWN, describe
 
 NO_BENEFIT_FROM_OUTLIER = "calibrating in an outlier, Swahili, brings the other languages no benefit"
 CHINESE_COSTS = "calibrating in Chinese costs the other languages"
@@ -25,10 +26,6 @@ SPREAD = "the calibration language matters more to SparseGPT than to Wanda"
 NO_METHOD_BEST = "no pruning method is best in every column"
 SPARSEGPT_KEEPS_MORE = "SparseGPT keeps more than Wanda"
 MODEL_MATTERS = "models differ in how much pruning costs them"
-RELATED: dict[str, Callable[[str], str]] = {
-    "family": lambda code: LANGUAGES[code].family,
-    "script": lambda code: LANGUAGES[code].script,
-}
 
 
 def squares(table: pd.DataFrame):
@@ -62,7 +59,7 @@ def _one_calibration(table: pd.DataFrame, text: str, claim: str, expected: Expec
         others = means[[column for column in means if column[1] != text]]
         rests = {column: without(others[column], text, column[1]) for column in others}
         if text not in means.index or not any(map(len, rests.values())):
-            found.append(Claim(claim, **where, what=f"{LANGUAGES[text].name} was not run beside two others"))
+            found.append(Claim(claim, **where, what=f"{describe(text).name} was not run beside two others"))
             continue
         gains = {column: others.loc[text, column] - rest.mean() for column, rest in rests.items() if len(rest)}
         last = int((others.rank(method="max").loc[text] <= 2).sum())
@@ -78,22 +75,25 @@ def similar_language(table: pd.DataFrame, relation: str) -> list[Claim]:
     """What calibration in a language of the same family or script as the target gains over the languages that share
     neither with it.
 
-    The target itself takes no part, nor do languages without a relative, or without a stranger, among the calibrations.
+    The target itself takes no part, nor do languages without a relative, or without a stranger, among the calibrations,
+    nor those whose family or script is not known, as targets or calibrations; the note names these.
     """
-    claim, related = NO_BENEFIT_FROM_SIMILAR.format(relation), RELATED[relation]
+    claim, related = NO_BENEFIT_FROM_SIMILAR.format(relation), SHARED[relation]
     found = []
     for block, means in squares(table):
         where = names(block, metric=tasks_in_words(table))
+        note = left_out([*means.index, *(language for _, language in means)], relation)
+        known = means[means.index.map(related) != NOT_KNOWN]
         gains = {}
         for column in means:
-            rest = without(means[column], column[1])
+            rest = without(known[column], column[1])
             alike = rest.index.map(related) == related(column[1])
-            if 0 < alike.sum() < len(rest):
+            if related(column[1]) != NOT_KNOWN and 0 < alike.sum() < len(rest):
                 gains[column] = rest[alike].mean() - rest[~alike].mean()
         if gains:
-            found.append(effect(claim, where, gains, NO_GAIN))
+            found.append(effect(claim, where, gains, NO_GAIN, note=note))
         else:
-            found.append(Claim(claim, **where, what=TOO_FEW))
+            found.append(Claim(claim, **where, what=TOO_FEW, note=note))
     return found
 
 
@@ -179,7 +179,7 @@ def _pairs(found: Collection[Block], wanted: tuple[str, str]):
 
 def claims(table: pd.DataFrame, scores: Scores) -> list[Claim]:
     """Every claim of this file."""
-    similar = [claim for relation in RELATED for claim in similar_language(table, relation)]
+    similar = [claim for relation in SHARED for claim in similar_language(table, relation)]
     return [
         *outlier(table),
         *chinese(table),

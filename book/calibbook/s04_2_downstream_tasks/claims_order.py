@@ -20,10 +20,11 @@ from calibbook.s04_2_downstream_tasks.tables import task_name
 from calibbook.shared.claims import Claim, names
 from calibbook.shared.comparison import holm
 from calibbook.shared.frames import Block, is_mixture
+from calibbook.shared.languages import SHARED, left_out
 from calibbook.shared.statistics import ALPHA, normal_interval
 from calibbook.shared.verdicts import FEWEST_LANGUAGES, decided, judged
 from calibbook.shared.words import fixed
-from calibprune.languages import LANGUAGES
+from calibprune.languages import NOT_KNOWN
 
 ENGLISH_IS_STRONGEST = "the dense model is strongest in English"
 LANGUAGES_DIFFER = "the dense model's score differs between evaluation languages"
@@ -134,22 +135,26 @@ def latin_is_stronger(table: pd.DataFrame, scores: Scores) -> list[Claim]:
     """The mean over languages of the Latin script minus that of the others, averaged over tasks, in points; normal
     interval over items.
 
-    It speaks of these languages, not of scripts at large.
+    It speaks of these languages, not of scripts at large. Those whose script is not known take no part; the note names
+    them.
     """
-    claims = []
+    claims, script = [], SHARED["script"]
     for block, found in dense_levels(scores).items():
         where = names(block, metric=tasks_in_words(table))
+        note = left_out((code for values in found.values() for code in values), "script")
         gaps, centres, variances = [], [], []
         for values in found.values():
-            latin = [value for code, value in values.items() if LANGUAGES[code].script == "Latin"]
-            rest = [value for code, value in values.items() if LANGUAGES[code].script != "Latin"]
+            latin = [value for code, value in values.items() if script(code) == "Latin"]
+            rest = [value for code, value in values.items() if script(code) not in ("Latin", NOT_KNOWN)]
             if latin and rest:
                 means, adjusted, variance = zip(np.mean(latin, axis=0), np.mean(rest, axis=0), strict=True)
                 gaps.append(means[0] - means[1])
                 centres.append(adjusted[0] - adjusted[1])
                 variances.append(variance[0] / len(latin) + variance[1] / len(rest))
         if not gaps:
-            claims.append(Claim(LATIN_IS_STRONGER, **where, what="languages of one script, or none with two"))
+            claims.append(
+                Claim(LATIN_IS_STRONGER, **where, what="languages of one script, or none with two", note=note)
+            )
             continue
         gap, centre, error = np.mean(gaps), np.mean(centres), math.sqrt(sum(variances)) / len(gaps)
         low, high = normal_interval(centre, error)
@@ -162,8 +167,10 @@ def latin_is_stronger(table: pd.DataFrame, scores: Scores) -> list[Claim]:
                 low=100 * float(low),
                 high=100 * float(high),
                 p=float(2 * norm.sf(abs(centre) / error)),
-                n=languages_in((task, code) for task, values in found.items() for code in values),
-                **decided(low, high),
+                n=languages_in(
+                    (task, code) for task, values in found.items() for code in values if script(code) != NOT_KNOWN
+                ),
+                **decided(low, high, note=note),
             )
         )
     return claims

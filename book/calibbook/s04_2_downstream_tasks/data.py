@@ -189,9 +189,9 @@ def mean_and_variance(scores: np.ndarray) -> tuple[float, float]:
     return float(scores.mean()), float(variance + (scores.mean(axis=1).var(ddof=1) / seeds if seeds > 1 else 0.0))
 
 
-def target_columns(table: pd.DataFrame) -> list[tuple[tuple, list[tuple[str, pd.DataFrame]]]]:
-    """(block, [(language, rows by calibration)]): the columns whose language is a calibration language, of blocks with
-    at least two.
+def target_columns(table: pd.DataFrame, every: bool = False) -> list[tuple[tuple, list[tuple[str, pd.DataFrame]]]]:
+    """(block, [(language, rows by calibration)]): the columns whose language is a calibration language, or all columns
+    if `every`, of blocks with at least two calibration languages.
 
     `best` in the rows is the set that cannot be told from the best, as `rank_of_target` wants it.
     """
@@ -206,7 +206,7 @@ def target_columns(table: pd.DataFrame) -> list[tuple[tuple, list[tuple[str, pd.
                 .assign(best=part.set_index("calibration").loc[texts, "unbeaten"]),
             )
             for (_, language), part in rows.groupby(COLUMN, sort=False)
-            if language in texts
+            if every or language in texts
         ]
         if columns and len(texts) > 1:
             found.append((block, columns))

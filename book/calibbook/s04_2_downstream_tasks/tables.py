@@ -10,6 +10,7 @@ from calibbook.s04_2_downstream_tasks.data import COLUMN, TASK_METRICS, tasks_of
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
 from calibbook.shared.frames import BLOCK, ROW, languages_of, method_label, participle, treatment
 from calibbook.shared.html import Cell, Html, Label, Languages, Mark, block_rows, deviation, heat_table
+from calibbook.shared.languages import code_label
 from calibbook.shared.words import in_caption, listed, p_value, percent
 
 BEST = Mark("★", "significantly better than every other calibration of this column", best=True)
@@ -145,7 +146,7 @@ def chance_sentence(table: pd.DataFrame, chance: dict[str, float]) -> str:
         values = f"{percent(next(iter(known.values())))}%"
     at_chance = (table["low"] <= level) & (level > 0)
     dense = table[at_chance & (table["method"] == "dense")]
-    columns = listed(f"{task_name(row.task)} {row.language.upper()}" for row in dense.itertuples())
+    columns = listed(f"{task_name(row.task)} {code_label(row.language)}" for row in dense.itertuples())
     others = table["method"] != "dense"
     lost = (
         f"Of {int(others.sum())} values of {participle(table)} models {int((at_chance & others).sum())} are "

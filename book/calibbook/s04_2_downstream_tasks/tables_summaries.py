@@ -12,7 +12,7 @@ from calibbook.shared.comparison import items_needed, rank_of_target
 from calibbook.shared.frames import BLOCK, calibrated, languages_of, method_label, setting
 from calibbook.shared.statistics import diagonal_p_value
 from calibbook.shared.words import fixed, in_caption, p_value, percent
-from calibprune.languages import LANGUAGES
+from calibprune.languages import describe
 
 
 def overview(table: pd.DataFrame, chance: dict[str, float]) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def order_of_languages(table: pd.DataFrame) -> pd.DataFrame:
             for (method, sparsity, pattern), part in rows.groupby(BLOCK[1:], sort=False):
                 part = part if method == "dense" else calibrated(part)
                 means = part.groupby("language")["mean"].mean().sort_values(ascending=False, kind="stable")
-                order = (f"{LANGUAGES[code].name} {percent(value)}" for code, value in means.items())
+                order = (f"{describe(code).name} {percent(value)}" for code, value in means.items())
                 if len(means) > 1:
                     lines.append(
                         {

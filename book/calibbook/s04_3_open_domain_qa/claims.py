@@ -15,6 +15,7 @@ from calibbook.s04_2_downstream_tasks.tables import task_name
 from calibbook.shared.claims import Claim, claims_frame, names
 from calibbook.shared.comparison import holm, paired_bootstrap
 from calibbook.shared.frames import BLOCK, METHODS, calibrated, is_mixture, setting
+from calibbook.shared.languages import code_label
 from calibbook.shared.statistics import ALPHA
 from calibbook.shared.verdicts import judged
 from calibbook.shared.words import fixed, listed, percent
@@ -108,7 +109,7 @@ def kept(table: pd.DataFrame) -> pd.DataFrame:
             line = {"measured": who, "model": model, "task": task_name(task), "method": METHODS.get(method, method)}
             line["sparsity"] = setting(sparsity, pattern)
             for code, value in part.groupby("language", sort=False)["mean"].mean().items():
-                line[code.upper()] = _fall(dense.get((model, task, code), math.nan), value)
+                line[code_label(code)] = _fall(dense.get((model, task, code), math.nan), value)
             lines.append(line)
     return pd.DataFrame(lines).fillna("–")
 

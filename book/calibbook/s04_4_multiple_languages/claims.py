@@ -15,6 +15,7 @@ from calibbook.s04_4_multiple_languages.tables_perplexity import perplexity_chan
 from calibbook.shared.claims import Claim, claims_frame, names
 from calibbook.shared.comparison import holm, paired_bootstrap
 from calibbook.shared.frames import BLOCK, Block, is_mixture
+from calibbook.shared.languages import text_label
 from calibbook.shared.statistics import ALPHA
 from calibbook.shared.verdicts import GAIN, LOSS, decided, judged
 from calibbook.shared.words import signed
@@ -183,12 +184,12 @@ def no_combination_best(block: Block, scores: Scores) -> list[Claim]:
     wins = table[table["difference"] == 0].groupby("calibration").size()
     unbeaten = table.groupby("calibration")["unbeaten"].all()
     left = [text for text, value in unbeaten.items() if value]
-    note = f"never significantly behind: {', '.join(text.upper() for text in left)}" if left else ""
+    note = f"never significantly behind: {', '.join(text_label(text) for text in left)}" if left else ""
     return [
         Claim(
             NO_COMBINATION_BEST,
             **where,
-            what=f"{wins.idxmax().upper()} leads in {wins.max()} of {len(only)} columns",
+            what=f"{text_label(wins.idxmax())} leads in {wins.max()} of {len(only)} columns",
             statistic=100 * wins.max() / len(only),
             n=languages_in(column.where for column in only),
             **judged(not left, wins.max() == len(only), note=note),

@@ -15,7 +15,7 @@ from calibbook.shared.comparison import holm, paired_bootstrap
 from calibbook.shared.frames import BLOCK, in_order, is_mixture
 
 TARGET, ENGLISH, WITH_ENGLISH = "target alone", "English alone", "English + target"
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven")  # as many as the study has
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven")  # in words as far as the paper goes
 DIFFERENCES = [*BLOCK, *COLUMN, "metric", "setup", "calibration", "mean", "difference", "low", "high", "p", "p_holm"]
 
 
@@ -24,7 +24,7 @@ def setups(target: str, texts: Collection[str]) -> dict[str, str]:
 
     `target alone`, `English alone`, `English + target`, and for every other mixture the number of its languages, for
     example `seven languages`, or its own name where two have the same number. A pair that leaves out the target belongs
-    to other targets and is left out.
+    to other targets and is left out, unless no calibration has the target.
     """
     mixtures = {text: text.split("+") for text in texts if is_mixture(text)}
     with_english = [text for text, parts in mixtures.items() if set(parts) == {"en", target}]
@@ -34,13 +34,16 @@ def setups(target: str, texts: Collection[str]) -> dict[str, str]:
     sizes = list(others.values())
     found = {name: text for name, text in ((TARGET, target), (ENGLISH, "en")) if text in set(texts)}
     found |= {WITH_ENGLISH: with_english[0]} if with_english else {}
+    if not any(target in text.split("+") for text in texts):
+        return found | {text: text for text in mixtures}
     mine = {text: size for text, size in others.items() if len(mixtures[text]) > 2 or target in mixtures[text]}
     return found | {size if sizes.count(size) == 1 else text: text for text, size in mine.items()}
 
 
 def number_of_languages(text: str) -> str:
-    """`seven languages`."""
-    return f"{NUMBERS[text.count('+') + 1]} languages"
+    """`seven languages`, `49 languages`."""
+    number = text.count("+") + 1
+    return f"{NUMBERS[number] if number < len(NUMBERS) else number} languages"
 
 
 def mixtures_of(scores: Scores) -> list[str]:

@@ -12,6 +12,7 @@ from calibbook.s04_2_downstream_tasks.tables import measure, task_columns
 from calibbook.s04_4_multiple_languages.data import ENGLISH, TARGET, WITH_ENGLISH, setups
 from calibbook.shared.frames import BLOCK, in_order, is_mixture, setting, shade
 from calibbook.shared.html import Cell, Html, Label, Mark, block_rows, calibration_label, heat_table
+from calibbook.shared.languages import code_label
 from calibbook.shared.statistics import ALPHA
 from calibbook.shared.words import in_caption, listed, percent, signed
 
@@ -67,7 +68,7 @@ def mixed_by_name(rows: pd.DataFrame) -> list[str]:
         for setup, text in zip(rows["setup"], rows["calibration"], strict=True)
         if setup.endswith(" languages")
     }
-    return [f"{setup.capitalize()}: {text.upper()}." for setup, text in named.items()]
+    return [f"{setup.capitalize()}: {'+'.join(map(code_label, text.split('+')))}." for setup, text in named.items()]
 
 
 def _cell(row, change) -> Cell:

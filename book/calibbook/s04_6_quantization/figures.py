@@ -10,7 +10,7 @@ from calibbook.shared.figure import Picture, panels
 from calibbook.shared.frames import BLOCK, METHODS, languages_of, setting
 from calibbook.shared.palette import DASHES, Look, looks
 from calibbook.shared.words import listed
-from calibprune.languages import LANGUAGES
+from calibprune.languages import describe
 
 DENSE = Look("#777777", "*", DASHES[1])
 COLUMNS = 2  # panels side by side that a phone can show
@@ -35,7 +35,7 @@ def equal_memory(rows: pd.DataFrame, source: str) -> Picture:
         axis.axhline(1, color=DENSE.colour, linewidth=0.9, linestyle="--", zorder=0)
         for row in rows[rows["language"] == language].itertuples():
             _mark(axis, row, places[row.method, row.sparsity, row.pattern], styles[row.method])
-        axis.set_title(LANGUAGES[language].name if language in LANGUAGES else language.upper(), fontsize=10, pad=3)
+        axis.set_title(describe(language).name, fontsize=10, pad=3)
         axis.tick_params(labelsize=8, labelbottom=True)
     for axis in axes[-COLUMNS:]:
         axis.set_xlabel("bits a weight", fontsize=9)

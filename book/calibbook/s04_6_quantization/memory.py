@@ -120,6 +120,9 @@ def which_wins(rows: pd.DataFrame, source: str) -> str:
         found.setdefault(key, []).append(
             (METHODS.get(pruned[1], pruned[1]), int((both["quantized"] < both["pruned"]).sum()), len(both))
         )
+    compared = rows[rows["method"] != "dense"]
+    if not found and len(compared) and compared["own"].isna().all():
+        return "There is nothing here to compare: each side would be calibrated in the language itself, and none was."
     if not found:
         return "There is nothing here to compare: it takes models that were pruned and models that were quantized."
     models = {key[0] for key in found}

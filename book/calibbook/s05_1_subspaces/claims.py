@@ -1,7 +1,8 @@
 """The claims of the paper's Section 5.1, each tested on the records at hand.
 
 Every test looks at logarithms of changes, so that layers whose hidden states differ in size count alike, and takes one
-value an evaluation language: the mean over layers (and over calibrations where the claim is not about them).
+value an evaluation language: the mean over layers (and over calibrations where the claim is not about them). Claims
+about the target language look at the evaluation languages that were calibrated in, and are undecided without any.
 """
 
 import math
@@ -20,6 +21,7 @@ from calibbook.s05_1_subspaces.data import (
     separated,
 )
 from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, names, paired, targeted
+from calibbook.shared.languages import NO_TARGET
 from calibbook.shared.statistics import target_advantage
 from calibbook.shared.words import more_or_less, number
 
@@ -43,6 +45,8 @@ def target_is_spared(rows: pd.DataFrame, where: dict, part: str = "specific", cl
     test.
     """
     _, _, values = cube(rows, part)
+    if not values.size:
+        return [Claim(claim, **where, what=NO_TARGET)]
     gains = {"mean of all layers": -np.log(values).mean(axis=0), "last layer": -np.log(values[-1])}
     return [
         Claim(claim, **where, metric=layers, **targeted(gain, lambda x: percent_more(-x), more_or_less, MORE_OR_LESS))
@@ -53,6 +57,8 @@ def target_is_spared(rows: pd.DataFrame, where: dict, part: str = "specific", cl
 @np.errstate(divide="ignore", invalid="ignore")
 def target_matters_more_for_specific(rows: pd.DataFrame, where: dict) -> list[Claim]:
     """The target language's advantage in specific features less that in agnostic ones."""
+    if not cube(rows, "specific")[2].size:
+        return [Claim(TARGET_MORE, **where, what=NO_TARGET)]
     means = {part: target_advantage(-np.log(cube(rows, part)[2]).mean(axis=0)) for part in ("specific", "agnostic")}
     shown = {part: more_or_less(percent_more(-values.mean())) for part, values in means.items()}
     what = f"{shown['specific']} in specific, {shown['agnostic']} in agnostic features"
@@ -71,7 +77,7 @@ def agnostic_is_flat(rows: pd.DataFrame, where: dict) -> list[Claim]:
     """The standard deviation over calibration languages, relative to the mean: agnostic against specific features."""
     spreads = {}
     for part in ("agnostic", "specific"):
-        values = np.log(cube(rows, part)[2])
+        values = np.log(cube(rows, part, every=True)[2])
         spreads[part] = (
             values.std(axis=1, ddof=1).mean(axis=0) if values.shape[1] > 1 else np.full(values.shape[2], np.nan)
         )
@@ -87,9 +93,9 @@ def middle_layers(rows: pd.DataFrame, where: dict) -> list[Claim]:
     claims = []
     for part, sign in (("agnostic", 1), ("specific", -1)):
         for value, label in MEASURES.items():
-            _, layers, values = cube(rows, part, value)
+            _, layers, values = cube(rows, part, value, every=True)
             inside = middle(layers)
-            if np.isnan(values).any() or inside.all() or not inside.any():
+            if not values.size or np.isnan(values).any() or inside.all() or not inside.any():
                 continue
             by_layer = np.log(values).mean(axis=1)  # [layers, languages]
             gap = by_layer[inside].mean(axis=0) - by_layer[~inside].mean(axis=0)
@@ -119,8 +125,8 @@ def agnostic_changes_more(rows: pd.DataFrame, where: dict, width: int | None = N
     claims = []
     for label, expected in by_chance.items():
         value = "relative" if label == MEASURES["relative"] else "change"
-        agnostic, specific = (cube(rows, part, value)[2] for part in ("agnostic", "specific"))
-        if np.isnan(agnostic).any() or np.isnan(specific).any():
+        agnostic, specific = (cube(rows, part, value, every=True)[2] for part in ("agnostic", "specific"))
+        if not agnostic.size or np.isnan(agnostic).any() or np.isnan(specific).any():
             continue
         ratio = np.log(agnostic / specific).mean(axis=(0, 1)) - expected
         claims.append(

@@ -114,21 +114,25 @@ def at_rank(found: pd.DataFrame, rank: int | None = None) -> pd.DataFrame:
     return found[found["rank"].isin([0, rank])]
 
 
-def cube(rows: pd.DataFrame, part: str, value: str = "change") -> tuple[list[str], list[int], np.ndarray]:
-    """One part of one block and rank as (languages, layers, [layers, calibrations, evaluations]).
+def cube(
+    rows: pd.DataFrame, part: str, value: str = "change", every: bool = False
+) -> tuple[list[str], list[int], np.ndarray]:
+    """One part of one block and rank as (evaluation languages, layers, [layers, calibrations, evaluations]).
 
-    Only languages that are both calibration and evaluation language, in the paper's order; NaN where nothing was
-    measured.
+    Only languages that are both calibration and evaluation language, or all calibrations and evaluations if `every`, in
+    the paper's order; NaN where nothing was measured.
     """
     rows = rows[rows["part"] == part]
-    languages = [code for code in languages_of(rows["language"]) if code in set(rows["calibration"])]
+    languages, texts = languages_of(rows["language"]), languages_of(calibrated(rows)["calibration"])
+    if not every:
+        languages = texts = [code for code in languages if code in set(texts)]
     layers = sorted(int(layer) for layer in rows["layer"].unique())
     table = rows.pivot(index=["layer", "calibration"], columns="language", values=value)
-    index = pd.MultiIndex.from_product([layers, languages], names=["layer", "calibration"])
+    index = pd.MultiIndex.from_product([layers, texts], names=["layer", "calibration"])
     return (
         languages,
         layers,
-        table.reindex(index=index, columns=languages).to_numpy().reshape(len(layers), len(languages), len(languages)),
+        table.reindex(index=index, columns=languages).to_numpy().reshape(len(layers), len(texts), len(languages)),
     )
 
 

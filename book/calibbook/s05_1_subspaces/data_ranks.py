@@ -15,22 +15,27 @@ def by_rank(found: pd.DataFrame, widths: Mapping[str, int] | None = None) -> pd.
     separated.
 
     `advantage` is the percent by which the part changes less when calibrated in the target language (mean over layers
-    and languages, logarithms averaged), `low` to `high` its bootstrap interval over languages, `share` how much of all
-    change lies in the part: parts at right angles add up by their squares, so that is specific² / (specific² +
-    agnostic²) of the mean norms, averaged over everything. `chance` is the share that a change in a random direction
-    would have, rank / width for the specific part, NaN for models that `widths` (of hidden states, by model) does not
-    name.
+    and languages, logarithms averaged; NaN with fewer than two languages that were calibrated in), `low` to `high` its
+    bootstrap interval over languages, `share` how much of all change lies in the part: parts at right angles add up by
+    their squares, so that is specific² / (specific² + agnostic²) of the mean norms, averaged over everything. `chance`
+    is the share that a change in a random direction would have, rank / width for the specific part, NaN for models that
+    `widths` (of hidden states, by model) does not name.
     """
     lines = []
     for block, rows in found.groupby(BLOCK_ON, sort=False):
         for rank in ranks(rows):
-            cubes = {part: cube(at_rank(rows, rank), part)[2] for part in ("agnostic", "specific")}
+            at_this = at_rank(rows, rank)
+            own, every = (
+                {part: cube(at_this, part, every=which)[2] for part in ("agnostic", "specific")}
+                for which in (False, True)
+            )
             by_chance = {"specific": rank / (widths or {}).get(block[0], np.nan)}
             by_chance["agnostic"] = 1 - by_chance["specific"]
-            squares = {part: values**2 for part, values in cubes.items()}
-            for part, values in cubes.items():
+            squares = {part: values**2 for part, values in every.items()}
+            for part, values in own.items():
                 advantage = target_advantage(-np.log(values).mean(axis=0))
-                shown = map(percent_less, (advantage.mean(), *mean_interval(advantage)))
+                mean = advantage.mean() if len(advantage) else np.nan
+                shown = map(percent_less, (mean, *mean_interval(advantage)))
                 lines.append(
                     dict(zip(BLOCK_ON, block, strict=True))
                     | {"rank": rank, "part": part}

@@ -12,12 +12,14 @@ from matplotlib.markers import MarkerStyle
 from calibbook.s05_1_subspaces.data import PARTS, TOKENS, VIEWS, figure_1_layers
 from calibbook.shared.figure import Picture, block_title, panels
 from calibbook.shared.frames import languages_of
+from calibbook.shared.languages import code_label, fixed_order
 from calibbook.shared.palette import looks
+from calibbook.shared.plots import rotation
 from calibbook.shared.words import listed, number
-from calibprune.languages import PAPER_LANGUAGES
 
 COLUMNS = 4
 KEYS_IN_A_LINE = 10
+ROOM = 0.2  # inches that an evaluation language has at least
 DODGE = 0.7  # of the room between two evaluation languages
 DARKEST = 0.22  # of the grey behind the layer that changes most
 NAMES = PARTS | {TOKENS: "hidden states of single tokens"}
@@ -30,13 +32,14 @@ def figure_1(rows: pd.DataFrame, value: str = "change") -> Picture:
     """
     parts = ("agnostic", "specific")
     layers = figure_1_layers(sorted(rows["layer"].unique()))
-    figure, axes = panels(len(parts) * len(layers), len(layers), 2.65, 2.15, margin=(0.6, 0.9))
+    width, columns, legend = _sizes(rows, len(layers))
+    figure, axes = panels(len(parts) * len(layers), columns, width, 2.15, margin=(0.6, legend))
     for axis, (part, layer) in zip(axes, product(parts, layers), strict=True):
         _dots(axis, rows[(rows["part"] == part) & (rows["layer"] == layer)], value)
         axis.set_title(f"{part}, layer {layer}", fontsize=9)
-    for axis in axes[:: len(layers)]:
+    for axis in axes[::columns]:
         axis.set_ylabel(VIEWS[value], fontsize=8)
-    for axis in axes[len(layers) :]:
+    for axis in axes[-columns:]:
         axis.set_xlabel("evaluation language", fontsize=8)
     _finish(figure, rows, _title(rows))
     sentences = [f"Dot plots of {VIEWS[value]} by evaluation and calibration language. {_title(rows)}."]
@@ -55,7 +58,8 @@ def all_layers(rows: pd.DataFrame, part: str, value: str = "change") -> Picture:
     """
     rows = rows[rows["part"] == part]
     layers = sorted(rows["layer"].unique())
-    figure, axes = panels(len(layers), COLUMNS, 2.65, 1.75, margin=(0.6, 0.9))
+    width, columns, legend = _sizes(rows, COLUMNS)
+    figure, axes = panels(len(layers), columns, width, 1.75, margin=(0.6, legend))
     with np.errstate(divide="ignore"):
         heights = np.log([rows.loc[rows["layer"] == layer, value].max() for layer in layers])
     reach = float(np.ptp(heights))
@@ -73,9 +77,16 @@ def all_layers(rows: pd.DataFrame, part: str, value: str = "change") -> Picture:
         figure,
         f"Dot plots of {VIEWS[value]} in {NAMES[part]} by evaluation and calibration language, one panel "
         f"for each of {len(layers)} layers. "
-        f"{_title(rows)}. Highest in layer {highest}. {ranges[0].upper()}{ranges[1:]}. "
-        f"Over all layers the target language changes least in {hits} of {n} cases.",
+        f"{_title(rows)}. Highest in layer {highest}. {ranges[0].upper()}{ranges[1:]}."
+        + (f" Over all layers the target language changes least in {hits} of {n} cases." if n else ""),
     )
+
+
+def _sizes(rows: pd.DataFrame, columns: int) -> tuple[float, int, float]:
+    """(inches of a panel with its evaluation languages, panels side by side, inches of the title and the legend)."""
+    width = max(2.65, 0.6 + ROOM * rows["language"].nunique())
+    lines = -(-(rows["calibration"].nunique() + 1) // KEYS_IN_A_LINE)
+    return width, max(1, min(columns, int(4 * 2.65 // width))), 0.9 + 0.18 * (lines - 1)
 
 
 def _dots(axis, rows: pd.DataFrame, value: str) -> None:
@@ -83,23 +94,28 @@ def _dots(axis, rows: pd.DataFrame, value: str) -> None:
     language.
     """
     languages, calibrations = languages_of(rows["language"]), languages_of(rows["calibration"])
-    styles = looks(calibrations, PAPER_LANGUAGES)
+    styles = looks(calibrations, fixed_order())
+    small = min(1.0, 7 / max(len(languages), len(calibrations)))  # the less room, the smaller
     beside = np.linspace(-DODGE / 2, DODGE / 2, len(calibrations)) if len(calibrations) > 1 else [0.0]
     shift = dict(zip(calibrations, beside, strict=True))
     rows = rows.assign(place=rows["language"].map(languages.index) + rows["calibration"].map(shift))
     own = rows["calibration"] == rows["language"]
     # as seaborn.scatterplot draws them, which takes ten times as long for a panel of a few dots
-    dots = _points(axis, rows[~own], value, styles, s=34, zorder=2, linewidth=0)
+    dots = _points(axis, rows[~own], value, styles, s=34 * small, zorder=2, linewidth=0)
     shapes = {code: MarkerStyle(style.marker) for code, style in styles.items()}
     shapes = {code: shape.get_path().transformed(shape.get_transform()) for code, shape in shapes.items()}
     dots.set_paths([shapes[code] for code in rows.loc[~own, "calibration"]])
-    _points(axis, rows[own], value, styles, marker="*", s=95, zorder=3, edgecolor="black", linewidth=0.7)
+    _points(
+        axis, rows[own], value, styles, marker="*", s=95 * max(small, 0.4), zorder=3, edgecolor="black", linewidth=0.7
+    )
     for i in range(1, len(languages)):
         axis.axvline(i - 0.5, color="#bbbbbb", linewidth=0.6, zorder=0)
     axis.set_xlim(-0.6, len(languages) - 0.4)
     top = rows[value].max()
     axis.set_ylim(0, 1.12 * top if np.isfinite(top) and top > 0 else 1)
-    axis.set_xticks(range(len(languages)), [language.upper() for language in languages], fontsize=7)
+    names = [code_label(language) for language in languages]
+    room = axis.figure.get_figwidth() / axis.get_gridspec().ncols / len(languages)
+    axis.set_xticks(range(len(languages)), names, fontsize=7, rotation=rotation(names, room))
     axis.set(xlabel="", ylabel="")
     axis.tick_params(axis="y", labelsize=7)
     axis.tick_params(axis="x", length=0)
@@ -113,21 +129,12 @@ def _points(axis, rows: pd.DataFrame, value: str, styles: dict, **options) -> Pa
 def _finish(figure: Figure, rows: pd.DataFrame, title: str) -> None:
     """The title and one legend for all panels."""
     handles = [
-        Line2D([], [], linestyle="", marker=style.marker, color=style.colour, label=code.upper())
-        for code, style in looks(languages_of(rows["calibration"]), PAPER_LANGUAGES).items()
+        Line2D([], [], linestyle="", marker=style.marker, color=style.colour, label=code_label(code))
+        for code, style in looks(languages_of(rows["calibration"]), fixed_order()).items()
     ]
-    handles.append(
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker="*",
-            markersize=10,
-            color="white",
-            markeredgecolor="black",
-            label="calibrated in the evaluation language",
-        )
-    )
+    if (rows["calibration"] == rows["language"]).any():
+        star = {"marker": "*", "markersize": 10, "color": "white", "markeredgecolor": "black"}
+        handles.append(Line2D([], [], linestyle="", label="calibrated in the evaluation language", **star))
     figure.suptitle(title, fontsize=10)
     figure.legend(
         handles=handles,
@@ -161,7 +168,5 @@ def _stars(rows: pd.DataFrame, value: str) -> tuple[int, int]:
 
 def _in_words(rows: pd.DataFrame, value: str) -> str:
     hits, n = _stars(rows, value)
-    return (
-        f"from {number(rows[value].min())} to {number(rows[value].max())}, lowest for the target in {hits} of "
-        f"{n} languages"
-    )
+    ends = f"from {number(rows[value].min())} to {number(rows[value].max())}"
+    return f"{ends}, lowest for the target in {hits} of {n} languages" if n else ends

@@ -107,10 +107,14 @@ def rank_curves(table: pd.DataFrame) -> Picture:
             specific = mine.loc["specific"]
             chance = "" if pd.isna(specific["chance"]) else f" ({number(100 * specific['chance'])}% by chance)"
             spared = listed(f"{more_or_less(-mine.loc[part, 'advantage'])} in {part} features" for part in PARTS)
+            target = (
+                ""
+                if mine["advantage"].isna().any()
+                else (f", and calibration in the evaluation language changes {spared}")
+            )
             ends.append(
                 f"at rank {rank} {number(100 * specific['share'])}% of the squared change is "
-                f"language-specific{chance}, and calibration in "
-                f"the evaluation language changes {spared}"
+                f"language-specific{chance}{target}"
             )
         sentences.append(f"{_name(block)}: {'; '.join(ends)}.")
     return Picture(figure, " ".join(sentences))

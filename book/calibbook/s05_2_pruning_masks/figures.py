@@ -20,11 +20,13 @@ from calibbook.s05_2_pruning_masks.data import distances, grid
 from calibbook.shared.colours import COLOURS
 from calibbook.shared.figure import Picture, block_title, panels
 from calibbook.shared.frames import BLOCK, languages_of
-from calibbook.shared.plots import NOT_SHADED, heatmap, name_cells, write_cells
+from calibbook.shared.languages import code_label
+from calibbook.shared.plots import LETTER, NOT_SHADED, WRITTEN_UP_TO, heatmap, name_cells, rotation, write_cells
 from calibbook.shared.words import listed, number
 
 PANELS = {"within": "within a language: all draws", "between": "between two languages: stable masks"}
-WRITTEN_UP_TO = 12  # languages whose IoUs have room in the cells
+EACH_PAIR_UP_TO = 12  # languages of which every pair has a map of its own
+PAIRS = 12  # of more languages: the most and the least similar pairs that have one
 
 
 def figure_2(rows: pd.DataFrame) -> Picture:
@@ -62,30 +64,38 @@ def figure_2(rows: pd.DataFrame) -> Picture:
 
 
 def every_pair(rows: pd.DataFrame) -> Picture:
-    """Figure 2 for every language and pair: a lower triangle of small heat maps, within a language on the diagonal.
+    """Figure 2 for every language and pair: a lower triangle of small heat maps, within a language on the diagonal. Of
+    many languages the pairs with the highest and the lowest mean.
 
     `rows` are those of one block; with one draw there is no diagonal.
     """
     rows = rows[rows["kind"].isin(PANELS)]
     tables = {pair: grid(mine) for pair, mine in rows.groupby(["first", "second"], sort=False)}
     scale = _scale(list(tables.values()))
+    within = rows[rows["kind"] == "within"].groupby("first", sort=False)["iou"].mean()
+    pairs = rows[rows["kind"] == "between"].groupby(["first", "second"], sort=False)["iou"].mean()
     across, down = (languages_of(rows[side]) for side in ("first", "second"))
-    figure, axes = panels(len(across) * len(down), len(across), 1.25, 1.45, margin=(1.8, 1.3))
-    for axis, (second, first) in zip(axes, product(down, across), strict=True):
+    drawn, wide, lead = list(product(down, across)), len(across), "one for each pair of languages"
+    if len(down) > EACH_PAIR_UP_TO:
+        order = pairs.sort_values(ascending=False, kind="stable").index
+        chosen = dict.fromkeys([*order[:PAIRS], *order[-PAIRS:]])
+        drawn, wide = [(second, first) for first, second in chosen], PAIRS // 2
+        lead = f"the {PAIRS} pairs of languages with the highest mean and the {PAIRS} with the lowest"
+    figure, axes = panels(len(drawn), wide, 1.25, 1.45, margin=(1.8, 1.3))
+    for place, (axis, (second, first)) in enumerate(zip(axes, drawn, strict=True)):
         if (first, second) not in tables:
             axis.remove()
             continue
         heatmap(axis, tables[first, second], scale)
-        _layers_by_components(axis, tables[first, second], 6, first == across[0], second == down[-1])
-        axis.set_title(f"{first}–{second}".upper() if first != second else f"{first.upper()}, draws", fontsize=8, pad=2)
+        _layers_by_components(axis, tables[first, second], 6, place % wide == 0, place + wide >= len(drawn))
+        two = f"{code_label(first)}–{code_label(second)}"
+        axis.set_title(two if first != second else f"{code_label(first)}, draws", fontsize=8, pad=2)
     figure.suptitle(f"IoU by layer (down) and component (across)\n{_title(rows)}", fontsize=10)
     _bar(figure, [axis for axis in axes if axis.figure], scale)
 
-    sentences = [f"Small heat maps of the IoU of pruning masks, one for each pair of languages. {_title(rows)}."]
-    within = rows[rows["kind"] == "within"].groupby("first", sort=False)["iou"].mean()
+    sentences = [f"Small heat maps of the IoU of pruning masks, {lead}. {_title(rows)}."]
     if len(within):
         sentences.append(f"Mean within {listed(f'{language} {number(value)}' for language, value in within.items())}.")
-    pairs = rows[rows["kind"] == "between"].groupby(["first", "second"], sort=False)["iou"].mean()
     if len(pairs):
         near, far = pairs.idxmax(), pairs.idxmin()
         sentences.append(
@@ -124,8 +134,10 @@ def _clustered(iou: pd.DataFrame, links: np.ndarray, title: str) -> Figure:
     n = len(iou)
     low, high = np.floor(20 * np.nanmin(iou)) / 20, np.ceil(20 * np.nanmax(iou)) / 20
     scale = Normalize(low, max(high, low + 0.05))
-    cell = 0.55 if n <= WRITTEN_UP_TO else 0.3  # inches, as all that follow
-    left, tree_width, gap, right, below, above = 0.25, 2.2, 0.1, 0.45, 0.55, 0.75
+    cell = 0.55 if n <= WRITTEN_UP_TO else 0.3 if n <= 24 else 0.24  # inches, as all that follow
+    names = max(LETTER * max(map(len, map(code_label, iou.index))), 0.15)  # as long as the longest
+    left, tree_width, gap, right, below = 0.25, 2.2, 0.1, 0.3 + names, 0.55
+    above = 0.6 + (names if names > cell else 0.15)
     width, height = max(left + tree_width + gap + cell * n + right, 4.6), below + cell * n + above
     clustered = seaborn.clustermap(
         iou,
@@ -147,9 +159,9 @@ def _clustered(iou: pd.DataFrame, links: np.ndarray, title: str) -> Figure:
     for axis, start, wide in ((tree, left, tree_width), (cells, left + tree_width + gap, cell * n)):
         axis.set_position([start / width, below / height, wide / width, cell * n / height])
     ordered = clustered.data2d
-    names = [code.upper() for code in ordered.index]
+    names = [code_label(code) for code in ordered.index]
     cells.set(facecolor=NOT_SHADED[0], xlabel="", ylabel="")
-    name_cells(cells, names, names)
+    name_cells(cells, names, names, rotation(names, cell))
     cells.xaxis.tick_top()
     cells.yaxis.tick_right()
     cells.tick_params(length=0)

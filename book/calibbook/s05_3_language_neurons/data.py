@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from calibbook.shared.frames import METHODS, setting
+from calibbook.shared.languages import text_label
 from calibbook.shared.words import fixed
 from calibprune.errors import ParameterError
 from calibprune.metrics import neurons as metric
@@ -89,7 +90,10 @@ def missing(cells: Sequence[Cell]) -> str:
     if all(cell.dense for cell in found):
         return "No model of this study was pruned with calibration text: add a method that calibrates to `methods`."
     if len(found[0].languages) < 2:
-        return "Entropy over languages needs at least two of them, and this study has one: add to `languages`."
+        return (
+            "Entropy over languages needs at least two of them, and this study measures one: add to `languages`, or to "
+            "`evaluation_languages` where they are named apart."
+        )
     return ""
 
 
@@ -146,7 +150,8 @@ def title(model: Activations, sparsity: bool = True) -> str:
     """`gemma3-270m, SparseGPT, 50%, calibrated in DE`, perhaps without the sparsity."""
     parts = [model.cell.model, METHODS.get(model.cell.method, model.cell.method), model.sparsity if sparsity else ""]
     return ", ".join(
-        [part for part in parts if part] + ([f"calibrated in {model.calibration.upper()}"] if model.calibration else [])
+        [part for part in parts if part]
+        + ([f"calibrated in {text_label(model.calibration)}"] if model.calibration else [])
     )
 
 

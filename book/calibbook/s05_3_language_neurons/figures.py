@@ -13,14 +13,17 @@ import pandas as pd
 import seaborn
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
 from calibbook.s05_3_language_neurons.data import GROUP, Activations, groups, other_texts, title
-from calibbook.shared.colours import colours
+from calibbook.shared.colours import COLOURS, colours
 from calibbook.shared.figure import Picture, lay_out, one_legend
-from calibbook.shared.palette import look
-from calibbook.shared.plots import lines
+from calibbook.shared.languages import code_label
+from calibbook.shared.palette import Look, look
+from calibbook.shared.plots import heatmap, lines, name_cells
 from calibbook.shared.words import listed, number
 
 DENSE, PRUNED, OTHER = colours(0.0), ("#e69f00", "#000000"), ("#bbbbbb", "#000000")  # fill and ink
@@ -30,6 +33,8 @@ IN_LANGUAGE = {
     "strength": "mean absolute output in {}",
     "silent": "neurons never active",
 }
+BY_LANGUAGE = {"often": "activation\nprobability", "strength": "mean absolute\noutput"}
+CURVES_UP_TO = 12  # languages that have a panel of curves each
 SORTED = "neurons in groups of 2%, sorted by the dense model's LAPE"
 
 
@@ -74,7 +79,7 @@ def figure_3(models: Sequence[Activations], language: str) -> Picture:
     axes = lay_out(below, 3, 3)
     for axis, (column, label) in zip(axes, IN_LANGUAGE.items(), strict=True):
         lines(axis, means, "group", column, "model", styles, linewidth=1.2)
-        axis.set_title(label.format(language.upper()), fontsize=9)
+        axis.set_title(label.format(code_label(language)), fontsize=9)
         axis.set_ylim(0, 1.08 * axis.dataLim.ymax or 1)
         _by_share(axis, len(members))
     axes[-1].yaxis.get_major_locator().set_params(integer=True)
@@ -103,14 +108,16 @@ def figure_3(models: Sequence[Activations], language: str) -> Picture:
 
 def appendix_g(dense: Activations, pruned: Activations) -> Picture:
     """Boxes of the dense and the pruned model side by side; below, activation probability and mean absolute output in
-    every language.
+    every language: curves of both models, or for many languages maps of the one over the other.
     """
     members = groups(dense)
     languages = dense.languages
     models, paints = (dense, pruned), (DENSE, PRUNED)
-    width = max(6.0, 0.9 + 1.2 * len(languages))
-    figure = Figure(figsize=(width, 5.6), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.1))
+    curves = len(languages) <= CURVES_UP_TO
+    width = max(6.0, 0.9 + 1.2 * len(languages)) if curves else 9.2
+    tall = 1.1 if curves else 0.45 + 0.07 * len(languages)  # times the height of the boxes
+    figure = Figure(figsize=(width, 5.6 / 2.1 * (1 + tall)), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(1, tall))
     (axis,) = lay_out(above, 1, 1)
     for model, place, paint in zip(models, (-0.2, 0.2), paints, strict=True):
         _boxes(axis, model, members, paint, place, 0.34)
@@ -120,27 +127,21 @@ def appendix_g(dense: Activations, pruned: Activations) -> Picture:
     axis.legend(handles=patches, fontsize=8, loc="lower right")
     above.suptitle(fill(f"{title(pruned)}; {_text(dense)}", int(11 * width)), fontsize=10)
 
-    styles = {
-        short(model): look(place)._replace(colour=face)
-        for place, (model, (face, _)) in enumerate(zip(models, paints, strict=True))
-    }
     means = {language: _by_group(models, members, language) for language in languages}
-    axes = lay_out(below, 2 * len(languages), len(languages), sharex=True, sharey="row")
-    rows = {"often": "activation\nprobability", "strength": "mean absolute\noutput"}
-    for axis, (column, language) in zip(axes, product(rows, languages), strict=True):
-        lines(axis, means[language], "group", column, "model", styles, linewidth=1.8, markersize=0)
-        _by_share(axis, len(members), 7)
-    for line, label in zip((axes[: len(languages)], axes[len(languages) :]), rows.values(), strict=True):
-        line[0].set_ylabel(label, fontsize=8)
-        line[0].set_ylim(0, 1.08 * max(axis.dataLim.ymax for axis in line))
-    for axis, language in zip(axes, languages, strict=False):
-        axis.set_title(f"in {language.upper()}", fontsize=9)
+    if curves:
+        styles = {
+            short(model): look(place)._replace(colour=face)
+            for place, (model, (face, _)) in enumerate(zip(models, paints, strict=True))
+        }
+        _curves_by_language(below, means, styles, len(members))
+    else:
+        _maps_by_language(below, means, len(members))
     below.supxlabel(SORTED, fontsize=8)
 
     medians = listed(f"{short(model)} {_ends(model, members, _median)}" for model in models)
     lowest = {code: found[found["group"] == 0] for code, found in means.items()}
     often, strength = (
-        listed(f"{code} {_first_to_last(found[column])}" for code, found in lowest.items()) for column in rows
+        listed(f"{code} {_first_to_last(found[column])}" for code, found in lowest.items()) for column in BY_LANGUAGE
     )
     return Picture(
         figure,
@@ -148,6 +149,42 @@ def appendix_g(dense: Activations, pruned: Activations) -> Picture:
         f"group, dense to pruned: activation "
         f"probability {often}; mean absolute output {strength}.",
     )
+
+
+def _curves_by_language(part: SubFigure, means: dict[str, pd.DataFrame], styles: dict[str, Look], count: int) -> None:
+    """A column of two panels for each language: curves of both models through the groups."""
+    axes = lay_out(part, 2 * len(means), len(means), sharex=True, sharey="row")
+    for axis, (column, language) in zip(axes, product(BY_LANGUAGE, means), strict=True):
+        lines(axis, means[language], "group", column, "model", styles, linewidth=1.8, markersize=0)
+        _by_share(axis, count, 7)
+    for line, label in zip((axes[: len(means)], axes[len(means) :]), BY_LANGUAGE.values(), strict=True):
+        line[0].set_ylabel(label, fontsize=8)
+        line[0].set_ylim(0, 1.08 * max(axis.dataLim.ymax for axis in line))
+    for axis, language in zip(axes, means, strict=False):
+        axis.set_title(f"in {code_label(language)}", fontsize=9)
+
+
+def _maps_by_language(part: SubFigure, means: dict[str, pd.DataFrame], count: int) -> None:
+    """Two heat maps, languages down and groups across: the pruned model over the dense one, in equal shades up and
+    down.
+    """
+    dense, pruned = next(iter(means.values()))["model"].unique()
+    for axis, (column, label) in zip(lay_out(part, 2, 2), BY_LANGUAGE.items(), strict=True):
+        sides = {code: found.pivot(index="group", columns="model", values=column) for code, found in means.items()}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = pd.DataFrame(
+                {code_label(code): np.log2(side[pruned] / side[dense]) for code, side in sides.items()}
+            ).T
+        ratios = ratios.replace([np.inf, -np.inf], np.nan)
+        reach = float(np.nanmax(np.abs(ratios.to_numpy()), initial=0.0)) or 1.0
+        scale = Normalize(-reach, reach)
+        heatmap(axis, ratios, scale)
+        shares = [f"{100 * GROUP * (place + 1):.0f}%" if place % 2 == 0 else "" for place in range(count)]
+        name_cells(axis, shares, list(ratios.index))
+        axis.set_title(label.replace("\n", " "), fontsize=9)
+        bar = part.colorbar(ScalarMappable(scale, COLOURS), ax=axis, shrink=0.6, ticks=[-reach, 0, reach])
+        bar.ax.set_yticklabels([f"× {number(2.0**value)}" for value in (-reach, 0, reach)], fontsize=7)
+        bar.set_label("pruned over dense", fontsize=8)
 
 
 def short(model: Activations) -> str:

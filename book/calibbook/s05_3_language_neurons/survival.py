@@ -24,6 +24,7 @@ from calibbook.s05_3_language_neurons.data import (
 )
 from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, names, targeted
 from calibbook.shared.frames import BLOCK, blocks, in_order, square
+from calibbook.shared.languages import NO_TARGET
 from calibbook.shared.words import more_or_less, number
 from calibprune.metrics.neurons import language_specific, survival
 from calibprune.study.cells import Cell
@@ -96,6 +97,9 @@ def kept_claims(found: pd.DataFrame) -> pd.DataFrame:
     claims = []
     for block, rows in blocks(found[found["method"] != "dense"]):
         where = names(block, source=rows["source"].iloc[0])
+        if not rows["language"].isin(rows["calibration"]).any():
+            claims += [Claim(claim, **where, what=NO_TARGET) for claim in (SURVIVES, STAYS)]
+            continue
         shares = _own(square(rows, "survival").dropna(axis=1))  # languages without neurons are not compared
         survives = targeted(shares, float, lambda points: f"{number(points)} percentage points more")
         stays = targeted(-np.log(_own(square(rows, "change"))), _percent_more, more_or_less, MORE_OR_LESS)

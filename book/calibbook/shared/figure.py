@@ -12,12 +12,16 @@ from matplotlib.figure import Figure, SubFigure
 from calibbook.shared.frames import METHODS, setting
 from calibprune.errors import ParameterError
 
+WIDE = 11.5  # inches from which on a figure scrolls
+LEGIBLE = 80  # pixels an inch at which 8-point labels can be read
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Picture:
     """A figure and what it shows in words: an image with alternative text in a notebook, the words alone elsewhere.
 
-    The same figure gives the same bytes. Raises ParameterError if there are no words.
+    The same figure gives the same bytes. A wide one scrolls in its box rather than shrink until its labels cannot be
+    read. Raises ParameterError if there are no words.
     """
 
     figure: Figure
@@ -28,12 +32,13 @@ class Picture:
             raise ParameterError("a figure without alternative text: pass what it shows in words")
 
     def _repr_html_(self) -> str:
+        width = self.figure.get_figwidth()
+        wide = f"min-width: {LEGIBLE * width:.0f}px; " if width > WIDE else ""
         data = io.BytesIO()
         self.figure.savefig(data, format="png", dpi=144, metadata={"Software": None})
         source = base64.b64encode(data.getvalue()).decode()
-        return (
-            f'<img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" style="max-width: 100%; height: auto">'
-        )
+        style = f"{wide}max-width: 100%; height: auto"
+        return f'<img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" style="{style}">'
 
     def __repr__(self) -> str:
         return self.alt

@@ -12,11 +12,14 @@ import pandas as pd
 
 from calibbook.shared.colours import colours
 from calibbook.shared.frames import BLOCK, method_label, setting
+from calibbook.shared.languages import SPELLED_OUT, code_label, text_label
 from calibbook.shared.words import fixed
-from calibprune.languages import LANGUAGES
+from calibprune.languages import describe
 
 # Which way is better is the paper's own convention (captions of its Tables 1 and 6): dark is low in every metric.
 DIRECTION = {True: "lower (darker) is better", False: "higher (lighter) is better"}
+MANY_ROWS = 40
+"""A table of values with more rows scrolls both ways in a box as high as the window, its head and row names in view."""
 # What a table needs wherever it is shown; the book's own style sheet adds to it.
 STYLE = """<style>
 .study-table-scroll {overflow-x: auto; margin: 1em 0}
@@ -50,19 +53,27 @@ class Html:
 
 
 class Languages(NamedTuple):
-    """A header of language codes, `AR+DE`: each code is an abbreviation with the language's name as its title."""
+    """A header of language codes, `AR+DE`: each code is an abbreviation with the language's name as its title. Of many
+    languages the first two, the last and their number are shown, and all names are in the title.
+    """
 
     codes: tuple[str, ...]
     between: str = "+"
 
     def __str__(self) -> str:
-        return self.between.join(code.upper() if code in LANGUAGES else code for code in self.codes)
+        return text_label("+".join(self.codes)).replace("+", self.between)
 
     def html(self) -> str:
-        return self.between.join(
-            f'<abbr title="{escape(LANGUAGES[code].name)}">{code.upper()}</abbr>' if code in LANGUAGES else escape(code)
-            for code in self.codes
-        )
+        if len(self.codes) > SPELLED_OUT:
+            names = ", ".join(describe(code).name for code in self.codes)
+            return f'<abbr title="{escape(names)}">{escape(str(self))}</abbr>'
+        return self.between.join(map(_abbreviation, self.codes))
+
+
+def _abbreviation(code: str) -> str:
+    name = describe(code).name
+    label = escape(code_label(code))
+    return label if name == code else f'<abbr title="{escape(name)}">{label}</abbr>'
 
 
 Label = str | Languages
@@ -174,16 +185,18 @@ def heat_table(
         ]
         lead = "".join(_th("rowgroup", head, f' rowspan="{len(lines)}"') for head in heads)
         bodies.append(f"<tbody><tr>{lead}{'</tr><tr>'.join(lines)}</tr></tbody>")
+    many = len(rows) > MANY_ROWS and not wrapped
     text = _grid(rows, columns, cells, corner)
     html = _head(columns, corner, kind) + "".join(bodies)
-    return _captioned(html, caption, title, f"{title}. {note}".rstrip() + f"\n{text}")
+    return _captioned(html, caption, title, f"{title}. {note}".rstrip() + f"\n{text}", many)
 
 
 def _head(columns: Mapping[Hashable, Sequence[Label]], corner: Sequence[str], kind: str) -> str:
     """The thead: one line, or two where columns share a header."""
     shared = any(len(labels) > 1 for labels in columns.values())
     span = ' rowspan="2"' if shared else ""
-    first = "".join(_th("col", name, span + kind) for name in corner)
+    names = f' class="{" ".join(["text"] * bool(kind) + ["names"])}"'  # above the row names, which stay in sight
+    first = "".join(_th("col", name, span + (names if name == corner[-1] else kind)) for name in corner)
     own = "".join(_th("col", labels[-1], kind) for labels in columns.values())
     if not shared:
         return f"<thead><tr>{first}{own}</tr></thead>"
@@ -200,10 +213,13 @@ def _sign(sign: str, meaning: str) -> str:
     return f'<span role="img" aria-label="{escape(meaning)}">{escape(sign)}</span>'
 
 
-def _captioned(rows: str, caption: str, title: str, plain: str) -> Html:
-    """Table rows inside a captioned table that scrolls sideways by keyboard and finger where the page is narrow."""
+def _captioned(rows: str, caption: str, title: str, plain: str, many: bool = False) -> Html:
+    """Table rows inside a captioned table that scrolls sideways by keyboard and finger where the page is narrow; one
+    with `many` rows scrolls both ways, under its head.
+    """
+    box = f"study-table-scroll{' many' * many}"
     return Html(
-        f'{STYLE}<div class="study-table-scroll" role="region" tabindex="0" aria-label="{escape(title)}">'
+        f'{STYLE}<div class="{box}" role="region" tabindex="0" aria-label="{escape(title)}">'
         f'<table class="study-table"><caption><span>{caption}</span></caption>{rows}</table></div>',
         plain,
     )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 # Okabe and Ito's palette without its yellow, which is lost on white paper.
 COLOURS = ("#0072b2", "#e69f00", "#000000", "#d55e00", "#cc79a7", "#009e73", "#56b4e9")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+FURTHER_MARKERS = ("<", ">", "p", "h", "d", "8", "H")
 DASHES = ("", (4, 1.5), (1, 1), (5, 1.5, 1, 1.5))  # as seaborn takes them: points on and off, "" for a solid line
 
 
@@ -20,10 +21,11 @@ class Look(NamedTuple):
 
 
 def look(place: int) -> Look:
-    """The look of the thing at `place` in its list: 49 different pairs of colour and marker, then again."""
+    """The look of the thing at `place` in its list: 98 different pairs of colour and marker, then again."""
     turn = place // len(COLOURS)
+    markers = (MARKERS, FURTHER_MARKERS)[turn // len(MARKERS) % 2]
     return Look(
-        COLOURS[place % len(COLOURS)], MARKERS[(place + turn) % len(MARKERS)], DASHES[(place + turn) % len(DASHES)]
+        COLOURS[place % len(COLOURS)], markers[(place + turn) % len(markers)], DASHES[(place + turn) % len(DASHES)]
     )
 
 

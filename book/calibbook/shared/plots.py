@@ -1,5 +1,7 @@
 """seaborn's plots as the book draws them: heat maps in its colours, and curves through the layers of a model."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 import seaborn
@@ -10,6 +12,8 @@ from calibbook.shared.colours import COLOURS, colours
 from calibbook.shared.palette import Look
 
 NOT_SHADED = ("#e6e6e6", "#000000")  # a cell without a shade, and the ink on it
+WRITTEN_UP_TO = 12  # columns of a heat map whose values have room in the cells
+LETTER = 0.075  # inches that a letter of a label takes
 LOWEST_TO_HIGHEST = ("pi", 100)  # seaborn's name of a band that leaves nothing out
 
 
@@ -32,16 +36,25 @@ def heatmap(axis: Axes, table: pd.DataFrame, scale: Normalize) -> None:
 
 
 def write_cells(axis: Axes, table: pd.DataFrame, scale: Normalize, texts: np.ndarray, bold: np.ndarray) -> None:
-    """Texts, str [rows, columns], on the cells of `heatmap` in the ink that stands out; bold where `bold` is True."""
+    """Texts, str [rows, columns], on the cells of `heatmap` in the ink that stands out; bold where `bold` is True. An
+    empty text is not written.
+    """
     for (i, j), value in np.ndenumerate(table.to_numpy()):
+        if not texts[i, j]:
+            continue
         ink = NOT_SHADED[1] if np.isnan(value) else colours(scale(value))[1]
         weight = "bold" if bold[i, j] else "normal"
         axis.text(j + 0.5, i + 0.5, texts[i, j], color=ink, fontsize=8, fontweight=weight, ha="center", va="center")
 
 
-def name_cells(axis: Axes, columns: list[str], rows: list[str]) -> None:
-    """Names below the columns and beside the rows of a `heatmap`."""
-    axis.set_xticks(np.arange(len(columns)) + 0.5, columns, fontsize=8)
+def rotation(labels: Iterable[str], room: float) -> int:
+    """Degrees by which labels are turned so that the longest has `room` inches beside its neighbours: 0, or 90."""
+    return 0 if max(map(len, labels), default=0) * LETTER <= room else 90
+
+
+def name_cells(axis: Axes, columns: list[str], rows: list[str], turned: int = 0) -> None:
+    """Names below the columns and beside the rows of a `heatmap`; those of the columns turned by so many degrees."""
+    axis.set_xticks(np.arange(len(columns)) + 0.5, columns, fontsize=8, rotation=turned)
     axis.set_yticks(np.arange(len(rows)) + 0.5, rows, fontsize=8)
     axis.tick_params(length=0)
 

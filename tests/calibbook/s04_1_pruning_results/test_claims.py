@@ -12,6 +12,7 @@ from calibbook.s04_1_pruning_results.claims import no_single_best, section_4_1, 
 from calibbook.s04_1_pruning_results.claims_off_diagonal import exceptions, russian_for_chinese
 from calibbook.shared.claim_tables import NOTHING, readable, verdict_sentence
 from calibbook.shared.frames import summarize
+from calibbook.shared.languages import NO_TARGET
 
 
 def one(found, method="wanda"):
@@ -169,3 +170,26 @@ def test_a_study_of_perplexity_alone_and_one_that_prunes_nothing():
         table = section_4_1(nothing)
         assert all(exceptions(nothing, metric, "udhr").empty for metric in MEASURED)
     assert "held" not in set(table.verdict[table.claim == claims.NO_SINGLE_BEST])
+
+
+def rectangle(evaluation, **options):
+    """A frame whose calibration languages are the seven, and evaluation languages others."""
+    frame = tidy(languages=(*SEVEN, *(code for code in evaluation if code not in SEVEN)), **options)
+    return frame[frame["language"].isin(evaluation) & frame["calibration"].isin(["", *SEVEN])]
+
+
+def test_the_diagonal_is_that_of_the_languages_on_both_sides():
+    frame = rectangle(("de", "vi"))
+    claim = one(target_is_best(frame, "perplexity", "chromium"))
+    assert (claim.what, claim.n) == ("1 of 1 columns", 1)
+    assert one(no_single_best(frame, "perplexity", "chromium")).n == 2
+
+
+def test_without_a_common_language_claims_about_the_target_are_undecided_and_say_why():
+    found = section_4_1(rectangle(("vi", "th")))
+    for claim in (claims.TARGET_IS_BEST, claims.TARGET_IS_BETTER):
+        rows = found[found["claim"] == claim]
+        assert len(rows) == 2 * 2 * len(MEASURED)
+        assert set(rows["verdict"]) == {"undecided"} and set(rows["what"]) == {NO_TARGET}
+    assert set(found.loc[found["claim"] == claims.NO_SINGLE_BEST, "n"]) == {2}
+    assert NO_TARGET not in set(section_4_1(rectangle(("de", "vi")))["what"])

@@ -1,6 +1,7 @@
 """Figures: what is drawn, and what is said about it, come from the same numbers."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from frames import LAYERS, MEASURED, SEVEN, tidy, with_value
@@ -9,6 +10,7 @@ from calibbook.s04_1_pruning_results.data import by_layer, layer_means
 from calibbook.s04_1_pruning_results.figures import fidelity_heatmap, layer_curves
 from calibbook.shared.colours import colours
 from calibbook.shared.frames import summarize
+from calibbook.shared.languages import fixed_order
 from calibprune.errors import ParameterError
 
 
@@ -119,3 +121,29 @@ def test_layers_that_were_not_measured_are_refused():
     frame = tidy()
     with pytest.raises(ParameterError, match="no snr_db by layer on 'chromium'"):
         layer_curves(frame[frame.layer.isna()], "snr_db", "chromium")
+
+
+@pytest.mark.parametrize("number", [2, 7, 20, 49])
+def test_labels_have_room_whatever_the_number_of_languages(number):
+    codes = tuple(fixed_order()[:number])
+    frame = tidy(languages=codes, methods=("wanda",), mixtures=("+".join(codes),), sources=("chromium",))
+    figure = fidelity_heatmap(frame, "perplexity", "chromium").figure
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    for labels, side in ((axis.get_xticklabels(), "x"), (axis.get_yticklabels(), "y")):
+        ends = sorted((getattr(box, f"{side}0"), getattr(box, f"{side}1")) for box in map(extent, labels))
+        assert all(end <= start for (_, end), (start, _) in pairwise(ends))
+    written = [text.get_text() for text in axis.texts]
+    assert sum("★" in text for text in written) == number and (len(written) > number) == (number <= 7)
+
+
+def extent(label):
+    return label.get_window_extent()
+
+
+def test_the_target_is_counted_among_the_columns_that_were_calibrated_in():
+    frame = tidy(languages=(*SEVEN, "vi"), methods=("wanda",))
+    frame = frame[frame["calibration"] != "vi"]
+    assert "best in 7 of 7 columns" in fidelity_heatmap(frame, "perplexity", "chromium").alt
+    only = fidelity_heatmap(frame[frame["language"] == "vi"], "perplexity", "chromium").alt
+    assert "best for vi by" in only and "the target language" not in only

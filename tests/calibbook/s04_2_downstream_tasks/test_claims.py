@@ -18,6 +18,7 @@ from calibbook.s04_3_open_domain_qa.claims import section_4_3
 from calibbook.s04_4_multiple_languages.claims import section_4_4
 from calibbook.s04_4_multiple_languages.data import TARGET, against
 from calibbook.shared.claim_tables import NOTHING, readable, verdict_sentence
+from calibbook.shared.languages import NO_TARGET
 
 PAIRS = tuple("+".join(sorted(("en", code))) for code in SEVEN if code != "en")
 MANY = ("ar+de+en+es+ru", "+".join(SEVEN))
@@ -187,3 +188,47 @@ def test_an_effect_over_languages_is_averaged_over_tasks_first():
     assert (low, high) == pytest.approx(tuple(test.confidence_interval()))
     assert over_languages({("a", "de"): 0.01})[0] == 1.0 and np.isnan(over_languages({("a", "de"): 0.01})[1])
     assert over_languages({}) == pytest.approx((np.nan, np.nan, np.nan, np.nan, 0), nan_ok=True)
+
+
+def rows_of(found, claim):
+    return found[found["claim"] == claim]
+
+
+def test_languages_whose_family_or_script_is_not_known_take_no_part_and_are_named():
+    settings = {"tasks": ("knowledge",), "items": 300, "methods": ("wanda",)}
+    known = section(section_4_2, item_scores(languages=("ar", "de", "es", "ru", "zh"), **settings))
+    more = section(section_4_2, item_scores(languages=("ar", "de", "es", "ru", "zh", "yo", "pt-PT"), **settings))
+    for relation in ("family", "script"):
+        claim = task_factors.NO_BENEFIT_FROM_SIMILAR.format(relation)
+        (before,), (after,) = (rows_of(found, claim).itertuples() for found in (known, more))
+        assert (
+            after.note.startswith(f"left out, {relation} not known: ") and "YO" in after.note and "pt-PT" in after.note
+        )
+        assert (after.n, after.statistic) == (
+            before.n,
+            pytest.approx(before.statistic),
+        ) and "not known" not in before.note
+
+
+def test_the_latin_script_is_compared_with_scripts_that_are_known():
+    settings = {"tasks": ("knowledge",), "items": 300, "methods": ("wanda",)}
+    for more in ((), ("yo", "zho_Hans")):
+        scores = item_scores(languages=("de", "ru", *more), **settings)
+        (claim,) = language_order.latin_is_stronger(compare(scores), scores)
+        assert claim.n == 2 and ("script not known: YO and zho_Hans" in claim.note) == bool(more)
+
+
+def test_without_a_common_language_claims_about_the_target_are_undecided_and_say_why():
+    scores = item_scores(languages=("de", "sw", "ru"), tasks=("knowledge",), items=100, methods=("wanda",))
+    scores = {
+        column: {text: found for text, found in by_text.items() if text != "ru"}
+        for column, by_text in scores.items()
+        if column.language == "ru"
+    }
+    found = section(section_4_2, scores)
+    claims = (task_claims.TARGET_NOT_RELIABLE, task_claims.TARGET_IS_REASONABLE, task_claims.TARGET_IS_BETTER)
+    for claim in claims:
+        (row,) = rows_of(found, claim).itertuples()
+        assert (row.verdict, row.what) == ("undecided", NO_TARGET)
+    (row,) = rows_of(found, task_claims.LANGUAGE_MATTERS).itertuples()
+    assert "of 1 columns" in row.what

@@ -12,7 +12,7 @@ from task_items import item_scores, lines_of, parsed, verdicts
 from calibbook.s04_2_downstream_tasks.data import Column
 from calibbook.s04_4_multiple_languages import claims as mixture_claims
 from calibbook.s04_4_multiple_languages.claims import pooled, section_4_4
-from calibbook.s04_4_multiple_languages.data import ENGLISH, TARGET, against, setups
+from calibbook.s04_4_multiple_languages.data import ENGLISH, TARGET, against, number_of_languages, setups
 from calibbook.s04_4_multiple_languages.tables import mixture_table
 from calibbook.s04_4_multiple_languages.tables_perplexity import perplexity_changes, perplexity_table
 from calibbook.shared.comparison import holm
@@ -45,7 +45,14 @@ def test_setups_of_a_target():
 def test_setups_name_given_calibrations_once(target, texts):
     found = setups(target, texts)
     assert set(found.values()) <= texts
-    assert all(set(text.split("+")) & {target, "en"} or text.count("+") > 1 for text in found.values())
+    if any(target in text.split("+") for text in texts):
+        assert all(set(text.split("+")) & {target, "en"} or text.count("+") > 1 for text in found.values())
+
+
+def test_a_target_that_no_calibration_has_is_compared_with_every_mixture():
+    assert setups("vi", ["fr", "pt", "fr+pt", "en+fr"]) == {"fr+pt": "fr+pt", "en+fr": "en+fr"}
+    assert number_of_languages("+".join("abcdefg")) == "seven languages"
+    assert number_of_languages("+".join("abcdefgh")) == "8 languages"
 
 
 def test_differences_to_the_target_alone():

@@ -1,5 +1,7 @@
 """Section 5.1's page: what its figures draw, what is said about them, and verdicts on records whose truth is known."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,6 +29,7 @@ from calibbook.s05_1_subspaces.data_ranks import by_rank
 from calibbook.s05_1_subspaces.figures import all_layers, figure_1
 from calibbook.s05_1_subspaces.figures_curves import layer_curves, rank_curves, turn_curves
 from calibbook.shared.claim_tables import readable
+from calibbook.shared.languages import NO_TARGET, fixed_order
 from calibbook.shared.palette import looks
 from calibprune.errors import ParameterError
 from calibprune.languages import PAPER_LANGUAGES
@@ -401,3 +404,34 @@ def test_a_model_that_did_not_change_is_named_and_not_drawn():
     assert unchanged(frame) == ["gemma3-270m, Wanda, 0%"] and unchanged(frame[~still]) == []
     assert set(that_changed(changes(frame))["method"]) == {"sparsegpt"}
     assert that_changed(changes(frame[still])).empty
+
+
+def test_a_rectangle_keeps_all_calibrations_and_the_target_needs_a_common_language():
+    frame = moved(languages=("ar", "de", "en", "es", "ru"))
+    some = at_rank(changes(frame[frame["calibration"].isin(["ar", "de", "en"]) & ~frame["language"].isin(["ar"])]))
+    languages, _, values = cube(some, "specific")
+    assert languages == ["de", "en"] and values.shape == (LAYERS, 2, 2)
+    languages, _, values = cube(some, "specific", every=True)
+    assert languages == ["de", "en", "es", "ru"] and values.shape == (LAYERS, 3, 4) and np.isfinite(values).all()
+
+    apart = frame[frame["calibration"].isin(["ar", "de"]) & frame["language"].isin(["en", "es", "ru"])]
+    found = claims.section_5_1(apart)
+    own = found[found["claim"].isin([claims.TARGET, claims.TARGET_MORE])]
+    assert len(own) == 2 and set(own["what"]) == {NO_TARGET} and set(own["verdict"]) == {"undecided"}
+    assert found.loc[found["claim"] == claims.MORE, "n"].eq(3).all()
+    table = by_rank(changes(apart))
+    assert table["advantage"].isna().all() and table["share"].notna().all()
+    picture = figure_1(at_rank(changes(apart)))
+    assert "target" not in picture.alt and "changes" not in rank_curves(table).alt
+    assert "calibrated in the evaluation language" not in [text.get_text() for text in picture.figure.legends[0].texts]
+
+
+@pytest.mark.parametrize("number", [20, 49])
+def test_labels_of_many_languages_have_room(number):
+    rows = at_rank(changes(moved(languages=tuple(fixed_order()[:number]), ranks=(number - 1,))))
+    rows = rows[rows["layer"] == 0]
+    figure = figure_1(rows).figure
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert len(boxes) == number and all(a.x1 <= b.x0 for a, b in pairwise(boxes))
+    assert len(figure.legends[0].get_texts()) == number + 1

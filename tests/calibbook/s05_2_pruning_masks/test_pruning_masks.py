@@ -26,6 +26,7 @@ from calibbook.s05_2_pruning_masks.data import (
 from calibbook.s05_2_pruning_masks.figures import every_pair, figure_2, tree
 from calibbook.s05_2_pruning_masks.tables import by_component, every_pair_table, like_with_like, table_16, table_17
 from calibbook.shared.claim_tables import readable
+from calibbook.shared.languages import fixed_order
 from calibprune.errors import ParameterError, StoreError
 from calibprune.kernels.packed import pack
 from calibprune.schemes import Sparsity
@@ -492,3 +493,15 @@ def test_masks_that_remove_nothing_are_named_and_what_is_known_stays(store):
     assert grid(rows[rows["kind"] == "within"])["q"].isna().all()
     assert "means over layers q –" in figure_2(rows).alt
     assert set(claims.section_5_2(found)["verdict"]) <= {"undecided"}
+
+
+def test_of_many_languages_the_most_and_the_least_similar_pairs_are_drawn():
+    codes = tuple(fixed_order()[:14])
+    near, far = ("de", "ar"), ("am", "zh")
+    values = {frozenset(near): 0.9, frozenset(far): 0.3}
+    found = frame(lambda kind, a, b, layer, component: values.get(frozenset((a, b)), 0.5), languages=codes, layers=1)
+    drawn = every_pair(found)
+    titles = [axis.get_title() for axis in drawn.figure.axes if axis.get_title()]
+    assert len(titles) == 24 and titles[0] == "AR–DE" and titles[-1] in ("AM–ZH", "ZH–AM")
+    assert "ar and de have the highest mean" in drawn.alt and "Of 91 pairs" in drawn.alt
+    assert "<img" in tree(found)._repr_html_()

@@ -22,6 +22,7 @@ from calibbook.s05_3_language_neurons.changes import Reference, over_layers, rel
 from calibbook.s05_3_language_neurons.figures import appendix_g, figure_3
 from calibbook.s05_3_language_neurons.tables import kept_table, summary
 from calibbook.shared.claim_tables import readable
+from calibbook.shared.languages import NO_TARGET, fixed_order
 from calibprune.errors import ParameterError, StoreError
 from calibprune.metrics.neurons import language_specific
 from calibprune.schemes import Sparsity
@@ -463,6 +464,28 @@ def test_appendix_g_draws_every_language(languages):
     assert titles[: len(languages)] == [f"in {language.upper()}" for language in languages]
     assert "2:4 pruned" in picture.alt
     assert len(picture._repr_html_()) < 400_000
+
+
+def test_appendix_g_of_many_languages_is_a_map_of_the_pruned_over_the_dense_model():
+    languages = tuple(fixed_order()[:20])
+    probability = dense_probability(languages)
+    strength = torch.ones_like(probability)
+    pruned = activations(cell("wanda", "0.5", "de", languages=languages), probability / 2, 2 * strength)
+    figure = appendix_g(activations(cell(languages=languages), probability, strength), pruned).figure
+    often, output = figure.subfigs[1].axes[:2]
+    assert [label.get_text() for label in often.get_yticklabels()] == [code.upper() for code in languages]
+    for axis, expected in ((often, -1), (output, 1)):
+        (cells,) = axis.collections
+        values = np.ma.compressed(cells.get_array())
+        assert len(values) and np.allclose(values, expected)
+
+
+def test_without_a_common_language_survival_is_undecided_and_says_why(study):
+    store, cells = study
+    found = neuron_survival.kept(store, cells)
+    apart = found[(found["calibration"] == "de") & (found["language"] != "de")]
+    tested = neuron_survival.kept_claims(apart)
+    assert len(tested) and set(tested["what"]) == {NO_TARGET} and set(tested["verdict"]) == {"undecided"}
 
 
 def test_groups_that_fell_silent_can_be_drawn(dense):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 from task_items import lines_of, parsed
 
 from calibbook.shared.html import (
@@ -19,6 +20,8 @@ from calibbook.shared.html import (
     shown,
     text_table,
 )
+from calibbook.shared.languages import text_label
+from calibprune.languages import LANGUAGES
 
 WORSE = Mark("▼", "worse")
 ROWS = {1: ("Wanda", Languages(("ar",))), 2: ("Wanda", Languages(("ar", "en"))), 3: ("Dense", "none")}
@@ -132,7 +135,27 @@ def test_rows_of_a_block_come_as_they_are_or_in_order_and_unknown_methods_by_the
 
 def test_labels_of_calibrations():
     assert [str(calibration_label(name)) for name in ("", "ar", "ar+en")] == ["none", "AR", "AR+EN"]
-    assert str(Languages(("zh", "xx"), "–")) == "ZH–xx" and "<abbr" not in Languages(("xx",)).html()
+    assert str(Languages(("zh", "xx"), "–")) == "ZH–XX" and "<abbr" not in Languages(("xx",)).html()
+    assert Languages(("yo",)).html() == '<abbr title="Yoruba">YO</abbr>'
+    assert Languages(("pt-PT",)).html() == '<abbr title="Portuguese (Portugal)">pt-PT</abbr>'
+    assert Languages(("zho_Hans",)).html() == '<abbr title="Chinese (Simplified)">zho_Hans</abbr>'
+
+
+def test_a_mixture_of_many_languages_is_named_by_its_ends_and_their_number():
+    codes = list(LANGUAGES)
+    header = calibration_label("+".join(codes))
+    assert str(header) == "AM+AR+…+ZH (49)" == text_label("+".join(codes))
+    assert BeautifulSoup(header.html(), "html.parser").abbr["title"].split(", ") == [
+        LANGUAGES[code].name for code in codes
+    ]
+    assert str(calibration_label("+".join(codes[:8]))) == "AM+AR+BG+BN+CA+CS+DA+DE"
+
+
+@pytest.mark.parametrize(("rows", "many"), [(7, False), (31, False), (50, True)])
+def test_a_table_of_many_rows_scrolls_in_a_box_with_its_head_and_row_names_in_view(rows, many):
+    soup = parsed(table(rows={place: ("Wanda", str(place)) for place in range(rows)}, cells={}))
+    assert ("many" in soup.select_one("div[role=region]")["class"]) == many
+    assert [th.text for th in soup.select("thead th.names")] == ["Calibration"]
 
 
 @pytest.mark.parametrize(("sd", "text"), [(np.nan, ""), (0.001, "± <0.1"), (0.0, "± 0.0"), (0.26, "± 0.3")])
