@@ -1,15 +1,28 @@
 """Every failure a user can cause is one of these classes, and its text is one line: what, where, what to do."""
 
+import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 INTERRUPTED = 130
 """The exit status of a program that was interrupted, by convention of the shell."""
+LONGEST = 1000
+"""Characters of an error's text; a longer one is cut in its middle, since it ends with what to do."""
+LONGEST_VALUE = 80
+"""Characters of a value in it."""
 
 
 class CalibpruneError(Exception):
     """Base class; the command line prints the text of one and exits with status 1, without a traceback."""
+
+    def __init__(self, text: str) -> None:
+        text = text.replace("\n", r"\n").replace("\r", r"\r")  # of names of files, which may have any
+        half = LONGEST // 2
+        super().__init__(text if len(text) <= LONGEST else f"{text[: half - 3]} … {text[-half:]}")
 
 
 class ParameterError(CalibpruneError):
@@ -32,9 +45,23 @@ class NotebookError(CalibpruneError):
     """A notebook that failed, timed out or was not executed to its last cell."""
 
 
+def quoted(value: Any) -> str:
+    """A value as an error shows it: as Python writes it, its end left out where that is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return "a number of thousands of digits"
+    text = " ".join(text.split())  # tables and tensors are written in several lines
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}…"
+
+
 def one_of(what: str, value, allowed) -> str:
     """The line for an unknown name: what it is, which value was given, and which are known."""
-    return f"unknown {what} {value!r}: choose one of {', '.join(map(str, allowed))}"
+    return f"unknown {what} {quoted(value)}: choose one of {', '.join(map(str, allowed))}"
+
+
+AT_ONCE = 1.0
+"""Seconds within which a second Ctrl-C, or the one that a parent process passes on, is the same as the first."""
 
 
 @contextmanager
@@ -46,14 +73,51 @@ def ended_in_one_line(program: str, interrupted: str = "the same command starts 
         interrupted: what is true of the program's work once it was interrupted, and what to do.
     """
     status = 1
-    try:
+    with _interrupted_once():
+        try:
+            yield
+            return
+        except CalibpruneError as error:
+            line = str(error)
+        except OSError as error:
+            reason = error.strerror or error
+            line = str(
+                CalibpruneError(
+                    f"{error.filename or 'a file'}: {reason}; check the path, its rights and the space left"
+                )
+            )
+        except KeyboardInterrupt:
+            if _interrupts_here():
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program ends, and cannot be interrupted in that
+            line, status = f"interrupted; {interrupted}", INTERRUPTED
+        print(f"{program}: {line}", file=sys.stderr)
+        sys.exit(status)
+
+
+def _interrupts_here() -> bool:
+    """Whether this thread may say what an interrupt does."""
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """Let interrupts that come at once count as one, so that a second one does not stop what the first one began:
+    leaving no half-written file behind, and saying one line.
+    """
+    if not _interrupts_here() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    except CalibpruneError as error:
-        line = str(error)
-    except OSError as error:
-        line = f"{error.filename or 'a file'}: {error.strerror or error}; check the path, its rights and the space left"
-    except KeyboardInterrupt:
-        line, status = f"interrupted; {interrupted}", INTERRUPTED
-    print(f"{program}: {line}", file=sys.stderr)
-    sys.exit(status)
+    last = -AT_ONCE
+
+    def interrupt(*_) -> None:
+        nonlocal last
+        before, last = last, time.monotonic()
+        if last - before >= AT_ONCE:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,17 +1,19 @@
 """The file system: what a path stands for, what is written whole or not at all, locks between processes, checksums."""
 
+import errno
 import hashlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from filelock import FileLock, Timeout
 
-from calibprune.errors import CalibpruneError, ParameterError
+from calibprune.errors import CalibpruneError, ParameterError, quoted
 
 
 def expanded(path: str | Path, error: type[CalibpruneError] = ParameterError) -> Path:
@@ -19,15 +21,25 @@ def expanded(path: str | Path, error: type[CalibpruneError] = ParameterError) ->
     like any other, if something has it.
 
     Raises:
-        error: there is no such user, home folder or name, or a zero byte, which no path has.
+        error: there is no such user, home folder or name, or a path that nothing can have: too long, with a zero byte,
+        or with half of a surrogate pair.
     """
     given = os.fspath(path)
     if "\0" in given:
-        raise error(f"{given!r} holds a zero byte, which no path has; correct it")
+        raise error(f"{quoted(given)} holds a zero byte, which no path has; correct it")
+    try:
+        os.fsencode(given)
+    except UnicodeEncodeError:
+        raise error(f"{quoted(given)} holds half of a character, which no path has; correct it") from None
     found = os.path.expanduser(given)
     home = found.partition("/")[0]
     if found.startswith("~") and not os.path.lexists(home):
         raise error(f"{given}: the home folder that {home} stands for is not known here; write the path in full")
+    try:
+        os.lstat(found)
+    except OSError as failure:
+        if failure.errno == errno.ENAMETOOLONG:
+            raise error(f"{given}: {failure.strerror}; correct it") from None
     return Path(found)
 
 
@@ -51,9 +63,13 @@ def results_folder(path: str | Path) -> Path:
     of a checkout from the current folder.
 
     Raises:
-        ParameterError: as `expanded`.
+        ParameterError: as `expanded`, or the current folder was taken away.
     """
-    given, here = expanded(path), Path.cwd()
+    given = expanded(path)
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise ParameterError(f"{given}: the current folder is not there any more; change to another") from None
     checkouts = (folder for folder in (here, *here.parents) if _is_checkout(folder))
     return next(checkouts, here) / given
 
@@ -62,39 +78,71 @@ def _is_checkout(folder: Path) -> bool:
     return all((folder / name).is_dir() for name in ("calibprune", "notebooks", "params"))
 
 
+SCRATCH = ".calibprune."
+"""How the names begin of what is being written."""
+LONGEST_NAME = 64
+"""Characters of the longest path of a file below the folder that it is written to, and some more."""
+
+
+def check_names_fit(folder: Path) -> None:
+    """Raises OSError where the files that a folder is to hold, which may not be there yet, would have paths longer than
+    the system takes.
+    """
+    with suppress(FileNotFoundError, NotADirectoryError):
+        (folder / ("x" * LONGEST_NAME)).lstat()
+
+
 @contextmanager
-def whole_folder(folder: Path, scratch: str = ".calibprune.") -> Iterator[Path]:
+def whole_folder(folder: Path, scratch: str = SCRATCH) -> Iterator[Path]:
     """A scratch folder to write into; its content is found at `folder` when the block ends, and nowhere if it fails.
 
     A new `folder` appears in one step. One that is there must be empty. It stays, with its owner and its rights, and
     what was written is moved into it, so that it may be a mount point, a link, or the current folder. All files have
     the rights that the umask leaves, whatever the library gave them that wrote them.
 
+    Of several programs that write to one folder, the first to end has it to itself.
+
     Args:
         scratch: how the name of the scratch folder begins; it stands beside the new folder, or in the one that is
             there.
 
     Raises:
-        OSError: something cannot be written.
+        OSError: something cannot be written; FileExistsError where another program was first.
     """
     filled = folder.is_dir()
     aside = (folder if filled else folder.parent) / f"{scratch}{secrets.token_hex(4)}"
-    aside.mkdir()
-    moved = []
+    aside.mkdir(parents=True)  # what was there a moment ago, another program may have made and taken away
     try:
         yield aside
         follow_umask(aside)
-        if filled:
-            for entry in sorted(aside.iterdir()):
-                os.replace(entry, folder / entry.name)
-                moved.append(folder / entry.name)
-            aside.rmdir()
-        else:
-            os.replace(aside, folder)
+        _fill(folder, aside) if filled else os.replace(aside, folder)
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:  # what `os.replace` says of a folder that holds something
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder)) from None
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _fill(folder: Path, aside: Path) -> None:
+    """Move everything from `aside` into `folder`, or nothing; what is there is not overwritten."""
+    claim = folder / f"{SCRATCH}moving"
+    claim.mkdir()  # fails where another program has it
+    moved: list[Path] = []
+    try:
+        entries = sorted(aside.iterdir())
+        for target in (folder / entry.name for entry in entries):
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+        for entry in entries:
+            moved.append(folder / entry.name)
+            os.replace(entry, moved[-1])
     except BaseException:
-        for entry in (aside, *moved):
+        for entry in moved:
             shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
         raise
+    finally:
+        claim.rmdir()
 
 
 def follow_umask(folder: Path) -> None:
@@ -154,3 +202,50 @@ def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+SETTLED = 2 * 10**9
+"""Nanoseconds; file systems count time in steps, the coarsest of two seconds, within which two changes look like one.
+"""
+
+
+class FileState(NamedTuple):
+    """What changes when a file does: its device, inode and size, and the times at which its content and its inode
+    changed, in nanoseconds.
+    """
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+    changed: int
+
+    @classmethod
+    def of(cls, path: Path) -> "FileState":
+        """Raises OSError where there is no such file."""
+        status = path.stat()
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    def settled(self) -> bool:
+        """Whether a change from now on would give the file another state. That is not certain of one that changed
+        within the last two seconds: of such a file the content has to be read again.
+        """
+        return time.time_ns() - max(self.modified, self.changed) > SETTLED
+
+
+_KNOWN: dict[FileState, str] = {}
+
+
+def known_sha256(path: Path) -> str:
+    """`file_sha256`, computed once a process for each state of the file.
+
+    What is trusted: that a file of the same state, once it has settled, holds the same.
+    """
+    state = FileState.of(path)
+    if state in _KNOWN:
+        return _KNOWN[state]
+    settled = state.settled()  # asked before the file is read
+    found = file_sha256(path)
+    if settled:
+        _KNOWN[state] = found
+    return found

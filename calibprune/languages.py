@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from calibprune.errors import ParameterError
+from calibprune.errors import ParameterError, quoted
 
 NOT_KNOWN = "not known"
 PAPER_LANGUAGES = ("ar", "de", "en", "es", "ru", "sw", "zh")
@@ -91,7 +91,7 @@ def mixture(value: str) -> tuple[str, ...]:
         check_code(code)
     if len(set(codes)) != len(codes):
         raise ParameterError(
-            f"calibration {value!r} names a language twice: each language of a mixture has an equal share"
+            f"calibration {quoted(value)} names a language twice: each language of a mixture has an equal share"
         )
     return codes
 
@@ -99,5 +99,5 @@ def mixture(value: str) -> tuple[str, ...]:
 def check_code(code: str) -> str:
     """The code. Raises ParameterError where it cannot be one of a language."""
     if not isinstance(code, str) or not CODE.fullmatch(code):
-        raise ParameterError(f"language {code!r:.60} is no code of a language; write one such as 'de' or 'pt-BR'")
+        raise ParameterError(f"language {quoted(code)} is no code of a language; write one such as 'de' or 'pt-BR'")
     return code

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from calibprune.errors import ParameterError
+from calibprune.errors import ParameterError, quoted
 
 BITS = range(2, 9)
 
@@ -55,14 +55,15 @@ class Grid(NamedTuple):
             ParameterError: bits outside 2 … 8, or a group of less than one weight.
         """
         if not _whole(bits) or bits not in BITS:
-            raise ParameterError(f"bits {bits!r}: weights can be quantized to {BITS[0]} to {BITS[-1]} bits")
+            raise ParameterError(f"bits {quoted(bits)}: weights can be quantized to {BITS[0]} to {BITS[-1]} bits")
         if not _whole(group_size) or group_size < 1:
             raise ParameterError(
-                f"group_size {group_size!r}: give the number of consecutive inputs that share a scale, for example 128"
+                f"group_size {quoted(group_size)}: give the number of consecutive inputs that share a scale, "
+                f"for example 128"
             )
         for name, value in (("symmetric", symmetric), ("act_order", act_order)):
             if value not in (True, False):
-                raise ParameterError(f"{name} {value!r}: give True or False")
+                raise ParameterError(f"{name} {quoted(value)}: give True or False")
         return cls(int(bits), int(group_size), bool(symmetric), bool(act_order))
 
     def check_width(self, columns: int, name: str) -> None:
@@ -100,12 +101,12 @@ class Sparsity(NamedTuple):
             return value
         if isinstance(value, np.ndarray):
             value = value.tolist()
-        if isinstance(value, str) and (found := re.fullmatch(r"\s*(\d+)\s*:\s*(\d+)\s*", value)):
+        if isinstance(value, str) and (found := re.fullmatch(r"\s*(\d{1,9})\s*:\s*(\d{1,9})\s*", value)):
             value = (int(found[1]), int(found[2]))
         if isinstance(value, (tuple, list)):
             if len(value) != 2 or not all(map(_whole, value)) or not 0 < value[0] < value[1]:
                 raise ParameterError(
-                    f"sparsity {':'.join(map(str, value))}: a pattern n:m prunes n of every m weights, "
+                    f"sparsity {':'.join(map(quoted, value))}: a pattern n:m prunes n of every m weights, "
                     f"with 0 < n < m (for example 2:4)"
                 )
             n, m = map(int, value)
@@ -117,7 +118,7 @@ class Sparsity(NamedTuple):
         if isinstance(value, bool | np.bool_) or not 0 <= fraction < 1:
             meant = _read_by_yaml_1_1(value)
             hint = f'; if {meant} was meant, write "{meant}" in quotes' if meant else ""
-            raise ParameterError(f"sparsity {value!r}: give a fraction in [0, 1), or a pattern such as 2:4{hint}")
+            raise ParameterError(f"sparsity {quoted(value)}: give a fraction in [0, 1), or a pattern such as 2:4{hint}")
         return cls(fraction)
 
     def check_width(self, columns: int, name: str) -> None:

@@ -388,7 +388,6 @@ PLANTED = [
         "shared imports s05_1_subspaces",
     ),
     (against_the_rooms, "book/calibbook/shared/html.py", "from calibbook import build", "shared imports build"),
-    (against_the_rooms, "book/calibbook/s05_9_nothing/__init__.py", "", "s05_9_nothing: no notebook"),
     (against_the_pairs, "calibprune/kernels/gram_cuda.py", "", "beside gram.py"),
     (against_the_pairs, "calibprune/kernels/sums_triton.py", "", "belongs to no sums.py"),
     (

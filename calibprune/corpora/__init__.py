@@ -15,7 +15,7 @@ from calibprune.corpora import belebele, chromium, files, mc4, udhr
 from calibprune.corpora.base import SPLITS, Source
 from calibprune.corpora.lines import checked, is_text
 from calibprune.corpora.udhr import fetch_udhr
-from calibprune.errors import CorpusError, ParameterError, one_of
+from calibprune.errors import CorpusError, ParameterError, one_of, quoted
 from calibprune.languages import check_code, describe
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def check_languages(source: str, languages: list[str]) -> Source:
         check_code(language)
     lacking = [] if found.one_for_all else [code for code in languages if code not in found.languages]
     if lacking and (lacking := [code for code in lacking if code not in found.further()]):
-        raise ParameterError(f"{source} has no text in {' or '.join(map(repr, lacking))}; {_nearest(found, lacking)}")
+        raise ParameterError(f"{source} has no text in {' or '.join(map(quoted, lacking))}; {_nearest(found, lacking)}")
     if found.one_for_all and len(languages) > 1:
         several = " and ".join(languages)
         raise ParameterError(f"{source}: one text for {several}: write {{language}} where its path names the language")

@@ -2,14 +2,13 @@
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from calibprune.corpora.base import SPLITS
 from calibprune.errors import CorpusError
-from calibprune.files import expanded, file_sha256
+from calibprune.files import FileState, expanded, file_sha256
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"  # what {language} stands for
 # The same beside a wildcard, where any name could end anywhere: de, swh, zh-CN, zh_Hans, arb_Arab, es-419.
@@ -17,7 +16,6 @@ CODE = r"[A-Za-z]{2,3}(?:[_-](?:[A-Z][a-z]{3}|[A-Z]{2}|419)(?![A-Za-z0-9]))*(?![
 WILDCARD = r"\*|\?|\[[^\]]+\]"
 HIDDEN = (".", "_")  # names that Spark, Git and file managers give to files of their own: _SUCCESS, .part-0.crc
 MOST_FILES = 10_000
-SETTLED = 100_000_000  # nanoseconds after which a change of a file has another time than the one before
 
 
 class Match(NamedTuple):
@@ -143,13 +141,10 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 
 
 def stamp(path: Path) -> tuple:
-    """What changes when a file does: size, times and number of its inode; and, as clocks have ticks, the content of one
-    that was changed a moment ago.
+    """What changes when a file does: its state, and the content of one that was changed a moment ago.
 
     Raises:
         OSError: there is no such file.
     """
-    status = path.stat()
-    changed = max(status.st_mtime_ns, status.st_ctime_ns)
-    content = file_sha256(path) if path.is_file() and time.time_ns() - changed < SETTLED else ""
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, content
+    state = FileState.of(path)
+    return *state, "" if state.settled() or not path.is_file() else file_sha256(path)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from calibprune.corpora import check_languages, corpus, fingerprint
-from calibprune.errors import CorpusError, ParameterError
+from calibprune.errors import CorpusError, ParameterError, quoted
 
 BATCH = 64  # texts tokenised at a time: no more than a draw needs, but enough for a fast tokenizer's threads
 MOST_SAMPLES = 2**63 - 1  # of what Python counts positions with
@@ -42,10 +42,10 @@ def windows(
             or above the tokenizer's maximum.
         CorpusError: the text cannot be read, or does not suffice.
     """
-    length, seed = _check(tokenizer, length), _whole(seed, 0, "seed {!r}: give a whole number, 0 or more")
+    length, seed = _check(tokenizer, length), _whole(seed, 0, "seed {}: give a whole number, 0 or more")
     languages = _codes(languages)
     several = f"for {len(languages)} language(s): give a whole number, at least one window a language"
-    samples = _whole(samples, len(languages), "samples {!r} " + several, MOST_SAMPLES)
+    samples = _whole(samples, len(languages), "samples {} " + several, MOST_SAMPLES)
     check_languages(source, languages)
     rows: list[list[np.ndarray]] = []
     for position, language in enumerate(languages):
@@ -71,7 +71,7 @@ def count_tokens(tokenizer, source: str, language: str, split: str = "calibratio
 def _check(tokenizer, length: int) -> int:
     """The length as an int, if the tokenizer is one and takes it. Raises ParameterError."""
     _check_tokenizer(tokenizer)
-    length = _whole(length, 2, "window length {!r}: give a whole number of tokens, at least 2")
+    length = _whole(length, 2, "window length {}: give a whole number of tokens, at least 2")
     limit = tokenizer.model_max_length
     if isinstance(limit, int | float) and limit < UNLIMITED and length > limit:
         raise ParameterError(f"window length {length}: the tokenizer's model takes at most {limit} tokens")
@@ -86,7 +86,7 @@ def _check_tokenizer(tokenizer) -> None:
 def _whole(value, least: int, otherwise: str, most: int | float = math.inf) -> int:
     """Any kind of whole number as an int: numpy's would overflow. Raises ParameterError with that line for others."""
     if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most:
-        raise ParameterError(otherwise.format(value))
+        raise ParameterError(otherwise.format(quoted(value)))
     return int(value)
 
 
@@ -96,7 +96,7 @@ def _codes(languages) -> list[str]:
         found = list(languages)
         if found and len(set(map(str, found))) == len(found):
             return found
-    raise ParameterError(f"languages {languages!r}: give a list of language codes, each once")
+    raise ParameterError(f"languages {quoted(languages)}: give a list of language codes, each once")
 
 
 def _draw(tokenizer, source: str, language: str, length: int, seed: int, split: str) -> Iterator[np.ndarray]:

@@ -10,7 +10,7 @@ Once it is installed, `cp.prune(model, tokens, method="random")`, studies, their
 Records are kept under a method's name: one that changes its results needs a new name, or a new store.
 """
 
-from calibprune.errors import ParameterError, one_of
+from calibprune.errors import ParameterError, one_of, quoted
 from calibprune.methods import gptq, magnitude, sparsegpt, wanda
 from calibprune.methods.base import Does, Method, Quantized
 from calibprune.methods.installed import add_installed
@@ -45,7 +45,7 @@ def pruner(name: str) -> Method:
     able = pruners()
     if isinstance(name, str) and name in METHODS and name not in able:
         raise ParameterError(
-            f"method {name!r} does not prune: ask for it with bits, or calibprune.quantize; "
+            f"method {quoted(name)} does not prune: ask for it with bits, or calibprune.quantize; "
             f"methods that prune are {', '.join(able)}"
         )
     return _of(able, name)
@@ -60,7 +60,7 @@ def quantizer(name: str) -> Method:
     able = quantizers()
     if isinstance(name, str) and name in METHODS and name not in able:
         raise ParameterError(
-            f"method {name!r} prunes: use calibprune.prune; methods that quantize are {', '.join(able)}"
+            f"method {quoted(name)} prunes: use calibprune.prune; methods that quantize are {', '.join(able)}"
         )
     return _of(able, name)
 

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from calibprune.corpora import SOURCES, corpus, find_kind
-from calibprune.errors import ParameterError
+from calibprune.errors import ParameterError, quoted
 from calibprune.models.families import context_length, decoder, device_of, evaluating
+from calibprune.models.soundness import check_computable
 from calibprune.walk.inputs import BATCH_TOKENS
 from calibprune.walk.outputs import check_tokens, layer_outputs
 
@@ -59,8 +60,11 @@ def sentence_embeddings(model: nn.Module, tokenizer, texts: list[str]) -> Tensor
         float32 [layers, texts, width], on the CPU.
 
     Raises:
-        ParameterError: a text without tokens, or with tokens that the model has no embedding for.
+        ParameterError: a text without tokens, or with tokens that the model has no embedding for. ModelError: a model
+        that cannot be computed with.
     """
+    decoder(model)
+    check_computable(model)
     with evaluating(model):
         return _sentence_embeddings(model, tokenizer, texts)
 
@@ -70,7 +74,7 @@ def _sentence_embeddings(model: nn.Module, tokenizer, texts: list[str]) -> Tenso
     longest = context_length(model) - len(start)
     encoded = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
     if empty := [text for text, ids in zip(texts, encoded, strict=True) if not ids]:
-        raise ParameterError(f"text {empty[0]!r}: has no tokens; leave it out")
+        raise ParameterError(f"text {quoted(empty[0])}: has no tokens; leave it out")
     sequences = [start + list(ids)[:longest] for ids in encoded]
     check_tokens(model, 0, max(map(max, sequences)))
     found = torch.empty(len(decoder(model).layers), len(texts), model.config.hidden_size)

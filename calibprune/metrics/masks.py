@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calibprune.errors import ParameterError
+from calibprune.errors import ParameterError, quoted
 from calibprune.kernels.packed import overlaps
 from calibprune.metrics.base import Metric
 
@@ -139,7 +139,9 @@ def _names(masks: Sequence[Mapping[str, Tensor]]) -> list[str]:
     first = list(masks[0])
     for number, mask in enumerate(masks):
         if not isinstance(mask, Mapping) or (odd := set(first) ^ set(mask)):
-            what = f"has {min(odd)!r} in only one of the two" if isinstance(mask, Mapping) else "is a single matrix"
+            what = (
+                f"has {quoted(min(odd))} in only one of the two" if isinstance(mask, Mapping) else "is a single matrix"
+            )
             raise ParameterError(
                 f"pruning masks: number {number + 1} is of another model than the first, it {what}; "
                 f"compare masks of one model"
@@ -149,8 +151,8 @@ def _names(masks: Sequence[Mapping[str, Tensor]]) -> list[str]:
 
 def _check(masks: Sequence[Tensor]) -> None:
     for mask in masks:
-        if not isinstance(mask, Tensor) or mask.dtype not in (torch.bool, torch.uint8):
-            kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+        if not isinstance(mask, Tensor) or mask.dtype not in (torch.bool, torch.uint8) or mask.is_meta:
+            kind = f"{mask.dtype} on {mask.device}" if isinstance(mask, Tensor) else type(mask).__name__
             raise ParameterError(f"pruning masks: bool tensors or packed uint8 tensors are needed, not {kind}")
         if mask.dtype != masks[0].dtype or mask.shape != masks[0].shape:
             shown = " and ".join(

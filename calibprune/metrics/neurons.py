@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from calibprune.errors import ModelError, ParameterError
+from calibprune.errors import ModelError, ParameterError, quoted
 from calibprune.metrics.base import Metric
 from calibprune.models.families import decoder
 
@@ -189,7 +189,7 @@ def groups(lape_dense: Tensor, share: float = 0.02, upto: float = 0.30) -> Group
     """
     _check_share("share", share)
     if not share <= upto <= 1:
-        raise ParameterError(f"upto {upto!r}: give a share of all neurons from {share} to 1")
+        raise ParameterError(f"upto {quoted(upto)}: give a share of all neurons from {share} to 1")
     flat = lape_dense.flatten()
     never = int(flat.isnan().sum())
     order = flat.argsort(stable=True)[: len(flat) - never]  # NaN is sorted last
@@ -199,7 +199,7 @@ def groups(lape_dense: Tensor, share: float = 0.02, upto: float = 0.30) -> Group
 
 
 def _checked(probabilities: Tensor) -> Tensor:
-    if not isinstance(probabilities, Tensor) or probabilities.is_complex():
+    if not isinstance(probabilities, Tensor) or probabilities.is_complex() or probabilities.is_meta:
         raise ParameterError(
             f"activation probabilities: give a tensor [layers, neurons, languages], not {_kind(probabilities)}"
         )
@@ -217,9 +217,9 @@ def _checked(probabilities: Tensor) -> Tensor:
 
 
 def _kind(value: Any) -> str:
-    return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
+    return f"{value.dtype} on {value.device}" if isinstance(value, Tensor) else type(value).__name__
 
 
 def _check_share(name: str, value: float) -> None:
     if not 0 < value <= 1:
-        raise ParameterError(f"{name} {value!r}: give a share above 0, at most 1")
+        raise ParameterError(f"{name} {quoted(value)}: give a share above 0, at most 1")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from calibprune.errors import ParameterError
+from calibprune.errors import ParameterError, quoted
 from calibprune.metrics.base import Metric
 
 METRIC = Metric("subspace", "Language subspace", models=("languages",))
@@ -147,8 +147,9 @@ def _directions(means: Tensor, rank: int) -> Tensor:
 
 
 def _checked_means(means: Tensor) -> Tensor:
-    if not isinstance(means, Tensor):
-        raise ParameterError(f"mean embeddings: give a tensor [width, languages], not {type(means).__name__}")
+    if not isinstance(means, Tensor) or means.is_meta:
+        shown = "one on meta" if isinstance(means, Tensor) else type(means).__name__
+        raise ParameterError(f"mean embeddings: give a tensor [width, languages], not {shown}")
     if means.ndim != 2 or means.shape[1] < 2:
         raise ParameterError(
             f"mean embeddings of shape {list(means.shape)}: give one column for each of at least two "
@@ -163,6 +164,6 @@ def _check_ranks(ranks: Sequence[int], languages: int) -> None:
     for rank in ranks:
         if not isinstance(rank, Integral) or isinstance(rank, bool) or rank not in range(1, languages):
             raise ParameterError(
-                f"rank {rank}: {languages} languages differ along at most {languages - 1} directions; "
+                f"rank {quoted(rank)}: {languages} languages differ along at most {languages - 1} directions; "
                 f"choose 1 to {languages - 1}"
             )

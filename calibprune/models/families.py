@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from calibprune.errors import ModelError
+from calibprune.errors import ModelError, quoted
 
 FAMILIES = {
     "llama": "Llama",
@@ -51,7 +51,7 @@ def check_family(model_type: str, name: str, others: Container[str] = ()) -> Non
     """
     if not isinstance(model_type, str) or (model_type not in FAMILIES and model_type not in others):
         raise ModelError(
-            f"{name}: architecture {model_type!r} is not supported; supported are {', '.join(FAMILIES.values())}"
+            f"{name}: architecture {quoted(model_type)} is not supported; supported are {', '.join(FAMILIES.values())}"
         )
 
 

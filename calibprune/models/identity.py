@@ -3,11 +3,10 @@
 import hashlib
 import os
 import re
-import time
 from os import PathLike
 from pathlib import Path
 
-from calibprune.files import file_sha256
+from calibprune.files import FileState, known_sha256
 from calibprune.models.loading import locate
 from calibprune.models.packaged import PACKAGED
 from calibprune.models.soundness import listed
@@ -24,7 +23,7 @@ def fingerprint(name: str | PathLike) -> str:
     which are the weights, the configuration, the tokenizer, its chat templates and the generation settings.
 
     It is found anew at each call, since files may change while a program runs; that is cheap, because a file is hashed
-    once for each state of it (`known_sha256`).
+    once for each state of it (`files.known_sha256`).
 
     What is trusted: of a packaged checkpoint, that its copy in the cache is the one that `locate` verifies before each
     use. Of the hub's cache, that a blob whose file was not touched since its link was made holds what its name, a
@@ -52,28 +51,6 @@ def _weights(folder: Path) -> list[Path]:
     """The files with a folder's weights, also those in folders below it that its index names."""
     named = [folder / name for name in listed(folder)]
     return [*_matching(folder, WEIGHTS), *(file for file in named if file.is_file())]
-
-
-_KNOWN: dict[tuple[int, ...], str] = {}
-SETTLED = 2 * 10**9  # nanoseconds; file systems count time in steps, within which two changes look like one
-
-
-def known_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, computed once a process for each state of the file: its device, inode, size, and
-    the times at which its content and its inode changed.
-
-    What is trusted: that a file whose state is the same holds the same. Of one that changed within the last two seconds
-    that is not certain, and it is read again.
-    """
-    status = path.stat()
-    state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    if state in _KNOWN:
-        return _KNOWN[state]
-    began = time.time_ns()
-    found = file_sha256(path)
-    if began - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED:
-        _KNOWN[state] = found
-    return found
 
 
 def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
@@ -107,7 +84,7 @@ def _is_the_hubs(file: Path, blobs: Path) -> bool:
     if re.fullmatch(GIT_SHA1, blob.name):
         content = blob.read_bytes()
         return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == blob.name
-    status = blob.stat()
-    if max(status.st_mtime_ns, status.st_ctime_ns) <= file.lstat().st_ctime_ns:
+    state = FileState.of(blob)
+    if max(state.modified, state.changed) <= file.lstat().st_ctime_ns:
         return True
     return bool(re.fullmatch(SHA256, blob.name)) and known_sha256(blob) == blob.name

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from calibprune.errors import ModelError
+from calibprune.errors import ModelError, quoted
 from calibprune.files import cache_dir, expanded, file_sha256, follow_umask, held
 from calibprune.models.families import TEXT_PARTS, check_family
 from calibprune.models.packaged import PACKAGED, Packaged
@@ -20,6 +20,8 @@ from calibprune.models.quiet import quiet
 from calibprune.models.soundness import check_loaded, check_numbers, check_settings, unknown_in_gguf
 
 CHECKSUM = "checksum.json"
+VOCABULARIES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "tekken.json")
+"""The files that tokenizers keep their tokens in."""
 _NAMES = f"one of {', '.join(PACKAGED)}, a local folder, or a hub id"
 _TOKENIZER_AND_WEIGHTS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
@@ -64,19 +66,21 @@ def load(name: str | os.PathLike, device: str | torch.device = "auto", dtype: st
             )
             loaded["unexpected_keys"] |= unknown_in_gguf(found, model)
         else:
-            config = AutoConfig.from_pretrained(found, trust_remote_code=False, local_files_only=True)
+            with _as_model_error(name, "correct its config.json", "the configuration of "):
+                config = AutoConfig.from_pretrained(found, trust_remote_code=False, local_files_only=True)
             if packed := getattr(config, "quantization_config", None):  # else the codes stay packed, as in a GGUF file
                 packed["dequantize"] = True
                 settings["config"] = config
             if part := TEXT_PARTS.get(config.model_type):
                 settings |= {"config": config.get_text_config(), "key_mapping": part.names}
-            model, loaded = AutoModelForCausalLM.from_pretrained(found, **settings, use_safetensors=True)
+            with _as_model_error(name, "give the config.json that belongs to its weights"):
+                model, loaded = AutoModelForCausalLM.from_pretrained(found, **settings, use_safetensors=True)
             if part:
                 model._weight_conversions = None  # else saving would give its weights the names in the whole checkpoint
         check_loaded(name, loaded, part.left_out if part else ())
         check_family(model.config.model_type, str(name))
         check_numbers(name, model)
-        tokenizer = _tokenizer(found)
+        tokenizer = _tokenizer(name, found)
     if part:
         print(f"{name}: its text decoder alone is used, without {' and '.join(part.left_out)}", file=sys.stderr)
     return model.to(where).eval().requires_grad_(False), tokenizer
@@ -85,21 +89,25 @@ def load(name: str | os.PathLike, device: str | torch.device = "auto", dtype: st
 def load_tokenizer(name: str | os.PathLike):
     """The tokenizer alone; same names and errors as `load`."""
     found = locate(name)
-    with quiet(), _as_model_error(name):
-        return _tokenizer(found)
+    with quiet():
+        return _tokenizer(name, found)
 
 
-def _tokenizer(found: Path):
-    """The tokenizer of a checkpoint that was located."""
+def _tokenizer(name: str | os.PathLike, found: Path):
+    """The tokenizer of the checkpoint of that name, which was located."""
     from transformers import AutoTokenizer
 
     gguf = found.is_file()
-    return AutoTokenizer.from_pretrained(
-        found.parent if gguf else found,
-        trust_remote_code=False,
-        local_files_only=True,
-        **({"gguf_file": found.name} if gguf else {}),
-    )
+    if not gguf and not any(file.is_file() for pattern in VOCABULARIES for file in found.glob(pattern)):
+        # for some architectures transformers would make up a tokenizer that knows no text
+        raise ModelError(f"{found}: no tokenizer (tokenizer.json or another file of tokens); add the model's own")
+    with _as_model_error(name, "give the files of the tokenizer that belongs to it", "the tokenizer of "):
+        return AutoTokenizer.from_pretrained(
+            found.parent if gguf else found,
+            trust_remote_code=False,
+            local_files_only=True,
+            **({"gguf_file": found.name} if gguf else {}),
+        )
 
 
 def locate(name: str | os.PathLike) -> Path:
@@ -110,21 +118,21 @@ def locate(name: str | os.PathLike) -> Path:
         ModelError: as `load`.
     """
     if not isinstance(name, str | os.PathLike) or not os.fspath(name):
-        raise ModelError(f"model {name!r}: give {_NAMES}, as a text or a path")
+        raise ModelError(f"model {quoted(name)}: give {_NAMES}, as a text or a path")
     if name in PACKAGED:
         return _converted(PACKAGED[name])
     path = expanded(name, ModelError)
     try:
         # not resolved: a link of the hub's cache leads to a file without an ending
         gguf, folder = path.suffix.lower() == ".gguf" and path.is_file(), path.is_dir()
-    except (OSError, ValueError):  # a name too long
+    except (OSError, ValueError):  # a folder on the way that may not be read
         gguf = folder = False
     if gguf:
         return path.absolute()
     if folder:
         return _checked_folder(path)
     if not isinstance(name, str) or not _looks_like_hub_id(name):
-        raise ModelError(f"unknown model {str(name)[:100]!r}: choose {_NAMES} such as org/name")
+        raise ModelError(f"unknown model {quoted(str(name))}: choose {_NAMES} such as org/name")
     return _checked_folder(_snapshot(name))
 
 
@@ -137,7 +145,8 @@ def resolve_device(device: str) -> torch.device:
         torch.zeros(1, device=where).item()  # which a device without memory, such as meta, does not have
     except (RuntimeError, AssertionError, TypeError, ValueError):
         raise ModelError(
-            f"device {device!r} is not usable here: choose auto, cpu{', cuda' if torch.cuda.is_available() else ''}"
+            f"device {quoted(device)} is not usable here: choose auto, cpu"
+            f"{', cuda' if torch.cuda.is_available() else ''}"
         ) from None
     return where
 
@@ -155,7 +164,7 @@ def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype
         native = device.type != "cpu" or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
         return torch.bfloat16 if native else torch.float32
     if not isinstance(dtype, str) or dtype not in known:
-        raise ModelError(f"unknown dtype {dtype!r}: choose auto, {', '.join(known)}")
+        raise ModelError(f"unknown dtype {quoted(dtype)}: choose auto, {', '.join(known)}")
     return known[dtype]
 
 
@@ -265,7 +274,7 @@ def _downloaded(name: str) -> Path:
     # the hub client raises classes of several libraries for one cause: the model cannot be had
     except Exception as error:
         raise ModelError(
-            f"model {name!r} is neither packaged ({', '.join(PACKAGED)}) nor a local folder, and cannot "
+            f"model {quoted(name)} is neither packaged ({', '.join(PACKAGED)}) nor a local folder, and cannot "
             f"be fetched from the hub"
             f" ({type(error).__name__}); check the name, the network and your access"
         ) from None
@@ -283,8 +292,13 @@ def _looks_like_hub_id(name: str) -> bool:
 
 @contextlib.contextmanager
 def _as_model_error(
-    name: str | os.PathLike, advice: str = "is the checkpoint complete? fetch it again"
+    name: str | os.PathLike, advice: str = "is the checkpoint complete? fetch it again", part: str = ""
 ) -> Iterator[None]:
+    """Let a checkpoint that cannot be used be a ModelError, with this advice, unless its cause asks for another.
+
+    Args:
+        part: what of the model is read, such as "the tokenizer of ".
+    """
     try:
         yield
     except ModelError:
@@ -297,9 +311,9 @@ def _as_model_error(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         if isinstance(error, ImportError):
             advice = "install the package that it names, in a version that transformers takes"
-        raise ModelError(
-            f"model {str(name)!r} cannot be loaded ({type(error).__name__}: {_one_line(error)}); {advice}"
-        ) from error
+        elif type(error).__name__ == "SafetensorError":
+            advice = "the file of its weights is damaged; fetch it again"
+        raise ModelError(f"{part}model {quoted(str(name))} cannot be loaded ({_reason(error)}); {advice}") from error
 
 
 @contextlib.contextmanager
@@ -313,6 +327,14 @@ def _as_cache_error(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _one_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    """What an error of another library says, without what its class repeats of it."""
+    kind = type(error).__name__
+    if kind.startswith("StrictDataclass"):  # "Validation error for field 'x': TypeError: Field 'x' expected int, …"
+        return _one_line(str(error).rpartition("Error: ")[2])
+    return f"{kind}: {_one_line(error)}"
+
+
+def _one_line(error: Exception | str) -> str:
     text = " ".join(str(error).split())
     return text if len(text) <= 160 else text[:157] + "…"

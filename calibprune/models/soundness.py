@@ -11,8 +11,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from calibprune.errors import ModelError
+from calibprune.errors import ModelError, quoted
+from calibprune.models.families import decoder
 
+COMPUTED = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 FLOATS = {"F64", "F32", "F16", "BF16"}
 RECOMPUTED = ("rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached", ".position_ids")
 """What old checkpoints hold beside their weights, and models compute for themselves."""
@@ -24,11 +26,18 @@ def check_settings(folder: Path, config: dict[str, Any]) -> None:
     Raises:
         ModelError: an adapter, weights packed by a library whose layers are not matrices, or two sets of weights.
     """
+    generation = folder / "generation_config.json"
+    try:
+        given = json.loads(generation.read_text(encoding="utf-8")) if generation.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{generation}: cannot be read ({type(error).__name__}); correct it, or delete it") from None
+    if not isinstance(given, dict):
+        raise ModelError(f"{generation}: {quoted(given)} is no mapping; correct it, or delete it")
     if undefined := [key for key, value in config.items() if isinstance(value, float) and math.isnan(value)]:
-        raise ModelError(f"{folder}/config.json: {undefined[0]} is no number; fetch the checkpoint again")
+        raise ModelError(f"{folder}/config.json: {undefined[0]} is no number; correct it")
     packing = config.get("quantization_config") or {}
     if not isinstance(packing, dict):
-        raise ModelError(f"{folder}/config.json: quantization_config {packing!r} is no mapping; fetch it again")
+        raise ModelError(f"{folder}/config.json: quantization_config {quoted(packing)} is no mapping; correct it")
     packer = packing.get("quant_method", "compressed-tensors")
     if packer != "compressed-tensors":
         raise ModelError(
@@ -114,7 +123,10 @@ def check_loaded(name: str | PathLike, loaded: dict[str, Any], left_out: tuple[s
             f"its configuration; give the configuration that belongs to these weights"
         )
     if missing:  # transformers would make them up
-        raise ModelError(f"{name}: the checkpoint lacks {_some(missing)}; fetch it again")
+        raise ModelError(
+            f"{name}: the checkpoint lacks {_some(missing)}, which the model of its configuration has; give the "
+            f"configuration that belongs to these weights, or fetch them again"
+        )
 
 
 def unknown_in_gguf(file: Path, model: nn.Module) -> set[str]:
@@ -127,23 +139,76 @@ def unknown_in_gguf(file: Path, model: nn.Module) -> set[str]:
     ).keys()
 
 
+def check_computable(model: nn.Module) -> None:
+    """Whether a model in memory can be computed with: all its numbers are there, and its matrices are of one kind. A
+    packed matrix is fine where its module, of another library, unpacks it.
+
+    Raises:
+        ModelError: one line that names what cannot be used.
+    """
+    kind = type(model).__name__
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if tensor.is_meta:
+            raise ModelError(
+                f"{kind}: {name} is on the device meta, where it has no numbers; load the whole model onto one device"
+            )
+    head = model.get_output_embeddings()
+    if not isinstance(getattr(head, "weight", None), Tensor):
+        raise ModelError(
+            f"{kind}: has no output layer with a matrix; give a whole language model that is not quantized"
+        )
+    if not len(decoder(model).layers):
+        raise ModelError(f"{kind}: its decoder has no layers; give a whole language model")
+    first, expected = "", None
+    for name, module in model.named_modules():
+        if type(module) not in (nn.Linear, nn.Embedding):
+            continue
+        dtype = module.weight.dtype
+        if dtype not in COMPUTED:
+            raise ModelError(
+                f"{kind}: {name} holds numbers of type {_short(dtype)}, which it does not compute with; give the model "
+                f"as it was before it was quantized"
+            )
+        if first and dtype != expected:
+            raise ModelError(
+                f"{kind}: {first} is {_short(expected)} and {name} {_short(dtype)}; make them one, as model.to does"
+            )
+        first, expected = first or name, dtype
+
+
+def check_layer(layer: nn.Module, where: str) -> None:
+    """Raises ModelError where a decoder layer, whose name is `where`, has no matrices or holds them packed."""
+    matrices = [(name, module) for name, module in layer.named_modules() if isinstance(module, nn.Linear)]
+    if not matrices:
+        raise ModelError(f"{where}: has no nn.Linear to prune; give the model as it was before it was quantized")
+    for name, module in matrices:
+        if _is_packed(module):
+            raise ModelError(
+                f"{where}.{name} is packed and cannot be pruned; give the checkpoint that it was made from"
+            )
+
+
+def _is_packed(linear: nn.Linear) -> bool:
+    weight = getattr(linear, "weight", None)
+    return weight is None or weight.dtype not in COMPUTED
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
 def check_numbers(name: str | PathLike, model: nn.Module) -> None:
     """Raises ModelError where a matrix of the model of that name is packed, or one of its parameters and buffers holds
     an infinite or undefined number.
     """
     for key, module in model.named_modules():
-        if isinstance(module, nn.Linear):
-            weight = getattr(module, "weight", None)
-            if weight is None or not weight.is_floating_point() or weight.itemsize < 2:
-                raise ModelError(
-                    f"{name}: {key} is packed and cannot be pruned; give the checkpoint that it was made from"
-                )
+        if isinstance(module, nn.Linear) and _is_packed(module):
+            raise ModelError(f"{name}: {key} is packed and cannot be pruned; give the checkpoint that it was made from")
     for key, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if not all_finite(tensor):
-            kind = str(tensor.dtype).removeprefix("torch.")
             raise ModelError(
-                f"{name}: {key} holds infinite or undefined values in {kind}; check the checkpoint, or load it in a "
-                f"wider dtype"
+                f"{name}: {key} holds infinite or undefined values in {_short(tensor.dtype)}; check the checkpoint, or "
+                f"load it in a wider dtype"
             )
 
 

@@ -4,7 +4,8 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -12,8 +13,8 @@ import yaml
 from torch import nn
 
 from calibprune import provenance
-from calibprune.errors import CalibpruneError, ModelError
-from calibprune.files import expanded, whole_folder
+from calibprune.errors import CalibpruneError, ModelError, ParameterError
+from calibprune.files import SCRATCH, cache_dir, check_names_fit, expanded, held, whole_folder
 from calibprune.methods import DEFAULT_QUANTIZER
 from calibprune.models.families import decoder, linears
 from calibprune.models.quiet import quiet
@@ -25,14 +26,36 @@ MADE_BY_MOUNTING = {"lost+found"}
 """What a new file system holds that is still empty to its user."""
 
 
+@contextmanager
+def reserved(folder: Path) -> Iterator[None]:
+    """Keep other programs of this machine and user from beginning a checkpoint in the same folder, of which one alone
+    could be kept. (Those of other machines meet at the end, where the first has it: `files.whole_folder`.)
+
+    Raises:
+        ModelError: another program has begun one.
+    """
+    mine = True
+    with ExitStack() as lock:
+        # a cache that cannot be written is not needed for this
+        with suppress(OSError, ParameterError):
+            path = cache_dir() / "outputs" / sha256(os.fsencode(_resolved(folder))).hexdigest()[:16]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if mine := lock.enter_context(held(path, wait=False)):
+                lock.callback(path.unlink, missing_ok=True)
+        if not mine:
+            raise ModelError(f"{folder}: another program is making a checkpoint there; choose another --output")
+        yield
+
+
 def check_output(folder: Path) -> None:
     """Whether `save` can write to `folder`, found out by doing as it does, with nothing to write.
 
     Raises:
         ModelError: something is there already, or the folder cannot be made. Nothing is left of the attempt.
     """
-    with _at(folder, keep=False):
-        pass
+    with _at(folder, keep=False) as scratch:
+        for place in (scratch, _resolved(folder)):
+            check_names_fit(place)
 
 
 def check_room(folder: Path, model: nn.Module, grid: Grid | None) -> None:
@@ -82,7 +105,7 @@ def _at(folder: Path, keep: bool) -> Iterator[Path]:
     made, kept = [], False
     try:
         target = _resolved(folder)
-        _refuse_taken(folder, target)
+        _refuse_taken(folder, target, others=keep)
         made = [place for place in (target, *target.parents) if not place.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_folder(target) as scratch:
@@ -90,6 +113,9 @@ def _at(folder: Path, keep: bool) -> Iterator[Path]:
         kept = keep
     except CalibpruneError:
         raise
+    except FileExistsError as error:
+        first = "another program has written into it meanwhile, which stays as it is"
+        raise ModelError(f"{folder}: the checkpoint cannot be written ({first}); choose another --output") from error
     except Exception as error:  # safetensors wraps the system's errors in its own class
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
         full = any(os.strerror(code) in reason for code in (errno.ENOSPC, errno.EDQUOT))
@@ -106,17 +132,23 @@ def _resolved(folder: Path) -> Path:
     return Path(os.path.realpath(expanded(folder, ModelError)))
 
 
-def _refuse_taken(folder: Path, target: Path) -> None:
-    """Raises ModelError where there is something at `target`, to which `folder` leads, or a file above it."""
+def _refuse_taken(folder: Path, target: Path, others: bool) -> None:
+    """Raises ModelError where there is something at `target`, to which `folder` leads, or a file above it.
+
+    Args:
+        others: whether there may be what other programs are writing. A program that has its checkpoint ready does not
+            give way to them, one that begins does.
+    """
     nearest = next(place for place in (target, *target.parents) if os.path.lexists(place))
     if not nearest.is_dir():
         what = "already exists and is no folder" if nearest == target else f"cannot be made: {nearest} is no folder"
         raise ModelError(f"{folder} {what}; choose another --output")
     if nearest == target:
         ignored = MADE_BY_MOUNTING if target.is_mount() else set()
-        if held := sorted({entry.name for entry in target.iterdir()} - ignored):
+        names = {entry.name for entry in target.iterdir()} - ignored
+        if there := sorted(name for name in names if not (others and name.startswith(SCRATCH))):
             raise ModelError(
-                f"{folder} already exists and is not empty; choose another --output, or empty it ({held[0]} is in it)"
+                f"{folder} already exists and is not empty; choose another --output, or empty it ({there[0]} is in it)"
             )
 
 

@@ -128,17 +128,18 @@ def _make(
     if packed:
         compressed.check(grid)
     languages = list(mixture(text.calibration)) if text else []
-    checkpoint.check_output(target.folder)
-    loaded, tokenizer = load(model, target.device, target.dtype)
-    checkpoint.check_room(target.folder, loaded, grid if packed else None)
-    tokens = None
-    if text:
-        check_length(loaded, text.length)
-        tokens = windows(tokenizer, text.source, languages, text.samples, text.length, text.seed)
-    progress(0, loaded.config.num_hidden_layers)
-    result = walk(loaded, tokens)
-    settings |= {"dtype": str(loaded.dtype).removeprefix("torch.")} | (text._asdict() if text else {})
-    licence = PACKAGED[model].licence if model in PACKAGED else ""
-    card = checkpoint.model_card(model, result, settings, licence)
-    checkpoint.save(target.folder, loaded, tokenizer, card, compressed.compress(loaded, result) if packed else None)
+    with checkpoint.reserved(target.folder):
+        checkpoint.check_output(target.folder)
+        loaded, tokenizer = load(model, target.device, target.dtype)
+        checkpoint.check_room(target.folder, loaded, grid if packed else None)
+        tokens = None
+        if text:
+            check_length(loaded, text.length)
+            tokens = windows(tokenizer, text.source, languages, text.samples, text.length, text.seed)
+        progress(0, loaded.config.num_hidden_layers)
+        result = walk(loaded, tokens)
+        settings |= {"dtype": str(loaded.dtype).removeprefix("torch.")} | (text._asdict() if text else {})
+        licence = PACKAGED[model].licence if model in PACKAGED else ""
+        card = checkpoint.model_card(model, result, settings, licence)
+        checkpoint.save(target.folder, loaded, tokenizer, card, compressed.compress(loaded, result) if packed else None)
     return result

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from calibprune.errors import ParameterError
+from calibprune.errors import ParameterError, quoted
 
 
 class _Constructor(SafeConstructor):
@@ -37,7 +37,7 @@ def read_parameters(path: str | Path) -> dict[str, Any]:
     try:
         text = _text(path)
         if version := re.search(r"^%YAML\s+(?!1\.2\s*$).*$", text, re.MULTILINE):
-            raise ParameterError(f"{version[0].strip()!r} asks for another YAML than 1.2; leave that line out")
+            raise ParameterError(f"{quoted(version[0].strip())} asks for another YAML than 1.2; leave that line out")
         values = reader.load(text)
     except ParameterError as error:
         raise ParameterError(f"{path}: {error}") from None

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from calibprune.errors import ParameterError
+from calibprune.errors import ParameterError, quoted
 from calibprune.languages import PAPER_LANGUAGES, mixture
 from calibprune.methods import METHODS
 from calibprune.study.parameter_files import read_parameters
@@ -29,7 +29,6 @@ from calibprune.study.values import (
     Truth,
     by_source,
     distinct,
-    quoted,
 )
 from calibprune.tasks.catalogue import TaskSpec, resolve, select
 
@@ -125,8 +124,8 @@ class Parameters(BaseModel):
         for text in self.calibration_mixtures if calibrated else ():
             if len(mixture(text)) > self.calibration_samples:
                 raise ValueError(
-                    f"calibration_samples: {self.calibration_samples} windows are too few for the mixture {text!r}; "
-                    f"give one for each of its languages at least"
+                    f"calibration_samples: {self.calibration_samples} windows are too few for the mixture "
+                    f"{quoted(text)}; give one for each of its languages at least"
                 )
         for source in self.evaluation_source:
             for name in ("evaluation_samples", "evaluation_length"):
@@ -144,7 +143,7 @@ class Parameters(BaseModel):
             return value
         if source not in value:
             known = ", ".join(value) or "none"
-            raise ValueError(f"{name}: no value for the evaluation source {source!r}; the mapping has {known}")
+            raise ValueError(f"{name}: no value for the evaluation source {quoted(source)}; the mapping has {known}")
         return value[source]
 
     def task_specs(self) -> list[TaskSpec]:
@@ -154,7 +153,7 @@ class Parameters(BaseModel):
             ParameterError: an unknown task, one for a language that the study does not have, or data that are not there
             or wrong.
         """
-        return resolve(self.tasks, self.evaluation_languages, self.data_mirror) if self.tasks else []
+        return resolve(self.tasks, self.evaluation_languages, self.data_mirror)
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str = "parameters") -> "Parameters":
@@ -190,7 +189,7 @@ def _first_line(error: ValidationError) -> str:
     name = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int) and part not in BY_SOURCE)
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, Parameters.model_fields, n=1)
-        return f"unknown parameter {name!r}; " + (
+        return f"unknown parameter {quoted(name)}; " + (
             f"did you mean {near[0]!r}?" if near else f"known are {', '.join(Parameters.model_fields)}"
         )
     message = problem["msg"].removeprefix("Value error, ")

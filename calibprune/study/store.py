@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from calibprune.errors import StoreError
-from calibprune.files import file_sha256, held, results_folder, whole_folder
+from calibprune.errors import StoreError, quoted
+from calibprune.files import check_names_fit, file_sha256, held, results_folder, whole_folder
 from calibprune.study.cells import Cell
 
 COLUMNS = {
@@ -45,16 +45,30 @@ class Store:
 
     Args:
         root: the folder, as the parameter `store` names it (`files.results_folder`).
+
+    Raises:
+        ParameterError: as `results_folder`. StoreError: a path that is too long, or a link to nothing.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = results_folder(root)
+        with self._writable():
+            check_names_fit(self.root / "cells" / f".{'0' * 16}.00000000")
+        if self.root.is_symlink() and not self.root.exists():  # results that are elsewhere would be computed again
+            raise StoreError(
+                f"{self.root}: is a link to {self.root.readlink()}, which is not there; make that folder, or choose "
+                f"another store"
+            )
 
     def folder(self, cell: Cell) -> Path:
         return self.root / "cells" / cell.id
 
     def has(self, cell: Cell) -> bool:
-        return (self.folder(cell) / CELL).is_file()
+        """Raises StoreError where that cannot be known."""
+        try:
+            return (self.folder(cell) / CELL).is_file()
+        except OSError as error:
+            raise StoreError(f"{self.root}: cannot be read ({error.strerror}); choose another store") from None
 
     def write(
         self,
@@ -101,7 +115,7 @@ class Store:
         try:
             if file_sha256(path) == self.provenance(cell)["records_sha256"]:
                 return pd.read_parquet(path).astype(COLUMNS)
-        except (OSError, KeyError):
+        except (OSError, KeyError, ValueError):  # a ValueError for what is no Parquet file
             pass
         raise self._damaged(path)
 
@@ -116,7 +130,7 @@ class Store:
         known = self.provenance(cell).get("artifacts_sha256", {})
         if name not in known:
             raise StoreError(
-                f"{self.folder(cell)}: {cell.title} was computed without {name!r}; it has "
+                f"{self.folder(cell)}: {cell.title} was computed without {quoted(name)}; it has "
                 f"{', '.join(known) or 'no artifacts'}"
             )
         try:
@@ -133,13 +147,17 @@ class Store:
         """What `cell.json` holds: id, configuration, versions, commit, device, seconds, peak memory, date.
 
         Raises:
-            StoreError: it is damaged.
+            StoreError: it is damaged, or another cell's.
         """
         path = self.folder(cell) / CELL
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            known = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise self._damaged(path) from None
+        whole = isinstance(known, dict) and isinstance(known.get("records_sha256"), str)
+        if not whole or known.get("id") != cell.id or not isinstance(known.get("artifacts_sha256", {}), dict):
+            raise self._damaged(path)
+        return known
 
     def checksums(self, cell: Cell) -> str:
         """Of a cell's records and artifacts, as text; raises StoreError as `provenance`."""

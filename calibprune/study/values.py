@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag
 
 from calibprune.corpora import find_source
-from calibprune.errors import CalibpruneError, ParameterError, one_of
+from calibprune.errors import CalibpruneError, ParameterError, one_of, quoted
 from calibprune.languages import check_code, mixture
 from calibprune.methods import pruner
 from calibprune.metrics.registry import METRICS
@@ -22,15 +22,6 @@ from calibprune.schemes import BITS, Sparsity
 
 TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 """What YAML 1.1 takes for truth values, and what papermill's `-p` passes on as it is written."""
-
-
-def quoted(value: Any) -> str:
-    """A value as an error shows it."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no whole number of more than 4,300 digits
-        return "a number of thousands of digits"
-    return text if len(text) <= 80 else f"{text[:77]}…"
 
 
 LARGEST = 2**63 - 1
@@ -58,7 +49,7 @@ def _text(value: Any) -> str:
         hint = "[] stands for none" if value is None else "put it in quotes if it is a name"
         raise ValueError(f"{quoted(value)} is not a string; {hint}")
     if not value.strip():
-        raise ValueError(f"{value!r} is empty; write a name")
+        raise ValueError(f"{quoted(value)} is empty; write a name")
     return str.__str__(value)  # str() of a member of an Enum is its name
 
 
@@ -71,7 +62,7 @@ def _truth(value: Any) -> bool:
 
 
 def _as_list(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "tolist"):  # arrays, tensors and columns of a table
         value = value.tolist()  # of an array without a dimension the value itself
     return list(value) if isinstance(value, tuple | range) else value if isinstance(value, list) else [value]
 
@@ -114,7 +105,8 @@ def _mixture(value: Any) -> str:
     languages = _checked(mixture, value)
     if len(languages) == 1:
         raise ValueError(
-            f"{value!r} is a single language, which `languages` calibrates in; a mixture has two or more, such as ar+en"
+            f"{quoted(value)} is a single language, which `languages` calibrates in; a mixture has two or more, "
+            f"such as ar+en"
         )
     return value
 
@@ -162,7 +154,7 @@ def distinct(values: list, same: Callable[[Any], Hashable] = lambda value: value
     for value in values:
         before = first.get(same(value))
         if before is not None:
-            again = "" if before == value else f", as {before!r}"
+            again = "" if before == value else f", as {quoted(before)}"
             raise ValueError(
                 f"{quoted(value if isinstance(value, int) else str(value))} is there twice{again}; name it once"
             )

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from calibprune.corpora.base import digest
-from calibprune.errors import ParameterError, one_of
+from calibprune.errors import ParameterError, one_of, quoted
 from calibprune.files import expanded
 from calibprune.languages import LANGUAGES, in_order
 from calibprune.tasks.paper import mirror, mkqa
@@ -230,7 +230,7 @@ def _single(task: str, known: dict[str, Family], languages: list[str], mirrored:
         )
     if language not in languages:
         raise ParameterError(
-            f"task {task}: {language!r} is not among the study's languages ({', '.join(languages)}): add "
+            f"task {task}: {quoted(language)} is not among the study's languages ({', '.join(languages)}): add "
             f"it or leave the task out"
         )
     if language not in known[name].languages(mirrored):
@@ -251,7 +251,7 @@ def _unknown(name: Any, known: dict[str, Family]) -> str:
     single = [f"{family}_{code}" for family in known for code in known[family].yaml]
     near = difflib.get_close_matches(str(name), names + single, n=1)
     return (
-        f"unknown task {name!r}; did you mean {near[0]!r}?"
+        f"unknown task {quoted(name)}; did you mean {near[0]!r}?"
         if near
         else f"{one_of('task', name, names)}, or one language such as arc_challenge_de"
     )
@@ -266,7 +266,7 @@ def resolve(names: list[str], languages: list[str], mirror: str | Path | None = 
     folder = None if mirror is None else expanded(mirror)
     if folder and not folder.is_dir():
         raise ParameterError(
-            f"data_mirror: {str(mirror)!r} is not a folder: give the one that holds a folder for each data set"
+            f"data_mirror: {quoted(str(mirror))} is not a folder: give the one that holds a folder for each data set"
         )
     return [_spec(family, language, folder) for family, language in select(names, languages, folder is not None)]
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from calibprune.errors import ModelError, ParameterError
+from calibprune.errors import ModelError, ParameterError, quoted
 from calibprune.methods import DEFAULT_QUANTIZER, METHODS, Does, Method, Quantized, pruner, quantizer
 from calibprune.models.families import decoder, evaluating, linears
-from calibprune.models.soundness import all_finite
+from calibprune.models.soundness import all_finite, check_computable, check_layer
 from calibprune.schemes import Grid, Sparsity
 from calibprune.walk.inputs import Inputs, capture
 from calibprune.walk.outputs import checked_windows
@@ -193,7 +193,8 @@ def prune(
         name = chosen.label if isinstance(method, Method) else method
         able = [other for other, known in METHODS.items() if known.does == Does.PRUNE | Does.ROUND]
         raise ParameterError(
-            f"bits {bits}: method {name!r} does not round; prune with {' or '.join(able)}, or use calibprune.quantize"
+            f"bits {bits}: method {quoted(name)} does not round; prune with {' or '.join(able)}, or use "
+            f"calibprune.quantize"
         )
     return _walk(model, tokens, chosen, Sparsity.of(nm if nm is not None else sparsity), grid, progress)
 
@@ -244,14 +245,24 @@ def _walk(
     check_prunable(model, sparsity, grid)
     tokens = None if method.accumulate is None else checked_windows(model, tokens)
     if not callable(progress):
-        raise ParameterError(f"progress {progress!r}: give a function of (layers done, layers)")
+        raise ParameterError(f"progress {quoted(progress)}: give a function of (layers done, layers)")
     with evaluating(model):
         return _layer_by_layer(model, tokens, method, sparsity, grid, progress)
 
 
 def check_prunable(model: nn.Module, sparsity: Sparsity | None, grid: Grid | None) -> None:
     """Raises ParameterError or ModelError for what would stop the walk, or make its result useless."""
-    for i, layer in enumerate(decoder(model).layers):
+    layers = decoder(model).layers
+    for i, layer in enumerate(layers):
+        check_layer(layer, f"layers.{i}")
+    check_computable(model)
+    first: dict[int, str] = {}
+    for i, layer in enumerate(layers):
+        for component, linear in linears(layer):
+            name = f"layers.{i}.{component}"
+            if (other := first.setdefault(id(linear.weight), name)) != name:
+                raise ModelError(f"{name} has its weights in common with {other}; give each a copy of its own")
+    for i, layer in enumerate(layers):
         for name, parameter in layer.named_parameters():
             if parameter.ndim > 2:
                 raise ModelError(
@@ -314,10 +325,28 @@ def _layer_by_layer(
                     f"layers.{i}.{component}: the new weights are infinite or undefined in {linear.weight.dtype}; use "
                     f"dtype bfloat16 or float32"
                 )
+    if inputs is not None:
+        _check_last_outputs(base, inputs)
     sizes = [sum(linear.weight.numel() for _, linear in linears(layer)) for layer in base.layers]
     result.layers = [LayerReport(i, int(zeros[i]) / sizes[i], seconds[i]) for i in range(len(base.layers))]
     result.seconds = time.perf_counter() - started
     return result
+
+
+def _check_last_outputs(base: nn.Module, inputs: Inputs) -> None:
+    """Raises ModelError where what leaves the decoder is infinite or undefined for the first batch of windows.
+
+    The outputs of the other layers are the inputs of those after them, whose statistics show it. Those of the last are
+    needed for nothing else, and a batch costs next to nothing: numbers that are too large for a dtype stand at the
+    beginning of every window, where attention puts its largest activations. A method without text has no windows.
+    """
+    last = len(base.layers) - 1
+    outputs = inputs.in_smaller_batches_if_needed(last, lambda: inputs.run(base.layers[last], last, 0))
+    if not (all_finite(outputs) and all_finite(base.norm(outputs))):
+        raise ModelError(
+            f"layers.{last}: its outputs are infinite or undefined in {outputs.dtype}; use dtype bfloat16 or float32, "
+            f"and check the checkpoint"
+        )
 
 
 def _note(attempt: Attempt, result: PruneResult) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from calibprune.errors import ParameterError
 from calibprune.models.families import context_length, decoder, vocabulary
+from calibprune.models.soundness import check_computable
 from calibprune.walk.inputs import capture
 
 WHOLE = (torch.int64, torch.int32, torch.int16, torch.uint8)
@@ -36,15 +37,23 @@ def checked_windows(model: nn.Module, tokens: Tensor | None) -> Tensor:
     Raises:
         ParameterError: `tokens` are not windows that the model can read: no tensor of whole numbers [samples, length],
         longer than the model's context, or with tokens that it has no embedding for.
+        ModelError: a model that cannot be computed with.
     """
-    if not isinstance(tokens, Tensor) or tokens.ndim != 2 or not tokens.numel() or tokens.dtype not in WHOLE:
+    check_computable(model)
+    if not isinstance(tokens, Tensor) or tokens.ndim != 2 or not tokens.numel() or not _holds_tokens(tokens):
         shown = f"{tokens.dtype} {list(tokens.shape)}" if isinstance(tokens, Tensor) else type(tokens).__name__
+        if isinstance(tokens, Tensor) and tokens.dtype in WHOLE:
+            shown += f" on {tokens.device}, {str(tokens.layout).removeprefix('torch.')}"
         raise ParameterError(
             f"tokens: give windows as a LongTensor [samples, length], for example from calibprune.windows, not {shown}"
         )
     check_length(model, tokens.shape[1])
     check_tokens(model, int(tokens.min()), int(tokens.max()))
     return tokens.long()
+
+
+def _holds_tokens(tokens: Tensor) -> bool:
+    return tokens.dtype in WHOLE and tokens.layout == torch.strided and not tokens.is_meta
 
 
 def check_tokens(model: nn.Module, lowest: int, highest: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from calibbook.shared.frames import BLOCK, method_label, setting, sources, summarize
-from calibbook.shared.html import Cell, Html, Label, Languages, Mark, heat_table
+from calibbook.shared.html import Cell, Html, Label, Languages, Mark, deviation, heat_table
 from calibbook.shared.languages import name_label, text_label
 from calibbook.shared.statistics import normal_interval
 from calibbook.shared.words import fixed, in_caption, listed, number
@@ -22,7 +22,8 @@ RANKED = [*WHERE, "rank", "calibration", "perplexity", "ratio", "error", "behind
 CLEARLY = Mark("✓", "clearly better than the second")
 HOW_FAR = (
     "Perplexity over that of the dense model with its standard error, and how much more perplexity there is than with "
-    "the best calibration, with a 95% interval that is too wide rather than too narrow: all models read the same text."
+    "the best calibration, with a 95% interval that is too wide rather than too narrow: all models read the same text. "
+    "Of few windows the standard error itself is hardly known."
 )
 EACH_UP_TO = 3
 """Evaluation languages that have a sentence each; of more it is counted which calibration serves how many."""
@@ -162,7 +163,7 @@ def _cell(rows: pd.DataFrame) -> Cell:
 def _with_error(row) -> str:
     if np.isnan(row.ratio):
         return "–"
-    return fixed(row.ratio, 0, 2) + (f" ± {fixed(row.error, 0, 2)}" if np.isfinite(row.error) else "")
+    return " ".join(filter(None, [fixed(row.ratio, 0, 2), deviation(row.error, 0, 2)]))
 
 
 def _behind(row) -> str:

@@ -21,7 +21,7 @@ BAR = {"linewidth": 1.6, "marker": "_", "markersize": 7, "markeredgewidth": 1.6}
 
 def equal_memory(rows: pd.DataFrame, source: str) -> Picture:
     """Bits a weight across, perplexity over that of the dense model up (logarithmic): a mark for calibration in the
-    panel's language, a bar from the best to the worst other calibration language.
+    panel's language (or without text), a bar from the best to the worst other calibration language.
 
     `rows` are those of `memory.at_memory` of one model.
     """
@@ -130,7 +130,8 @@ def _ranges(rows: pd.DataFrame, source: str) -> str:
     for (_, method, sparsity, pattern), mine in (
         rows[rows["method"] != "dense"].sort_values("bits", kind="stable").groupby(BLOCK, sort=False)
     ):
-        parts = [f"{change(mine['own'])} when calibrated in the language itself"] if mine["own"].notna().any() else []
+        how = "when calibrated in the language itself" if mine["calibrated"].any() else "without text"
+        parts = [f"{change(mine['own'])} {how}"] if mine["own"].notna().any() else []
         parts += [f"{change(mine['others'])} in another"] if mine["others"].notna().any() else []
         name = f"{METHODS.get(method, method)} {setting(sparsity, pattern)}, {size(mine['bits'].iloc[0])} bits"
         sentences.append(f"{name}: {listed(parts)}.")

@@ -2,6 +2,8 @@
 takes.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -14,28 +16,28 @@ DENSE_BITS = 16
 MASK_BITS = 1
 ABOUT_EQUAL = 1.25
 """Sizes whose ratio is no more than this count as about equal."""
-ROWS = [*BLOCK, "bits", "language", "own", "others", "low", "high"]
+ROWS = [*BLOCK, "bits", "calibrated", "language", "own", "others", "low", "high"]
 KEEPS_MORE = "at about equal memory, quantization keeps more than pruning"
 
 
 def bits_per_weight(sparsity: float, pattern: str, group_size: int) -> float:
     """Bits that one weight of a pruned or quantized matrix takes, of 16 when dense.
 
-    Pruned: the weights that stay, and one bit of mask for every place, more than which no pattern needs. Quantized: its
-    code and its share of the scale (`Grid.bits_per_weight`).
+    Pruned: the weights that stay, and one bit of mask for every place, more than which no pattern needs; none where all
+    stay. Quantized: its code and its share of the scale (`Grid.bits_per_weight`).
     """
     if is_quantized(pattern):
         return Grid.of(int(pattern.removesuffix("-bit")), group_size).bits_per_weight(DENSE_BITS)
-    return float(DENSE_BITS) if pattern == "dense" else DENSE_BITS * (1 - sparsity) + MASK_BITS
+    return DENSE_BITS * (1 - sparsity) + MASK_BITS if sparsity else float(DENSE_BITS)
 
 
 def at_memory(frame: pd.DataFrame, source: str, group_size: int) -> pd.DataFrame:
     """Perplexity over that of the dense model, with the columns ROWS: one row a model, method, setting and evaluation
     language.
 
-    `bits` a weight; `own`: calibrated in the language, or without calibration; `others`, `low`, `high`: geometric mean,
-    least and greatest of those calibrated in another single language. NaN where there is none. Means over draws.
-    Languages without a dense perplexity have no rows.
+    `bits` a weight; `calibrated`: whether on text; `own`: calibrated in the language, or without calibration; `others`,
+    `low`, `high`: geometric mean, least and greatest of those calibrated in another single language. NaN where there is
+    none. Means over draws. Languages without a dense perplexity have no rows.
     """
     summary = summarize(frame, "perplexity", source)
     dense = summary[summary["method"] == "dense"].set_index(["model", "language"])["mean"]
@@ -48,25 +50,35 @@ def at_memory(frame: pd.DataFrame, source: str, group_size: int) -> pd.DataFrame
         own = ratios[ratios.index.isin(["", language])]
         rest = ratios.drop(own.index)
         size = bits_per_weight(block[2], block[3], group_size)
+        calibrated = bool((rows["calibration"] != "").any())
         middle = float(np.exp(np.log(rest).mean())) if len(rest) else np.nan
-        lines.append((*block, size, language, own.mean(), middle, rest.min(), rest.max()))
+        lines.append((*block, size, calibrated, language, own.mean(), middle, rest.min(), rest.max()))
     return pd.DataFrame(lines, columns=ROWS)
 
 
 def overview(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line a model, method and setting, as text: bits a weight, and the `change` of perplexity by calibration."""
+    """One line a model, method and setting, as text: bits a weight, and the `change` of perplexity by calibration, with
+    a column of its own for methods that use no text, where there are any.
+    """
     lines = []
+    without = not rows.loc[rows["pattern"] != "dense", "calibrated"].all()
     for (model, method, sparsity, pattern), mine in rows.groupby(BLOCK, sort=False):
         lines.append(
             {"method": METHODS.get(method, method), "model": model, "setting": setting(sparsity, pattern) or "–"}
             | {"bits a weight": size(mine["bits"].iloc[0])}
             | {
-                "calibrated in the language": "–" if pattern == "dense" else change(mine["own"]),
+                "calibrated in the language": change(mine["own"]) if mine["calibrated"].any() else "–",
                 "in another": change(mine["others"]),
             }
+            | ({"without text": change(mine["own"]) if _without_text(mine) else "–"} if without else {})
         )
     table = pd.DataFrame(lines)
     return table.drop(columns="model") if len(table) and table["model"].nunique() == 1 else table
+
+
+def _without_text(rows: pd.DataFrame) -> bool:
+    """Whether rows of one model, method and setting are of a method that uses no text."""
+    return rows["pattern"].iloc[0] != "dense" and not rows["calibrated"].any()
 
 
 def size(bits: float) -> str:
@@ -91,7 +103,8 @@ def _above(ratio: float) -> str:
 def contests(rows: pd.DataFrame) -> list[tuple[tuple, tuple, pd.DataFrame]]:
     """(pruned block, quantized block, ratios): every pair of one model; the nearest sizes first.
 
-    ratios: by language, columns `pruned` and `quantized`, each calibrated in the language; languages that both have.
+    ratios: by language, columns `pruned` and `quantized`, each calibrated in the language, or without text where its
+    method uses none; languages that both have.
     Pairs without any are left out.
     """
     own = {block: mine.set_index("language")["own"] for block, mine in rows.groupby(BLOCK, sort=False)}
@@ -114,6 +127,8 @@ def contests(rows: pd.DataFrame) -> list[tuple[tuple, tuple, pd.DataFrame]]:
 def which_wins(rows: pd.DataFrame, source: str) -> str:
     """Which has the lower perplexity, in how many languages, a sentence for each setting of either side; Markdown."""
     sizes = rows.drop_duplicates(BLOCK).set_index(BLOCK)["bits"]
+    blocks = rows.groupby(BLOCK, sort=False)
+    textless = {METHODS.get(block[1], block[1]): None for block, mine in blocks if _without_text(mine)}
     found: dict[tuple, list[tuple[str, int, int]]] = {}
     for pruned, quantized, both in contests(rows):
         key = (pruned[0], setting(*pruned[2:]), sizes[pruned], quantized[3], sizes[quantized])
@@ -136,19 +151,26 @@ def which_wins(rows: pd.DataFrame, source: str) -> str:
         sentences.append(
             f"**At {memory} {winner}**{f' for {model}' if len(models) > 1 else ''}: with "
             f"{width.removesuffix('-bit')} bits ({size(after)} "
-            f"a weight) against {share} sparsity ({size(before)}), perplexity on {source} is lower {where}, "
-            "each calibrated in the language itself."
+            f"a weight) against {share} sparsity ({size(before)}), perplexity on {source} is lower "
+            f"{where}{how(textless)}."
         )
     if not any(1 / ABOUT_EQUAL <= after / before <= ABOUT_EQUAL for _, _, before, _, after in found):
         sentences.append("No width of this run takes about as much memory as a pruned model.")
     return "\n\n".join(sentences)
 
 
+def how(textless: Collection[str]) -> str:
+    """On which text the models of a comparison are calibrated; `textless` are the methods that use none."""
+    if not textless:
+        return ", each calibrated in the language itself"
+    return f"; calibrated in the language itself, but for {listed(textless)}, which uses no text"
+
+
 def at_equal_memory(rows: pd.DataFrame, source: str) -> pd.DataFrame:
     """The claim KEEPS_MORE for every pair of about equal size, one row a Claim: by how much the quantized perplexity is
     lower, in percent.
 
-    From log ratios over languages, each calibrated in itself; see `claims.paired`.
+    From log ratios over languages, each calibrated in itself where the method uses text; see `claims.paired`.
     """
     sizes = rows.drop_duplicates(BLOCK).set_index(BLOCK)["bits"]
     found = []

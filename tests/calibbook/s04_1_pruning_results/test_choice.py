@@ -57,6 +57,10 @@ def test_a_sentence_names_the_best_and_says_whether_that_is_clear(second, error,
     assert "The second, ES, has" in said and f": {words}" in said
 
 
+def test_an_error_is_never_shown_as_zero():
+    assert "1.60 ± <0.01 times" in serving(ranking(measured({"pt": 80.0, "es": 100.0}, error=0.01)))
+
+
 def test_one_window_has_no_error_and_one_calibration_no_second():
     assert "one window does not tell" in serving(ranking(measured({"pt": 80.0, "es": 100.0}, error=np.nan)))
     assert "nothing else was calibrated in" in serving(ranking(measured({"es": 100.0})))

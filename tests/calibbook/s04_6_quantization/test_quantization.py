@@ -367,6 +367,7 @@ def test_the_finding_on_text_by_perplexity_and_snr():
 def test_bits_a_weight_takes():
     cases = [(0.0, "dense"), (0.5, "unstructured"), (0.5, "2:4"), (0.7, "unstructured"), (0.0, "8-bit"), (0.0, "4-bit")]
     assert [bits_per_weight(*case, 128) for case in cases] == pytest.approx([16, 9, 9, 5.8, 8.125, 4.125])
+    assert bits_per_weight(0.0, "unstructured", 128) == 16  # where nothing is pruned there is no mask
     assert bits_per_weight(0.0, "4-bit", 32) == Grid.of(4, 32).bits_per_weight() == 4.5
     with pytest.raises(ParameterError, match="bits 9"):
         bits_per_weight(0.0, "9-bit", 128)
@@ -417,6 +418,31 @@ def test_who_wins_is_counted_in_the_language_itself():
     assert "about equal" not in four and "No width of this run takes about as much memory" in four
     two = which_wins(at_memory(frame(models=("a", "b")), "chromium", 128), "chromium")
     assert "wins** for a:" in two and "wins** for b:" in two
+
+
+def test_a_method_without_text_is_not_said_to_be_calibrated():
+    both = frame(methods=("wanda", "magnitude"), languages=("de", "sw"))
+    rows = at_memory(both, "chromium", 128)
+    assert rows.drop_duplicates("method").set_index("method")["calibrated"].to_dict() == {
+        "dense": False,
+        "wanda": True,
+        "magnitude": False,
+        "gptq": True,
+    }
+    said = which_wins(rows, "chromium")
+    assert "calibrated in the language itself, but for Magnitude, which uses no text." in said
+    assert "each calibrated" not in said
+    assert "each calibrated in the language itself." in which_wins(rows[rows["method"] != "magnitude"], "chromium")
+    shown = overview(rows).drop_duplicates("method").set_index("method")
+    column = ["calibrated in the language", "in another", "without text"]
+    assert [cell == "–" for cell in shown.loc["Magnitude", column]] == [True, True, False]
+    assert [cell == "–" for cell in shown.loc["Wanda", column]] == [False, False, True]
+    assert shown.loc["Magnitude", "without text"] == change(rows.query("method == 'magnitude'")["own"])
+    assert list(shown.loc[shown.index[0], column]) == ["–"] * 3  # the dense model
+    assert "without text" not in overview(rows[rows["method"] != "magnitude"])
+    alt = equal_memory(rows, "chromium").alt
+    own = change(rows.query("method == 'magnitude'")["own"])
+    assert f"Magnitude 50%, 9 bits: {own} without text." in alt
 
 
 def test_the_claim_at_equal_memory():

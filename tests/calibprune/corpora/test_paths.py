@@ -115,7 +115,7 @@ def test_a_stamp_follows_the_content(here):
 
 
 def test_a_stamp_follows_a_file_that_was_replaced_by_one_of_its_size_and_time(here, monkeypatch):
-    monkeypatch.setattr("calibprune.corpora.paths.SETTLED", 0)
+    monkeypatch.setattr("calibprune.files.SETTLED", 0)
     for name, text in (("x.txt", "one"), ("y.txt", "two")):
         (here / name).write_text(text)
         os.utime(name, ns=(10**18, 10**18))

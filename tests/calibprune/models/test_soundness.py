@@ -14,6 +14,7 @@ from tiny_models import CONFIGS, some_tokens, tiny
 
 from calibprune import load, perplexity
 from calibprune.errors import ModelError
+from calibprune.models.loading import load_tokenizer
 from calibprune.models.soundness import all_finite
 from calibprune.saving import checkpoint
 
@@ -253,3 +254,74 @@ def test_the_text_decoder_of_gemma_3_with_vision(tmp_path, capsys):
         tmp_path / "whole", lambda weights: weights.update({"model.language_model.layers.9.x.weight": torch.ones(2)})
     )
     assert "holds model.layers.9.x.weight, for which" in refusal(tmp_path / "whole")
+
+
+@pytest.fixture(params=["llama", "gemma3"])
+def any_copy(request, tmp_path):
+    """A checkpoint, and one of an architecture with vision, of which the text decoder is loaded."""
+    if request.param == "llama":
+        tiny("llama").save_pretrained(tmp_path)
+    else:
+        vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+        config = hf.Gemma3Config(
+            text_config=CONFIGS["gemma3_text"]().to_dict(),
+            vision_config=vision | {"image_size": 28, "patch_size": 14},
+            mm_tokens_per_image=4,
+        )
+        hf.Gemma3ForConditionalGeneration(config).save_pretrained(tmp_path)
+    byte_tokenizer().save_pretrained(tmp_path)
+    return tmp_path
+
+
+def configure_text(folder, **settings) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config.get("text_config", config).update(settings)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"num_attention_heads": "x"}, "Field 'num_attention_heads' expected int, got str"),
+        ({"num_attention_heads": 3}, "hidden size (32) is not a multiple of the number of attention heads (3)"),
+        ({"hidden_size": None}, "Field 'hidden_size' expected int"),
+        ({"rms_norm_eps": "x"}, "Field 'rms_norm_eps' expected float"),
+        ({"layer_types": ["foo"]}, "`layer_types` entries must be in"),
+        ({"hidden_act": "swoosh", "hidden_activation": "swoosh"}, "KeyError: 'swoosh'); give the config.json that"),
+        ({"vocab_size": -3}, "negative dimension -3"),
+        ({"hidden_size": 48, "head_dim": 8}, "by its configuration; give the configuration that belongs to these"),
+        ({"num_hidden_layers": 12, "layer_types": None}, "the checkpoint lacks model.layers."),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_what_the_advice_is_about(any_copy, settings, words):
+    configure_text(any_copy, **settings)
+    line = refusal(any_copy)
+    assert words in line
+    assert "config" in line.rpartition(";")[2]
+    assert "StrictDataclass" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("model.safetensors", b"", "the file of its weights is damaged; fetch it again"),
+        ("tokenizer.json", b"{", "the tokenizer of model"),
+        ("tokenizer_config.json", b"[1]", "the tokenizer of model"),
+        ("generation_config.json", b"{", "generation_config.json: cannot be read (JSONDecodeError); correct it"),
+        ("generation_config.json", b"[1]", "generation_config.json: [1] is no mapping; correct it"),
+    ],
+)
+def test_files_that_are_damaged_are_named(any_copy, name, content, words):
+    (any_copy / name).write_bytes(content)
+    assert words in refusal(any_copy)
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_a_checkpoint_without_a_tokenizer(tmp_path, family):
+    """For some architectures transformers makes one up that knows no text."""
+    tiny(family).save_pretrained(tmp_path)
+    byte_tokenizer().save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    assert "no tokenizer (tokenizer.json or another file of tokens); add the model's own" in refusal(tmp_path)
+    with pytest.raises(ModelError, match="no tokenizer"):
+        load_tokenizer(tmp_path)

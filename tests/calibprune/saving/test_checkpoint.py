@@ -150,6 +150,7 @@ def test_a_mount_point_is_filled(tmp_path, monkeypatch):
         ("loop/below", "loop is no folder"),
         ("~nouser/out", "~nouser"),
         ("zero\0byte", "zero byte"),
+        ("long", "File name too long"),
         ("full/out", "No space left on device.*; free some space, or choose another --output"),
         ("locked/new/out", "Permission denied.*; choose another --output"),
     ],
@@ -170,11 +171,67 @@ def test_an_output_that_cannot_be_made_is_known_beforehand(tmp_path, monkeypatch
 
     monkeypatch.setattr(os, "mkdir", made)
     path = Path(output) if output.startswith("~") else tmp_path / output
+    if output == "long":  # the folder can be made, the longest names in it cannot
+        while len(str(path)) < 3900:
+            path /= "x" * 100
+        path /= "y" * (4070 - len(str(path)))
     with pytest.raises(ModelError, match=words) as caught:
         checkpoint.check_output(path)
     assert "\n" not in str(caught.value)
     assert ("free some space" in str(caught.value)) == ("full" in output)
     assert below(tmp_path) == before
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_of_two_checkpoints_in_one_folder_the_first_is_kept(tmp_path, monkeypatch, there):
+    """Both were begun where nothing was, by programs that could not know of each other."""
+    output = tmp_path / "out"
+    if there:
+        output.mkdir()
+    first, second = tiny("llama", seed=1), tiny("llama", seed=2)
+    write = type(TOKENIZER).save_pretrained
+
+    def meanwhile(*arguments):
+        monkeypatch.undo()
+        checkpoint.save(output, first, TOKENIZER, "the first")
+        with pytest.raises(ModelError, match="already exists and is not empty"):
+            checkpoint.check_output(output)
+        return write(*arguments)
+
+    monkeypatch.setattr(type(TOKENIZER), "save_pretrained", meanwhile)
+    with pytest.raises(ModelError, match=r"another program has written into it meanwhile.*choose another") as caught:
+        checkpoint.save(output, second, TOKENIZER, "the second")
+    assert "\n" not in str(caught.value)
+    assert (output / "README.md").read_text() == "the first"
+    kept = load(output, "cpu", "float32")[0]
+    assert all(torch.equal(a, b) for a, b in zip(kept.parameters(), first.parameters(), strict=True))
+    assert not [name for name in below(tmp_path) if "calibprune" in name]
+
+
+def test_trying_disturbs_no_checkpoint_that_is_being_written(tmp_path):
+    (tmp_path / ".calibprune.0123abcd").mkdir()
+    with pytest.raises(ModelError, match="is not empty"):
+        checkpoint.check_output(tmp_path)
+    checkpoint.save(tmp_path, tiny("llama"), TOKENIZER, "card")
+    assert (tmp_path / "README.md").read_text() == "card"
+
+
+def test_an_output_is_reserved_while_its_checkpoint_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("CALIBPRUNE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "link").symlink_to("out")
+    with checkpoint.reserved(tmp_path / "out"):
+        again = checkpoint.reserved(tmp_path / "link")
+        with pytest.raises(ModelError, match="another program is making a checkpoint there"), again:
+            pass
+        with checkpoint.reserved(tmp_path / "other"):
+            pass
+    with checkpoint.reserved(tmp_path / "link"):
+        pass
+    assert [path.name for path in (tmp_path / "cache").rglob("*")] == ["outputs"]
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CALIBPRUNE_CACHE", str(tmp_path / "file"))
+    with checkpoint.reserved(tmp_path / "out"):  # a cache that cannot be written
+        pass
 
 
 def test_trying_leaves_nothing(tmp_path):

@@ -4,6 +4,7 @@ from enum import Enum, StrEnum
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -142,7 +143,9 @@ def test_members_of_an_enum_are_their_values(names):
     assert {type(value) for value in (*found.metrics, *found.languages, *found.methods)} == {str}
 
 
-def test_arrays_without_a_dimension_and_paths():
+def test_arrays_tensors_columns_and_paths():
+    found = Parameters.of({"seeds": torch.arange(2), "languages": pd.Series(["de", "sw"]), "bits": pd.Index([4, 8])})
+    assert (found.seeds, found.languages, found.bits) == ([0, 1], ["de", "sw"], [4, 8])
     found = Parameters.of({"seeds": np.array(3), "sparsity": np.array(0.5), "calibration_samples": np.array(4)})
     assert (found.seeds, found.calibration_samples, [str(value) for value in found.sparsity]) == ([3], 4, ["0.5"])
     found = Parameters.of({"device": torch.device("cpu"), "dtype": torch.float32})

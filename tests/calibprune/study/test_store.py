@@ -1,6 +1,7 @@
 """The store: a cell is there whole or not at all, and what is damaged is said, not used."""
 
 import errno
+import hashlib
 import json
 import os
 import threading
@@ -9,10 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
-from calibprune.errors import StoreError
+from calibprune.errors import CalibpruneError, StoreError
 from calibprune.schemes import Sparsity
 from calibprune.study.cells import Cell, Evaluation
 from calibprune.study.store import COLUMNS, Store
+from calibprune.study.study import Study
 
 
 def cell(seed: int = 0) -> Cell:
@@ -237,3 +239,69 @@ def test_a_claim_removes_what_a_killed_process_left(store):
     (left / "records.parquet").write_bytes(b"half")
     with store.claim(cell(), wait=False):
         assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: "x" * 300, "File name too long"),
+        (lambda folder: folder / "y" / ("x" * 300), "File name too long"),
+        (lambda folder: "/".join(["x" * 200] * 21), "File name too long"),
+        (lambda folder: str(folder) + "/x" * ((4050 - len(str(folder))) // 2), "File name too long"),
+        (lambda folder: folder / "link", "is a link to nothing, which is not there; make that folder, or choose"),
+    ],
+)  # fmt: skip
+def test_a_store_that_cannot_be_is_known_at_once(tmp_path, make, words):
+    (tmp_path / "y").mkdir()
+    (tmp_path / "link").symlink_to("nothing")
+    with pytest.raises(CalibpruneError, match=words) as caught:
+        Study(store=make(tmp_path))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) <= 1000
+
+
+def test_a_store_that_may_not_be_read(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    store = Store(tmp_path)
+    monkeypatch.setattr(os, "stat", refused)
+    with pytest.raises(StoreError, match=r"cannot be read \(Permission denied\)"):
+        store.has(cell())
+
+
+def test_a_store_may_be_a_link_to_a_folder(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    assert Study(store=tmp_path / "link").store.root == tmp_path / "link"
+    assert Study(store=tmp_path / "new" / "far").store.root == tmp_path / "new" / "far"
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "null", "", '{"records_sha256": 3}', "3", '"x"'])
+@pytest.mark.parametrize("read", [Store.provenance, Store.records, Store.checksums])
+def test_what_is_known_of_a_cell_is_a_mapping_of_its_own(tmp_path, content, read):
+    store = Store(tmp_path)
+    store.write(cell(), records(), {})
+    read(store, cell())
+    (store.folder(cell()) / "cell.json").write_text(content)
+    with pytest.raises(StoreError, match="damaged or cut short; delete the folder"):
+        read(store, cell())
+
+
+def test_the_results_of_another_cell_are_not_served(tmp_path):
+    store = Store(tmp_path)
+    store.write(cell(1), records(), {})
+    os.rename(store.folder(cell(1)), store.folder(cell(2)))
+    with pytest.raises(StoreError, match="damaged"):
+        store.records(cell(2))
+
+
+def test_records_that_are_no_table_though_their_checksum_is_right(tmp_path):
+    store = Store(tmp_path)
+    store.write(cell(), records(), {})
+    (store.folder(cell()) / "records.parquet").write_bytes(b"PAR1")
+    file = store.folder(cell()) / "cell.json"
+    known = json.loads(file.read_text())
+    file.write_text(json.dumps(known | {"records_sha256": hashlib.sha256(b"PAR1").hexdigest()}))
+    with pytest.raises(StoreError, match="damaged"):
+        store.records(cell())

@@ -13,6 +13,7 @@ from mirrors import ROWS, write
 
 from calibprune.errors import ParameterError
 from calibprune.languages import LANGUAGES, PAPER_LANGUAGES
+from calibprune.study.study import Study
 from calibprune.tasks.catalogue import PAPER, families, fingerprint, groups, lacking, resolve, select, split
 
 ALL = list(PAPER_LANGUAGES)
@@ -232,6 +233,10 @@ def test_a_mirror_must_be_a_folder(tmp_path):
         resolve(["mmlu"], ["de"], tmp_path / "nowhere")
     with pytest.raises(ParameterError, match="data_mirror"):
         resolve(["mmlu"], ["de"], write(tmp_path / "file.gz", []))
+    for path in ("nowhere", "~nobody-of-that-name"):  # also where no task reads it
+        with pytest.raises(ParameterError, match=path):
+            Study(models="/no/such", languages=["de"], data_mirror=path).cells()
+    assert resolve([], ALL, tmp_path) == []
 
 
 @pytest.mark.parametrize(

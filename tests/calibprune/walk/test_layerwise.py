@@ -21,7 +21,7 @@ from calibprune.models.families import FAMILIES, linears
 from calibprune.schemes import Sparsity
 from calibprune.walk import inputs
 from calibprune.walk.inputs import capture
-from calibprune.walk.layerwise import collect, prune
+from calibprune.walk.layerwise import collect, prune, quantize
 from calibprune.walk.outputs import layer_outputs
 
 LINEARS = {
@@ -200,10 +200,10 @@ def test_the_first_pass_ends_with_the_last_statistic_and_the_second_is_made_once
             linear.register_forward_hook(lambda *_, key=(index, name): ran.update([key]))
     prune(model, tokens, "wanda", 0.5)
     last = model.config.num_hidden_layers - 1
-    # three batches: the product of down_proj is computed in the second pass only, and nobody needs the last layer's
-    # output
-    assert [ran[index, "mlp.down_proj"] for index in range(last + 1)] == [3] * last + [0]
-    assert [ran[index, "self_attn.q_proj"] for index in range(last + 1)] == [6] * last + [3]
+    # three batches: the product of down_proj is computed in the second pass only, and of the last layer's output, which
+    # nobody needs, one batch is looked at
+    assert [ran[index, "mlp.down_proj"] for index in range(last + 1)] == [3] * last + [1]
+    assert [ran[index, "self_attn.q_proj"] for index in range(last + 1)] == [6] * last + [4]
 
 
 def test_embeddings_run_once_a_batch(small_batches):
@@ -385,3 +385,19 @@ def test_new_weights_that_are_no_numbers_are_refused():
 
     with pytest.raises(ModelError, match=r"^layers\.0\.mlp\.down_proj: the new weights are infinite or undefined in "):
         prune(tiny("llama", num_hidden_layers=1), None, Method("Broken", solve), 0.5)
+
+
+@pytest.mark.parametrize("family", ["llama", "cohere", "gemma3_text"])
+@pytest.mark.parametrize("use", [prune, quantize])
+def test_outputs_of_the_last_layer_that_are_too_large_for_the_dtype(family, use):
+    """All weights are finite, and no layer reads what overflows."""
+    model = tiny(family, dtype=torch.float16)
+    last = model.model.layers[-1]
+    for name, weight in last.named_parameters():
+        if "post_feedforward_layernorm" in name:
+            weight.fill_(60000)
+        elif "down_proj" in name:
+            weight.mul_(60000 / float(weight.abs().max()))
+    options = {"group_size": 8} if use is quantize else {}
+    with pytest.raises(ModelError, match=r"^layers\.\d: its outputs are infinite or undefined in torch\.float16"):
+        use(model, some_tokens(), **options)
