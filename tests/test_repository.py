@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from calibbook.checkout import ROOT
+from calibbook.notebooks import own_study
 from calibprune.study.parameters import Parameters
 
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
@@ -59,15 +60,15 @@ def test_notebooks_have_no_stored_outputs(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_notebooks_take_every_parameter_and_have_the_smoke_values(path):
+def test_notebooks_take_every_parameter_and_have_the_smoke_values_or_those_of_their_own_study(path):
     tagged = [cell for cell in cells(path) if "parameters" in cell["metadata"].get("tags", [])]
     assert len(tagged) == 1
     assigned = {
         line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse("".join(tagged[0]["source"])).body
     }
     assert list(assigned) == list(Parameters.model_fields)
-    smoke = Parameters.from_yaml(ROOT / "params" / "smoke.yaml")
-    assert Parameters.of(assigned) == smoke
+    expected = Parameters.from_yaml(ROOT / (own_study(path) or "params/smoke.yaml"))
+    assert Parameters.of(assigned) == expected
 
 
 def test_every_notebook_is_a_page_of_the_table_of_contents():

@@ -228,7 +228,7 @@ def notebooks_against_the_rooms(root: Path) -> list[str]:
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-        own = path.stem if path.stem.startswith("appendix") else f"s{path.stem}"
+        own = path.stem if path.stem in {*rooms, *EARLIER} else f"s{path.stem}"
         named = {room for room in rooms if re.search(rf"\b{room}\b", code)}
         found += [f"{path.name} names {room}" for room in sorted(named - {own} - EARLIER.get(own, set()))]
     return found

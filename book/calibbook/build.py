@@ -23,7 +23,7 @@ import yaml
 
 from calibbook.checkout import ROOT
 from calibbook.gate import check, last_line
-from calibbook.notebooks import execute, unchanged
+from calibbook.notebooks import execute, own_study, unchanged
 from calibprune.errors import CalibpruneError, NotebookError, ParameterError
 from calibprune.files import held, results_folder
 
@@ -45,6 +45,9 @@ def build(
     parameters and results are unchanged are not executed again. The HTML is built aside and put at
     `root`/_build/html only when it is whole.
 
+    A notebook with a study of its own (`notebooks.own_study`) is executed with that study's parameters, whatever study
+    the book is of; only the store is the book's.
+
     Args:
         params: YAML file with a flat mapping of study parameters.
         root: holds book/, notebooks/, _config.yml and _toc.yml. Relative paths among the parameters are those of the
@@ -60,8 +63,7 @@ def build(
         ParameterError: `params` is no such file, `root` holds no book, or a notebook lacks a parameter.
         NotebookError: a notebook or the book's builder failed.
     """
-    # here, since the processes that execute notebooks import this module, and none of them needs a reader of YAML 1.2
-    from calibprune.study.parameter_files import read_parameters
+    from calibprune.study.parameter_files import read_parameters  # see `_parameters`
 
     root = Path(root).resolve()
     parameters = read_parameters(params) | (overrides or {})
@@ -93,32 +95,39 @@ def _build(root: Path, parameters: dict, timeout: int, inputs: str) -> Path:
     # by a process that was killed; the builder would take it for a page
     for left in (root / "book" / "executed").glob(".executing-*"):
         shutil.rmtree(left, ignore_errors=True)
-    inputs = inputs or results_fingerprint(results_folder(str(parameters.get("store", "results"))))
-    inputs += results_fingerprint(root / "book" / "results")  # published runs and benchmarks
-    _execute(
-        [path for path in executed if not _is_unchanged(path, root, parameters, inputs)],
-        root,
-        parameters,
-        timeout,
-        inputs,
-    )
+    store = results_fingerprint(results_folder(str(parameters.get("store", "results"))))
+    published = results_fingerprint(root / "book" / "results")  # published runs and benchmarks
+    calls = {}
+    for path in executed:
+        own = own_study(notebook := root / "notebooks" / path.name)
+        given = _parameters(root / own, parameters) if own else parameters
+        reads = store if own else inputs or store
+        calls[path.name] = (notebook, path, given, timeout, reads + published, Path.cwd())
+    _execute({name: call for name, call in calls.items() if not _is_unchanged(*call)})
     for path in executed:
         check(path)
     print("building the book", file=sys.stderr)
     return _render(root)
 
 
-def _is_unchanged(path: Path, root: Path, parameters: dict, inputs: str) -> bool:
-    if same := unchanged(root / "notebooks" / path.name, path, parameters, inputs):
+def _parameters(own: Path, parameters: dict) -> dict:
+    """Those of a notebook's own study, with the store of the book."""
+    # here, since the processes that execute notebooks import this module, and none of them needs a reader of YAML 1.2
+    from calibprune.study.parameter_files import read_parameters
+
+    return read_parameters(own) | {name: parameters[name] for name in ("store",) if name in parameters}
+
+
+def _is_unchanged(notebook: Path, path: Path, parameters: dict, _timeout: int, inputs: str, _here: Path) -> bool:
+    if same := unchanged(notebook, path, parameters, inputs):
         print(f"notebook {path.name} unchanged", file=sys.stderr)
     return same
 
 
-def _execute(paths: list[Path], root: Path, parameters: dict, timeout: int, inputs: str) -> None:
-    if paths:
-        print(f"notebooks {', '.join(path.name for path in paths)}, {AT_ONCE} at a time", file=sys.stderr)
-    here = Path.cwd()
-    calls = {path.name: (root / "notebooks" / path.name, path, parameters, timeout, inputs, here) for path in paths}
+def _execute(calls: dict[str, tuple]) -> None:
+    """`calls`: name of a notebook -> arguments of `execute`."""
+    if calls:
+        print(f"notebooks {', '.join(calls)}, {AT_ONCE} at a time", file=sys.stderr)
     for name in each_in_a_process(execute, calls, AT_ONCE):
         print(f"notebook {name} executed", file=sys.stderr)
 

@@ -71,6 +71,17 @@ def unchanged(notebook: Path, output: Path, parameters: dict, inputs: str = "") 
     return found.metadata.get("calibprune", {}).get("fingerprint") == fingerprint and fault(found) is None
 
 
+def own_study(notebook: Path) -> str:
+    """The parameter file of the study that a notebook is about whatever book it stands in, as its metadata name it
+    (`{"calibprune": {"study": "params/atlas.yaml"}}`, relative to the checkout); empty for a notebook that is about the
+    book's own study.
+
+    Raises:
+        NotebookError: as `execute`.
+    """
+    return read(notebook).metadata.get("calibprune", {}).get("study", "")
+
+
 def _refuse_unknown(notebook: Path, parameters: dict) -> None:
     try:
         known = _assigned(read(notebook))

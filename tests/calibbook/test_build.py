@@ -193,6 +193,33 @@ def test_build_returns_the_first_page_and_a_second_build_executes_nothing(small_
     assert not (first.parent / "stale.html").exists()
 
 
+def test_a_notebook_with_a_study_of_its_own_has_its_parameters_in_every_book(small_book, capsys, monkeypatch):
+    monkeypatch.setattr(book, "_render", lambda root: root)
+    source = write(small_book / "notebooks" / "n.ipynb", "print(value, store)", parameters="value = 1\nstore = ''")
+    notebook = nbformat.read(source, as_version=4)
+    notebook.metadata["calibprune"] = {"study": "own.yaml"}
+    nbformat.write(notebook, source)
+    (small_book / "own.yaml").write_text("value: 7\nstore: elsewhere\n")
+    (small_book / "results").mkdir()
+    (small_book / "params.yaml").write_text("value: 5\nother: 6\nstore: results\n")
+
+    def built() -> str:
+        book.build(small_book / "params.yaml", root=small_book, inputs="of the book's study, which stays the same")
+        cells = nbformat.read(small_book / "book" / "executed" / "n.ipynb", as_version=4).cells
+        return cells[-1].outputs[0].text
+
+    assert built() == "7 results\n"
+    capsys.readouterr()
+    built()
+    assert "n.ipynb unchanged" in capsys.readouterr().err
+    (small_book / "results" / "a record of its own study").write_text("")
+    built()
+    assert "n.ipynb executed" in capsys.readouterr().err
+    (small_book / "own.yaml").unlink()
+    with pytest.raises(ParameterError, match="own.yaml: cannot be read"):
+        book.build(small_book / "params.yaml", root=small_book)
+
+
 def test_build_stops_at_a_failing_notebook_and_keeps_the_last_good_book(small_book):
     first = book.build(small_book / "params.yaml", root=small_book)
     write(small_book / "notebooks" / "n.ipynb", "1 / 0")

@@ -53,6 +53,7 @@ OTHERS = {
             "05_2_pruning_masks": "One language",
             "05_3_language_neurons": NOTHING,
             "appendix_g_neurons": NOTHING,
+            "atlas": "An atlas compares languages",
         },
     ),
     "no calibration": (
@@ -118,6 +119,7 @@ OTHERS = {
         {
             "05_2_pruning_masks": "the 12 pairs of languages with the highest mean and the 12 with the lowest",
             "appendix_g_neurons": "calibrated in HE",
+            "atlas": "Heat map of 20 calibration languages by 20 evaluation languages",
         },
     ),
     "a text and a question": (

@@ -291,6 +291,16 @@ def text_table(frame: pd.DataFrame, title: str, note: str = "") -> Html:
     )
 
 
+def box(title: str, sentences: Sequence[str]) -> Html:
+    """Sentences in a box with a title, one paragraph each; empty ones are left out."""
+    said = [sentence for sentence in sentences if sentence]
+    paragraphs = "".join(f"<p>{escape(sentence)}</p>" for sentence in said)
+    return Html(
+        f'<div class="admonition important"><p class="admonition-title">{escape(title)}</p>{paragraphs}</div>',
+        "\n".join([f"{title}.", *said]),
+    )
+
+
 def shown(value) -> str:
     """A value as text. Floats have at most three significant digits, and whole numbers from a thousand on; not
     `words.number`, which would write a data sheet's 67 as 67.0.

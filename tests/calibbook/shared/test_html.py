@@ -13,6 +13,7 @@ from calibbook.shared.html import (
     Languages,
     Mark,
     block_rows,
+    box,
     calibration_label,
     deviation,
     heat_table,
@@ -189,3 +190,11 @@ def test_text_table_keeps_rows_and_columns_of_the_same_name_apart():
 )
 def test_values_of_a_text_table(value, text):
     assert shown(value) == text
+
+
+def test_a_box_has_a_title_and_a_paragraph_for_each_sentence():
+    found = box("In <short>", ["One & two.", "", "Three."])
+    page = parsed(found)
+    assert page.select_one(".admonition-title").text == "In <short>"
+    assert [p.text for p in page.select("p:not(.admonition-title)")] == ["One & two.", "Three."]
+    assert found.plain == "In <short>.\nOne & two.\nThree."
