@@ -104,7 +104,7 @@ def test_a_sparsity_of_5000_digits_is_one_readable_line():
     with pytest.raises(CalibpruneError) as caught:
         Parameters.of({"sparsity": LONG})
     assert str(caught.value) == (
-        f"parameters: sparsity: '{'1' * 76}…: give a fraction in [0, 1), or a pattern such as 2:4"
+        f"parameters: sparsity: {quoted(LONG)}: give a fraction in [0, 1), or a pattern such as 2:4"
     )
 
 
