@@ -46,7 +46,9 @@ class NotebookError(CalibpruneError):
 
 
 def quoted(value: Any) -> str:
-    """A value as an error shows it: as Python writes it, its middle left out where that is long: a path begins with its folder and ends with its name."""
+    """A value as an error shows it: as Python writes it, its middle left out where that is long, since a path begins
+    with its folder and ends with its name.
+    """
     try:
         text = repr(value)
     except ValueError:  # Python writes no whole number of more than 4,300 digits
