@@ -1,9 +1,14 @@
 """The table of languages, names of those that are not in it, and what a code is."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from calibprune.errors import ParameterError
 from calibprune.languages import LANGUAGES, NOT_KNOWN, PAPER_LANGUAGES, check_code, describe, in_order
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_table_is_whole():
@@ -44,3 +49,23 @@ def test_an_order_for_all_codes():
 def test_what_is_no_code(code):
     with pytest.raises(ParameterError, match="is no code of a language; write one such as 'de'"):
         check_code(code)
+
+
+def test_the_table_in_appendix_b_is_this_one():
+    page = (ROOT / "book" / "appendix_b_languages.md").read_text(encoding="utf-8")
+    rows = [re.split(r"\s*\|\s*", line)[1:-1] for line in page.splitlines() if line.startswith("| ")]
+    heads = ["Code", "Language", "Family", "Branch", "Script", "Chromium", "Declaration", "Belebele", "mC4"]
+    assert rows[rows.index(heads) + 2 :] == [
+        [
+            code,
+            language.name,
+            language.family,
+            language.branch,
+            language.script,
+            language.chromium,
+            language.udhr,
+            language.flores,
+            language.mc4 or "none",
+        ]
+        for code, language in LANGUAGES.items()
+    ]
