@@ -65,7 +65,7 @@ def missing(study: Study) -> list[str]:
         f"The study behind this page is {', '.join(study.parameters.models)} pruned with {methods}, calibrated in each "
         f"of {len(calibrated)} languages and measured in all of them. Building the book does not compute it: "
         f"{len(done)} of its {len(asked)} models are done.",
-        f"{_command(study.parameters)} computes the rest. It may be interrupted and goes on where it was. "
+        f"`{_command(study.parameters)}` computes the rest. It may be interrupted and goes on where it was. "
         f"{_time(study, left, done)}",
         "Build the book again afterwards, and the page is here.",
     ]

@@ -1,6 +1,7 @@
 """How a notebook shows tables: the one file that writes HTML. Callers give text, which is escaped here."""
 
 import math
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -292,9 +293,10 @@ def text_table(frame: pd.DataFrame, title: str, note: str = "") -> Html:
 
 
 def box(title: str, sentences: Sequence[str]) -> Html:
-    """Sentences in a box with a title, one paragraph each; empty ones are left out."""
+    """Sentences in a box with a title, one paragraph each; empty ones are left out. Between backticks stands code."""
     said = [sentence for sentence in sentences if sentence]
-    paragraphs = "".join(f"<p>{escape(sentence)}</p>" for sentence in said)
+    marked = (re.sub("`(.+?)`", r"<code>\1</code>", escape(sentence)) for sentence in said)
+    paragraphs = "".join(f"<p>{sentence}</p>" for sentence in marked)
     return Html(
         f'<div class="admonition important"><p class="admonition-title">{escape(title)}</p>{paragraphs}</div>',
         "\n".join([f"{title}.", *said]),
