@@ -43,7 +43,7 @@ class Language(NamedTuple):
 
 def _table() -> dict[str, Language]:
     with (Path(__file__).parent / "languages.csv").open(encoding="utf-8", newline="") as file:
-        return {row.pop("code"): Language(**row) for row in csv.DictReader(file)}
+        return {row.pop("code"): Language(**row) for row in csv.DictReader(file, restval="")}
 
 
 LANGUAGES: dict[str, Language] = _table()

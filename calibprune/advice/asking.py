@@ -66,7 +66,10 @@ def ask(
     check_length(loaded, text.length)
     calibration = {code: windows(tokenizer, text.source, [code], *text[1:4]) for code in read}
     drawn = text.target_samples, text.length, text.seed, "validation"
-    evaluation = {code: windows(tokenizer, text.source, [code], *drawn) for code in targets}
+    try:
+        evaluation = {code: windows(tokenizer, text.source, [code], *drawn) for code in targets}
+    except ParameterError as error:
+        raise ParameterError(f"text of the targets: {error}") from None
     progress(0, loaded.config.num_hidden_layers)
     return advise(loaded, calibration, candidates, targets, method, pattern, exact, evaluation, progress)
 

@@ -210,7 +210,9 @@ def check_names(candidates: Sequence[str], targets: Sequence[str]) -> tuple[tupl
         (candidates, 2, "candidates {}: give two or more to choose from, each once"),
         (targets, 1, "targets {}: give one language or more, each once"),
     ):
-        if isinstance(names, str) or len(names) < few or len(set(names)) < len(names):
+        # mixtures in another order are the same text
+        distinct = {frozenset(str(name).split("+")) for name in names}
+        if isinstance(names, str) or len(names) < few or len(distinct) < len(names):
             raise ParameterError(
                 line.format(names if isinstance(names, str) else ", ".join(map(str, names)) or "(none)")
             )

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from calibprune.corpora.base import Source, digest
+from calibprune.corpora.hub import check_network
 from calibprune.corpora.lines import checked, records
 from calibprune.errors import CorpusError
 from calibprune.files import expanded
@@ -13,7 +14,7 @@ from calibprune.languages import LANGUAGES
 
 REPOSITORY = "facebook/belebele"
 REVISION = "75b399394a9803252cfec289d103de462763db7c"
-CONFIGURATIONS = {code: language.flores for code, language in LANGUAGES.items()}
+CONFIGURATIONS = {code: language.flores for code, language in LANGUAGES.items() if language.flores}
 VARIANT = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 NUMBER = "question_number"
 FIELDS = ("link", NUMBER, "flores_passage", "question")
@@ -65,6 +66,7 @@ def in_order(rows: Iterable[dict]) -> list[dict]:
 
 
 def _hub(language: str) -> Iterable[dict]:
+    check_network("belebele")
     from datasets import load_dataset  # slow to import, and needed for hub sources alone
 
     try:

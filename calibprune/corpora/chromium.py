@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 PACKAGE = "PyQt6-WebEngine-Qt6"
 FOLDER = "PyQt6/Qt6/translations/qtwebengine_locales"
-FILES = {code: language.chromium for code, language in LANGUAGES.items()}
+FILES = {code: language.chromium for code, language in LANGUAGES.items() if language.chromium}
 VARIANTS = ("en-GB", "es-419", "pt-PT", "zh-TW")
 """Codes beside those of the table: variants of its English, Spanish, Portuguese and Chinese, with files of that name.
 They have every message, and no part in choosing them: en-GB mostly repeats the English of `en`."""

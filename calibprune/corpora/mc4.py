@@ -1,20 +1,18 @@
 """mC4 as the hub data set allenai/c4 has it, streamed; or a local folder laid out like it."""
 
-import socket
-import urllib.request
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from calibprune.corpora.account import tell
 from calibprune.corpora.base import Source, digest
+from calibprune.corpora.hub import check_network
 from calibprune.corpora.lines import checked, records
 from calibprune.corpora.paths import stamp
 from calibprune.errors import CorpusError
 from calibprune.files import expanded
-from calibprune.languages import LANGUAGES
+from calibprune.languages import LANGUAGES, in_order
 
 REPOSITORY = "allenai/c4"
 REVISION = "1588ec454efa1a09f29cd18ddd04fe05fc8653a2"
@@ -56,7 +54,9 @@ def source(folder: str = "") -> Source:
                 parts.append(f"{language} {split} {_digest(files, stamps, f'mc4:{folder}, {language}, {split}')}")
         return digest("mc4", *parts)
 
-    return Source(tuple(OWN), documents, fingerprint, further=lambda: {*CODES, *_codes_in(folder)})
+    if folder:
+        return Source((), documents, fingerprint, further=lambda: _languages_in(folder))
+    return Source(tuple(OWN), documents, fingerprint, further=lambda: CODES)
 
 
 def stream(folder: str, language: str, split: str, limit: int = DOCUMENTS) -> Iterator[str]:
@@ -66,7 +66,7 @@ def stream(folder: str, language: str, split: str, limit: int = DOCUMENTS) -> It
         CorpusError: the hub cannot be reached, the folder lacks the files, or a file is damaged.
     """
     if not folder:
-        _check_network()
+        check_network("mc4")
     rows = _local(_files(folder, language, split)) if folder else _hub(language, split)
     try:
         yield from filter(None, islice(rows, limit))
@@ -74,11 +74,16 @@ def stream(folder: str, language: str, split: str, limit: int = DOCUMENTS) -> It
         raise CorpusError(f"mc4 ({folder or REPOSITORY}, {language}, {split}): cannot be read: {failure}") from failure
 
 
-def _codes_in(folder: str) -> set[str]:
-    """The codes that files in a local folder are named by."""
-    place = expanded(folder, CorpusError) / "multilingual" if folder else Path()
-    names = (path.name for path in place.glob("c4-*.json.gz")) if folder else ()
-    return {name.removeprefix("c4-").partition(".")[0].removesuffix("-validation") for name in names}
+def _languages_in(folder: str) -> list[str]:
+    """The languages that a local folder has files of, by the codes of the table where it knows them, else by their own;
+    the codes of the table come first.
+    """
+    own = {name: code for code, name in OWN.items() if name != code}
+    place = _folder(folder)
+    names = [path.name.removeprefix("c4-") for path in place.glob("multilingual/c4-*.json.gz")]
+    codes = {name.partition(".")[0].removesuffix("-validation") for name in names}
+    codes |= {path.parent.name for path in place.glob("*/c4-*.json.gz") if path.parent.name != "multilingual"}
+    return in_order([own.get(code, code) for code in codes] + [code for code in codes if code in own])
 
 
 def _hub(language: str, split: str) -> Iterator[str]:
@@ -115,28 +120,18 @@ def _files(folder: str, language: str, split: str) -> list[Path]:
     raise CorpusError(f"mc4: {folder} has no {wanted}: download the {split} files of {language}")
 
 
-def _present(folder: str, language: str, split: str) -> list[Path]:
+def _folder(folder: str) -> Path:
     place = expanded(folder, CorpusError)
     if not place.is_dir():
-        raise CorpusError(f"mc4: there is no folder {folder}: give one with multilingual/c4-{language}.*.json.gz")
+        raise CorpusError(f"mc4: there is no folder {folder}: give one with multilingual/c4-LANGUAGE.*.json.gz")
+    return place
+
+
+def _present(folder: str, language: str, split: str) -> list[Path]:
+    place = _folder(folder)
     codes = dict.fromkeys([OWN.get(language, language), language])
     found = (sorted(place.glob(pattern.format(language=code))) for pattern in PATTERNS[split] for code in codes)
     return next(filter(None, found), [])
-
-
-def _check_network() -> None:
-    """Says at once that the hub is out of reach, where the library would try for half a minute."""
-    from huggingface_hub.constants import ENDPOINT
-
-    if urllib.request.getproxies():
-        return
-    address = urlsplit(ENDPOINT)
-    try:
-        socket.create_connection((address.hostname, address.port or 443), timeout=10).close()
-    except OSError:
-        raise CorpusError(
-            f"mc4: {address.hostname} cannot be reached: check the network, or give a local copy as mc4:FOLDER"
-        ) from None
 
 
 @lru_cache(maxsize=256)

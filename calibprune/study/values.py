@@ -47,6 +47,8 @@ def _text(value: Any) -> str:
         value = str(value).removeprefix("torch.")
     if not isinstance(value, str):
         hint = "[] stands for none" if value is None else "put it in quotes if it is a name"
+        if isinstance(value, bool | np.bool_):
+            hint = "YAML 1.1 reads yes, no, on and off as truth values; put them in quotes"
         raise ValueError(f"{quoted(value)} is not a string; {hint}")
     if not value.strip():
         raise ValueError(f"{quoted(value)} is empty; write a name")

@@ -288,6 +288,8 @@ def test_advise_ranks_candidates_for_every_target(run, tiny_checkpoint, tiny_tex
         ({"candidates": "es,de,es+fr"}, ["candidates: ", "no text in 'fr'"]),
         ({"candidates": "es"}, ["candidates es: give two or more"]),
         ({"candidates": "es,de,es"}, ["candidates es, de, es", "each once"]),
+        ({"candidates": "es,de+en,en+de"}, ["candidates es, de+en, en+de", "each once"]),
+        ({"target-samples": 0}, ["text of the targets: samples 0"]),
         ({"candidates": None}, ["--candidates"]),
         ({"samples": 5000}, ["calibration windows", "5000 are asked for"]),
         ({"target-samples": 5000}, ["validation windows", "5000 are asked for"]),

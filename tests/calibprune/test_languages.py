@@ -1,6 +1,9 @@
 """The table of languages, names of those that are not in it, and what a code is."""
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,28 @@ def test_the_table_is_whole():
     for column in ("name", "iso639_3", "chromium", "udhr", "flores"):
         assert len({getattr(language, column) for language in LANGUAGES.values()}) == 49
     assert [code for code, language in LANGUAGES.items() if not language.mc4] == ["hr"]
+
+
+def test_a_row_may_have_empty_cells(tmp_path):
+    """In a copy of the package with another row: a source without a name for the language does not have it."""
+    shutil.copytree(ROOT / "calibprune", tmp_path / "calibprune", ignore=shutil.ignore_patterns("__pycache__"))
+    table = tmp_path / "calibprune" / "languages.csv"
+    table.write_text(table.read_text(encoding="utf-8") + "kaz,Kazakh,Turkic,Kipchak\n", encoding="utf-8")
+    program = """
+from calibprune import CalibpruneError, corpus
+from calibprune.languages import describe
+print(describe("kaz").branch, len(corpus("udhr", "kaz")))
+for source in ("chromium", "mc4", "belebele"):
+    try:
+        corpus(source, "kaz", "validation")
+    except CalibpruneError as error:
+        print(error)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    first, *lines = ran.stdout.splitlines()
+    assert first.startswith("Kipchak ") and int(first.split()[1]) > 10
+    assert len(lines) == 3 and all("has no text in 'kaz'" in line for line in lines)
 
 
 @pytest.mark.parametrize(

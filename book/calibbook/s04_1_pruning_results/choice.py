@@ -29,15 +29,21 @@ EACH_UP_TO = 3
 """Evaluation languages that have a sentence each; of more it is counted which calibration serves how many."""
 
 
-def ranking(frame: pd.DataFrame) -> pd.DataFrame:
+def ranking(frame: pd.DataFrame, languages: Collection[str] | None = None) -> pd.DataFrame:
     """One row a model, method, setting, evaluation text, evaluation language and calibration, the best first, with the
     columns RANKED; empty without perplexities of calibrated models.
 
     `ratio`: perplexity over the dense model's, `error` its standard error by the calibrated side alone, NaN where it is
     not known. `behind`: the perplexity over that of the best calibration, less one, with its 95% interval `low` to
     `high`; zero, and no interval, for the best itself. Means over draws.
+
+    Args:
+        languages: those that the study calibrates in; mixtures with others are no answer to which of these is best, and
+            left out. None: all that was calibrated.
     """
     lines = []
+    if languages is not None:
+        frame = frame[[set(text.split("+")) <= {*languages, ""} for text in frame["calibration"]]]
     for source in sources(frame):
         if not ((frame["metric"] == "perplexity") & (frame["source"] == source)).any():
             continue

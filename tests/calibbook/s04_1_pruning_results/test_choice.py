@@ -25,6 +25,13 @@ def measured(perplexities, language="pt", error=1.0, seed=0, source="chromium"):
     return pd.DataFrame(rows).astype({"layer": "Int64"})
 
 
+def test_mixtures_with_other_languages_are_no_answer():
+    frame = measured({"en": 120.0, "pt": 80.0, "es": 100.0, "en+es": 90.0, "de+sw": 70.0})
+    assert list(ranking(frame)["calibration"]) == ["de+sw", "pt", "en+es", "es", "en"]
+    assert list(ranking(frame, ["pt", "es", "en"])["calibration"]) == ["pt", "en+es", "es", "en"]
+    assert list(ranking(frame, ["pt", "es"])["calibration"]) == ["pt", "es"]
+
+
 def test_calibrations_are_ranked_by_perplexity_over_the_dense_model():
     found = ranking(measured({"en": 120.0, "pt": 80.0, "es": 100.0, "en+es": 90.0}))
     assert found["calibration"].tolist() == ["pt", "en+es", "es", "en"] and found["rank"].tolist() == [1, 2, 3, 4]

