@@ -43,7 +43,8 @@ def ranking(frame: pd.DataFrame, languages: Collection[str] | None = None) -> pd
     """
     lines = []
     if languages is not None:
-        frame = frame[[set(text.split("+")) <= {*languages, ""} for text in frame["calibration"]]]
+        asked = frame["calibration"].map(lambda text: set(text.split("+")) <= {*languages, ""})
+        frame = frame[asked.astype(bool)]  # of a frame without rows it has no dtype
     for source in sources(frame):
         if not ((frame["metric"] == "perplexity") & (frame["source"] == source)).any():
             continue

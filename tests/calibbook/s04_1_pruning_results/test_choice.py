@@ -30,6 +30,7 @@ def test_mixtures_with_other_languages_are_no_answer():
     assert list(ranking(frame)["calibration"]) == ["de+sw", "pt", "en+es", "es", "en"]
     assert list(ranking(frame, ["pt", "es", "en"])["calibration"]) == ["pt", "en+es", "es", "en"]
     assert list(ranking(frame, ["pt", "es"])["calibration"]) == ["pt", "es"]
+    assert ranking(frame[:0], ["pt"]).empty
 
 
 def test_calibrations_are_ranked_by_perplexity_over_the_dense_model():
