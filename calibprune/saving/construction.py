@@ -3,6 +3,7 @@
 Beside the folder that it will be at (in it, where that is there and empty) stands a folder `.calibprune.NAME.partial`:
 
     manifest.json      which run this is, and what is done, with checksums; it names only what is on the disk
+    moving.json        while the files are moved into a folder that was there, their names
     states-<k>.bin     what enters layer k, the first that is not done
     checkpoint/        one file of weights a layer
 
@@ -30,13 +31,32 @@ from calibprune.files import SCRATCH, file_sha256, follow_umask, put_in_place, s
 from calibprune.models.quiet import quiet
 from calibprune.models.streaming import LAYERS, Streamed
 
-MANIFEST, STATE = "manifest.json", "partial"
+MANIFEST, MOVING, STATE = "manifest.json", "moving.json", "partial"
 INDEX = "model.safetensors.index.json"
 
 
 def place_of(target: Path) -> Path:
     """The folder of the construction whose checkpoint will be at `target`."""
     return target / f"{SCRATCH}{STATE}" if target.is_dir() else target.parent / f"{SCRATCH}{target.name}.{STATE}"
+
+
+def take_back(target: Path) -> None:
+    """Let a construction be whole again whose program ended while it moved the files into `target`.
+
+    Raises:
+        OSError: they cannot be moved.
+    """
+    folder = place_of(target)
+    if not (folder / MOVING).is_file():
+        return
+    with suppress(ValueError):  # cut short, so that nothing was moved
+        for name in json.loads((folder / MOVING).read_text(encoding="utf-8")):
+            moved, place = target / Path(name).name, folder / "checkpoint" / Path(name).name
+            if moved.exists() and not place.exists():
+                os.replace(moved, place)
+    with suppress(FileNotFoundError):
+        (target / f"{SCRATCH}moving").rmdir()
+    (folder / MOVING).unlink()
 
 
 class Construction:
@@ -121,6 +141,10 @@ class Construction:
         follow_umask(self._checkpoint)
         for file in (*self._checkpoint.rglob("*"), self._checkpoint):
             sync(file)
+        if self._in_target:  # whose files are moved one after the other
+            names = sorted(file.name for file in self._checkpoint.iterdir())
+            (self.folder / MOVING).write_text(json.dumps(names), encoding="utf-8")
+            sync(self.folder / MOVING)
         put_in_place(self._checkpoint, self._target, self._in_target)
         shutil.rmtree(self.folder, ignore_errors=True)
 

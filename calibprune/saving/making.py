@@ -16,7 +16,7 @@ from calibprune.models.memory import free_memory
 from calibprune.models.packaged import PACKAGED
 from calibprune.models.streaming import weight_bytes
 from calibprune.saving import checkpoint, compressed, making_streamed
-from calibprune.saving.construction import place_of
+from calibprune.saving.construction import place_of, take_back
 from calibprune.saving.request import Change, Progress, Target, Text, draw, rows
 from calibprune.schemes import Grid, Sparsity
 from calibprune.walk import layerwise
@@ -112,7 +112,9 @@ def _make(
         mixture(text.calibration)  # which says what is wrong with it
     licence = PACKAGED[model].licence if model in PACKAGED else ""
     with checkpoint.reserved(target.folder):
-        checkpoint.check_output(target.folder, mine=place_of(checkpoint.resolved(target.folder)).name)
+        output = checkpoint.resolved(target.folder)
+        take_back(output)
+        checkpoint.check_output(target.folder, mine=place_of(output).name)
         if _streams(model, target):
             return making_streamed.make(model, target, text, change, settings, licence, progress)
         loaded, tokenizer = load(model, target.device, target.dtype)
