@@ -56,7 +56,7 @@ def short_windows(model: nn.Module, length: int) -> Iterator[None]:
     """
     before = model.config._attn_implementation
     # parameters of layers that are not read yet are on the device meta
-    device = next(parameter.device for parameter in model.parameters() if not parameter.is_meta)
+    device = next((one.device for one in model.parameters() if not one.is_meta), model.device)
     fits = device.type == "cpu" and model.dtype.itemsize == 2 and length <= LONGEST and before == "sdpa"
     if fits:
         _register()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from calibprune.errors import ModelError
@@ -26,6 +26,7 @@ from calibprune.models.loading import (
     say_text_part,
 )
 from calibprune.models.quiet import quiet
+from calibprune.models.shards import Stored, read, stored_in
 from calibprune.models.soundness import check_finite, check_loaded, listed
 
 LAYERS = "model.layers."
@@ -41,15 +42,15 @@ class Streamed:
         folder: with its checkpoint.
         model: its decoder layers, embeddings and output layer have their parameters on the device meta while they are
             not read; the last norm and all buffers are there.
-        places: by parameter's name, the file that it is in and its name there. Tied parameters have one place, unless
-            the checkpoint has both.
+        places: by parameter's name, its file and where it is there. Tied parameters have one place, unless the
+            checkpoint has both.
         device: what the model is computed on.
     """
 
     name: str
     folder: Path
     model: nn.Module
-    places: dict[str, tuple[Path, str]]
+    places: dict[str, tuple[Path, Stored]]
     device: torch.device
     _copies: "torch.cuda.Stream | None" = field(default=None, repr=False)
 
@@ -103,18 +104,14 @@ class Streamed:
         Raises:
             ModelError: as `layers`.
         """
-        by_file: dict[Path, list[str]] = defaultdict(list)
-        for name in names:
-            by_file[self.places[name][0]].append(name)
-        found: dict[str, Tensor] = {}
+        pinned, found = self.device.type == "cuda", {}
         with as_model_error(self.name):
-            for file, wanted in by_file.items():
-                # opened anew each time: a file that stays mapped keeps what was read of it in memory
-                with safe_open(file, framework="pt") as tensors:
-                    for name in wanted:
-                        stored = tensors.get_tensor(self.places[name][1])
-                        pinned = self.device.type == "cuda"
-                        found[name] = torch.empty(stored.shape, dtype=self.model.dtype, pin_memory=pinned).copy_(stored)
+            for name in names:
+                tensor = read(*self.places[name], pinned)
+                if tensor.dtype != self.model.dtype:
+                    other = torch.empty(tensor.shape, dtype=self.model.dtype, pin_memory=pinned)
+                    tensor = other.copy_(tensor)
+                found[name] = tensor
         check_finite(self.name, found.items())
         return found
 
@@ -213,39 +210,36 @@ def weight_bytes(name: str | os.PathLike, dtype: torch.dtype) -> int | None:
     total = 0
     with suppress(OSError, SafetensorError):  # damaged, or incomplete, which is said when it is loaded
         for file in listed(folder):
-            with safe_open(folder / file, framework="pt") as tensors:
-                shapes = [tensors.get_slice(key).get_shape() for key in tensors.keys()]  # noqa: SIM118 - no mapping
-            total += sum(map(math.prod, shapes)) * dtype.itemsize
+            total += sum(math.prod(stored.shape) for stored in stored_in(folder / file).values()) * dtype.itemsize
     return total
 
 
 def _places(
     name: str | os.PathLike, folder: Path, model: nn.Module, part: TextPart | None
-) -> dict[str, tuple[Path, str]]:
+) -> dict[str, tuple[Path, Stored]]:
     """Where each parameter is, in the model's order.
 
     Raises:
         ModelError: the checkpoint's tensors are not the parameters of the model.
     """
     shapes = {key: tensor.shape for key, tensor in model.state_dict().items()}
-    places: dict[str, tuple[Path, str]] = {}
+    places: dict[str, tuple[Path, Stored]] = {}
     unknown, mismatched = set(), set()
     for file in sorted(listed(folder)):
         if PurePath(file).is_absolute() or ".." in PurePath(file).parts:
             raise ModelError(f"{folder}: the index of its weights names {file}, which is not in it; correct the index")
-        with safe_open(folder / file, framework="pt") as tensors:
-            for key in tensors.keys():  # noqa: SIM118 - no mapping
-                parameter = key
-                for pattern, replacement in (part.names if part else {}).items():
-                    parameter = re.sub(pattern, replacement, parameter)
-                if parameter not in shapes:
-                    parameter = f"model.{parameter}"  # of a decoder that was saved without its output layer
-                if parameter not in shapes:
-                    unknown.add(key)
-                    continue
-                if (shape := tuple(tensors.get_slice(key).get_shape())) != shapes[parameter]:
-                    mismatched.add((parameter, shape, tuple(shapes[parameter])))
-                places[parameter] = folder / file, key
+        for key, stored in stored_in(folder / file).items():
+            parameter = key
+            for pattern, replacement in (part.names if part else {}).items():
+                parameter = re.sub(pattern, replacement, parameter)
+            if parameter not in shapes:
+                parameter = f"model.{parameter}"  # of a decoder that was saved without its output layer
+            if parameter not in shapes:
+                unknown.add(key)
+                continue
+            if stored.shape != shapes[parameter]:
+                mismatched.add((parameter, stored.shape, tuple(shapes[parameter])))
+            places[parameter] = folder / file, stored
     tied: dict[int, list[str]] = defaultdict(list)
     for parameter, tensor in model.named_parameters(remove_duplicate=False):
         tied[id(tensor)].append(parameter)
