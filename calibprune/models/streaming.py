@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -78,16 +78,25 @@ class Streamed:
                     del weights
                     yield i, modules[i]
 
-    @contextmanager
-    def embeddings(self) -> Iterator[None]:
+    def embeddings(self) -> AbstractContextManager[None]:
         """Have the input embeddings on the device inside the block.
 
         Raises:
             ModelError: as `layers`.
         """
-        module = self.model.get_input_embeddings()
-        name = next(name for name, other in self.model.named_modules() if other is module)
-        weights = {key.removeprefix(f"{name}."): tensor for key, tensor in self.read([f"{name}.weight"]).items()}
+        return self._present(self.model.get_input_embeddings())
+
+    def output_layer(self) -> AbstractContextManager[None]:
+        """Have the output layer on the device inside the block; errors as of `layers`."""
+        return self._present(self.model.get_output_embeddings())
+
+    @contextmanager
+    def _present(self, module: nn.Module) -> Iterator[None]:
+        """A module with one matrix, which may be tied to another's."""
+        same = (name for name, one in self.model.named_parameters(remove_duplicate=False) if one is module.weight)
+        own = next(name for name, one in self.model.named_modules() if one is module) + ".weight"
+        place = own if own in self.places else next(name for name in same if name in self.places)
+        weights = {"weight": self.read([place]).pop(place)}
         with _holding(module, self._on_device(weights)):
             del weights
             yield
