@@ -8,8 +8,8 @@ from calibprune.errors import INTERRUPTED, CalibpruneError, ended_in_one_line
 
 AFTER_AN_INTERRUPT = {
     "study": "the same command goes on where it was",
-    "prune": "no checkpoint was written, and the same command starts over",
-    "quantize": "no checkpoint was written, and the same command starts over",
+    "prune": "no checkpoint was written, and the same command starts over, or goes on where it streams the model",
+    "quantize": "no checkpoint was written, and the same command starts over, or goes on where it streams the model",
     "fetch": "what was complete is kept, and the same command does the rest",
 }
 """What is true once a command was interrupted. One that is not here keeps nothing."""

@@ -39,6 +39,13 @@ Symmetric = Annotated[bool, typer.Option(help="levels around 0; else each group 
 Format = Annotated[str, typer.Option(help="dense, or compressed-tensors, which packs rounded weights")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
 Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16, float32")]
+Stream = Annotated[
+    bool | None,
+    typer.Option(
+        "--stream/--resident",
+        help="read the model layer by layer, or load it whole; by default as its size and the free memory ask for",
+    ),
+]
 
 OF_THE_TEXT = ("calibration", "source", "samples", "length", "seed")
 OF_ROUNDING = ("group_size", "symmetric")
@@ -107,6 +114,7 @@ def prune(
     seed: Seed = 0,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    stream: Stream = None,
 ) -> None:
     """Prune a model, or prune and round it at once, and write it as a Hugging Face checkpoint with a model card."""
     from calibprune.saving import making
@@ -118,7 +126,7 @@ def prune(
         _refuse_idle(context, OF_THE_TEXT, f"with method {method}, which uses no text")
     pattern = Sparsity.of(sparsity)
     grid = None if bits is None else Grid.of(bits, group_size, symmetric)
-    target = making.Target(output, format, device, dtype)
+    target = making.Target(output, format, device, dtype, stream)
     text = making.Text(calibration, source, samples, length, seed)
     with _layers(f"{model} {method} {pattern} {calibration}".rstrip()) as progress:
         result = making.prune(model, target, method, pattern, text, grid, progress)
@@ -144,6 +152,7 @@ def quantize(
     seed: Seed = 0,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    stream: Stream = None,
 ) -> None:
     """Quantize a model, with GPTQ by default, and write it as a Hugging Face checkpoint with a model card."""
     from calibprune.saving import making
@@ -152,7 +161,7 @@ def quantize(
     if quantizer(method).accumulate is None:
         _refuse_idle(context, OF_THE_TEXT, f"with method {method}, which uses no text")
     grid = Grid.of(bits, group_size, symmetric, act_order)
-    target = making.Target(output, format, device, dtype)
+    target = making.Target(output, format, device, dtype, stream)
     text = making.Text(calibration, source, samples, length, seed)
     with _layers(f"{model} {method} {grid.pattern} {calibration}") as progress:
         result = making.quantize(model, target, grid, text, method, progress)

@@ -115,13 +115,39 @@ def whole_folder(folder: Path, scratch: str = SCRATCH) -> Iterator[Path]:
     try:
         yield aside
         follow_umask(aside)
+        put_in_place(aside, folder, filled)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def put_in_place(aside: Path, folder: Path, filled: bool) -> None:
+    """Let `folder` hold what `aside` on the same file system holds, as `whole_folder` does.
+
+    Args:
+        filled: whether the folder is there and empty, and stays; else it is new.
+
+    Raises:
+        OSError: as `whole_folder`.
+    """
+    try:
         _fill(folder, aside) if filled else os.replace(aside, folder)
     except OSError as error:
         if error.errno == errno.ENOTEMPTY:  # what `os.replace` says of a folder that holds something
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder)) from None
         raise
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, are on the disk.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        os.close(descriptor)
 
 
 def _fill(folder: Path, aside: Path) -> None:

@@ -55,7 +55,9 @@ def short_windows(model: nn.Module, length: int) -> Iterator[None]:
     bits, up to 1,024 tokens. Elsewhere it keeps the attention it was loaded with.
     """
     before = model.config._attn_implementation
-    fits = model.device.type == "cpu" and model.dtype.itemsize == 2 and length <= LONGEST and before == "sdpa"
+    # parameters of layers that are not read yet are on the device meta
+    device = next((one.device for one in model.parameters() if not one.is_meta), model.device)
+    fits = device.type == "cpu" and model.dtype.itemsize == 2 and length <= LONGEST and before == "sdpa"
     if fits:
         _register()
         model.config._attn_implementation = NAME

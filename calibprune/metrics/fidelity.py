@@ -132,7 +132,7 @@ def measure_perplexities(
             for batch in batches(windows.to(device_of(model))):
                 with quicker(model, length):
                     states = decoder(model)(input_ids=batch, use_cache=False).last_hidden_state
-                found.append(_window_losses(model, states, batch))
+                found.append(window_losses(model, states, batch))
                 progress(batch.numel())
             samples = [len(tokens) for tokens in texts if tokens.shape[1] == length]
             losses[length] = list(torch.cat(found).split(samples))
@@ -230,14 +230,31 @@ def _side_by_side(
                     "fidelity: the dense side has other windows, another depth or another width; compare a model with "
                     "its own pruned copy"
                 )
-            totals[layer] += _sums(h, output)
+            totals[layer] += layer_sums(h, output)
             for name, add in sums.items():
                 further[name][layer] += add(h, output).double().cpu()
         if next(reference, None) is not None:
             raise ParameterError(
                 "fidelity: the dense side is deeper than the pruned one; compare a model with its own pruned copy"
             )
-        losses.append(_window_losses(pruned, next(outputs), batch))
+        losses.append(window_losses(pruned, next(outputs), batch))
+    return of_sums(totals, further, losses, tokens.numel(), pruned.config.hidden_size)
+
+
+def of_sums(
+    totals: Tensor, further: Mapping[str, list[Tensor | float]], losses: list[Tensor], tokens: int, width: int
+) -> Fidelity:
+    """From what was added up over the batches of so many tokens.
+
+    Args:
+        totals: `layer_sums` of each layer, float64 [layers, 3].
+        further: by name, a further sum of each layer.
+        losses: of each batch, [windows, predictions] in nats.
+        width: of the hidden states.
+
+    Raises:
+        ModelError: a value that is undefined.
+    """
     measured = Perplexity.of(torch.cat(losses))
     for layer, (length, _, noise) in enumerate(totals.tolist()):
         if not (0 < length < math.inf and noise < math.inf):
@@ -246,19 +263,18 @@ def _side_by_side(
                 f"check the weights, or use a wider dtype"
             )
     lengths, signal, noise = totals.T.tolist()
-    width = pruned.config.hidden_size
     return Fidelity(
         measured.value,
         [10 * math.log10(s / e) if e else math.inf for s, e in zip(signal, noise, strict=True)],
-        [e * tokens.numel() / (width * length**2) for e, length in zip(noise, lengths, strict=True)],
+        [e * tokens / (width * length**2) for e, length in zip(noise, lengths, strict=True)],
         measured.stderr,
         measured.n,
-        tokens.numel(),
+        tokens,
         {name: torch.stack(values) for name, values in further.items()},
     )
 
 
-def _sums(h: Tensor, pruned: Tensor) -> Tensor:
+def layer_sums(h: Tensor, pruned: Tensor) -> Tensor:
     """Σ‖h‖, Σ‖h‖² and Σ‖h − h̃‖² over tokens, float64 [3], from states [batch, length, width]."""
     h = h.float()
     squares = torch.linalg.vector_norm(h, dim=-1).double()
@@ -266,7 +282,7 @@ def _sums(h: Tensor, pruned: Tensor) -> Tensor:
     return torch.stack([squares.sum(), squares.square().sum(), noise.square().sum()]).cpu()
 
 
-def _window_losses(model: nn.Module, states: Tensor, tokens: Tensor) -> Tensor:
+def window_losses(model: nn.Module, states: Tensor, tokens: Tensor) -> Tensor:
     """Losses [windows, length − 1] in nats from final states [windows, length, width]."""
     predictions = states[:, :-1].flatten(0, 1)
     return token_losses(model, predictions, tokens[:, 1:].flatten()).view(len(tokens), -1).cpu()
@@ -275,11 +291,16 @@ def _window_losses(model: nn.Module, states: Tensor, tokens: Tensor) -> Tensor:
 def _checked(model: nn.Module, tokens: Tensor) -> Tensor:
     decoder(model)
     tokens = checked_windows(model, tokens)
+    check_predicts(tokens)
+    return tokens
+
+
+def check_predicts(tokens: Tensor) -> None:
+    """Raises ParameterError where windows [samples, length] hold one token each."""
     if tokens.shape[1] < 2:
         raise ParameterError(
             "evaluation windows: a window of one token predicts nothing; choose a length of at least 2"
         )
-    return tokens
 
 
 PERPLEXITY = Metric(

@@ -102,4 +102,7 @@ def vocabulary(model: nn.Module) -> int:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    return next(model.parameters()).device
+    """What a model or a part of it is computed on: the device of its first parameter that has numbers, since those of a
+    model that is read layer by layer are on the device meta meanwhile; else meta.
+    """
+    return next((one.device for one in model.parameters() if not one.is_meta), torch.device("meta"))

@@ -14,7 +14,7 @@ import torch
 
 from calibprune.errors import ModelError, quoted
 from calibprune.files import cache_dir, expanded, file_sha256, follow_umask, held
-from calibprune.models.families import TEXT_PARTS, check_family
+from calibprune.models.families import TEXT_PARTS, TextPart, check_family
 from calibprune.models.packaged import PACKAGED, Packaged
 from calibprune.models.quiet import quiet
 from calibprune.models.soundness import check_loaded, check_numbers, check_settings, unknown_in_gguf
@@ -50,7 +50,7 @@ def load(name: str | os.PathLike, device: str | torch.device = "auto", dtype: st
     found = locate(name)
     where = resolve_device(device)
     numbers = resolve_dtype(dtype, where)
-    with quiet(), _as_model_error(name):
+    with quiet(), as_model_error(name):
         settings = {
             "dtype": numbers,
             "trust_remote_code": False,
@@ -66,14 +66,14 @@ def load(name: str | os.PathLike, device: str | torch.device = "auto", dtype: st
             )
             loaded["unexpected_keys"] |= unknown_in_gguf(found, model)
         else:
-            with _as_model_error(name, "correct its config.json", "the configuration of "):
+            with as_model_error(name, "correct its config.json", "the configuration of "):
                 config = AutoConfig.from_pretrained(found, trust_remote_code=False, local_files_only=True)
             if packed := getattr(config, "quantization_config", None):  # else the codes stay packed, as in a GGUF file
                 packed["dequantize"] = True
                 settings["config"] = config
             if part := TEXT_PARTS.get(config.model_type):
                 settings |= {"config": config.get_text_config(), "key_mapping": part.names}
-            with _as_model_error(name, "give the config.json that belongs to its weights"):
+            with as_model_error(name, "give the config.json that belongs to its weights"):
                 model, loaded = AutoModelForCausalLM.from_pretrained(found, **settings, use_safetensors=True)
             if part:
                 model._weight_conversions = None  # else saving would give its weights the names in the whole checkpoint
@@ -82,8 +82,13 @@ def load(name: str | os.PathLike, device: str | torch.device = "auto", dtype: st
         check_numbers(name, model)
         tokenizer = _tokenizer(name, found)
     if part:
-        print(f"{name}: its text decoder alone is used, without {' and '.join(part.left_out)}", file=sys.stderr)
+        say_text_part(name, part)
     return model.to(where).eval().requires_grad_(False), tokenizer
+
+
+def say_text_part(name: str | os.PathLike, part: TextPart) -> None:
+    """Tell the user that the model of that name is loaded in part."""
+    print(f"{name}: its text decoder alone is used, without {' and '.join(part.left_out)}", file=sys.stderr)
 
 
 def load_tokenizer(name: str | os.PathLike):
@@ -101,7 +106,7 @@ def _tokenizer(name: str | os.PathLike, found: Path):
     if not gguf and not any(file.is_file() for pattern in VOCABULARIES for file in found.glob(pattern)):
         # for some architectures transformers would make up a tokenizer that knows no text
         raise ModelError(f"{found}: no tokenizer (tokenizer.json or another file of tokens); add the model's own")
-    with _as_model_error(name, "give the files of the tokenizer that belongs to it", "the tokenizer of "):
+    with as_model_error(name, "give the files of the tokenizer that belongs to it", "the tokenizer of "):
         return AutoTokenizer.from_pretrained(
             found.parent if gguf else found,
             trust_remote_code=False,
@@ -214,7 +219,7 @@ def _convert(packaged: Packaged, target: Path) -> None:
             )
         source = {"gguf_file": gguf.name}
         output = Path(scratch) / "checkpoint"
-        with quiet(), _as_model_error(packaged.name, f"reinstall the package {packaged.distribution}"):
+        with quiet(), as_model_error(packaged.name, f"reinstall the package {packaged.distribution}"):
             AutoModelForCausalLM.from_pretrained(
                 gguf.parent, dtype=torch.bfloat16, **source, **_dequantized(source)
             ).save_pretrained(output)
@@ -291,7 +296,7 @@ def _looks_like_hub_id(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _as_model_error(
+def as_model_error(
     name: str | os.PathLike, advice: str = "is the checkpoint complete? fetch it again", part: str = ""
 ) -> Iterator[None]:
     """Let a checkpoint that cannot be used be a ModelError, with this advice, unless its cause asks for another.

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -146,12 +147,22 @@ def check_computable(model: nn.Module) -> None:
     Raises:
         ModelError: one line that names what cannot be used.
     """
-    kind = type(model).__name__
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_meta:
             raise ModelError(
-                f"{kind}: {name} is on the device meta, where it has no numbers; load the whole model onto one device"
+                f"{type(model).__name__}: {name} is on the device meta, where it has no numbers; load the whole model "
+                f"onto one device"
             )
+    check_kinds(model)
+
+
+def check_kinds(model: nn.Module) -> None:
+    """`check_computable` for a model of which only the kinds of its numbers are known, as long as they are not read.
+
+    Raises:
+        ModelError: as `check_computable`.
+    """
+    kind = type(model).__name__
     head = model.get_output_embeddings()
     if not isinstance(getattr(head, "weight", None), Tensor):
         raise ModelError(
@@ -204,7 +215,12 @@ def check_numbers(name: str | PathLike, model: nn.Module) -> None:
     for key, module in model.named_modules():
         if isinstance(module, nn.Linear) and _is_packed(module):
             raise ModelError(f"{name}: {key} is packed and cannot be pruned; give the checkpoint that it was made from")
-    for key, tensor in [*model.named_parameters(), *model.named_buffers()]:
+    check_finite(name, [*model.named_parameters(), *model.named_buffers()])
+
+
+def check_finite(name: str | PathLike, tensors: Iterable[tuple[str, Tensor]]) -> None:
+    """Raises ModelError where one of these tensors of the model of that name holds an infinite or undefined number."""
+    for key, tensor in tensors:
         if not all_finite(tensor):
             raise ModelError(
                 f"{name}: {key} holds infinite or undefined values in {_short(tensor.dtype)}; check the checkpoint, or "

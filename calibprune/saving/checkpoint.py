@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import yaml
@@ -38,7 +39,7 @@ def reserved(folder: Path) -> Iterator[None]:
     with ExitStack() as lock:
         # a cache that cannot be written is not needed for this
         with suppress(OSError, ParameterError):
-            path = cache_dir() / "outputs" / sha256(os.fsencode(_resolved(folder))).hexdigest()[:16]
+            path = cache_dir() / "outputs" / sha256(os.fsencode(resolved(folder))).hexdigest()[:16]
             path.parent.mkdir(parents=True, exist_ok=True)
             if mine := lock.enter_context(held(path, wait=False)):
                 lock.callback(path.unlink, missing_ok=True)
@@ -47,22 +48,26 @@ def reserved(folder: Path) -> Iterator[None]:
         yield
 
 
-def check_output(folder: Path) -> None:
+def check_output(folder: Path, mine: str = "") -> None:
     """Whether `save` can write to `folder`, found out by doing as it does, with nothing to write.
+
+    Args:
+        mine: as of `refuse_taken`.
 
     Raises:
         ModelError: something is there already, or the folder cannot be made. Nothing is left of the attempt.
     """
-    with _at(folder, keep=False) as scratch:
-        for place in (scratch, _resolved(folder)):
+    with _at(folder, keep=False, mine=mine) as scratch:
+        for place in (scratch, resolved(folder)):
             check_names_fit(place)
 
 
-def check_room(folder: Path, model: nn.Module, grid: Grid | None) -> None:
+def check_room(folder: Path, model: nn.Module, grid: Grid | None, more: int = 0) -> None:
     """Raises ModelError where the file system that is to hold `folder` has less room than the weights will take.
 
     Args:
         grid: what the decoder's linears are packed to; None where all weights are stored as they are.
+        more: bytes that are needed beside them; negative where some of them are written already.
     """
     weights = {id(weight): weight for weight in model.parameters()}  # tied ones are stored once
     needed = sum(weight.nbytes for weight in weights.values())
@@ -70,7 +75,8 @@ def check_room(folder: Path, model: nn.Module, grid: Grid | None) -> None:
         packed = [linear.weight for layer in decoder(model).layers for _, linear in linears(layer)]
         for weight in packed:
             needed -= weight.nbytes - weight.numel() * grid.bits_per_weight(8 * weight.itemsize) // 8
-    target = _resolved(folder)
+    needed += more
+    target = resolved(folder)
     there = next(place for place in (target, *target.parents) if place.exists())
     disk = shutil.disk_usage(there)
     if disk.total and disk.free < needed:  # some network file systems do not tell
@@ -98,19 +104,31 @@ def save(folder: Path, model, tokenizer, card: str, compressed: Compressed | Non
 
 
 @contextmanager
-def _at(folder: Path, keep: bool) -> Iterator[Path]:
+def _at(folder: Path, keep: bool, mine: str = "") -> Iterator[Path]:
     """A scratch folder whose content is at `folder` when the block ends. Folders that were made for it go where the
     block fails, and without `keep` always.
     """
     made, kept = [], False
     try:
-        target = _resolved(folder)
-        _refuse_taken(folder, target, others=keep)
-        made = [place for place in (target, *target.parents) if not place.exists()]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with whole_folder(target) as scratch:
-            yield scratch
+        with writing(folder):
+            target = resolved(folder)
+            refuse_taken(folder, target, others=keep, mine=mine)
+            made = [place for place in (target, *target.parents) if not place.exists()]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with whole_folder(target) as scratch:
+                yield scratch
         kept = keep
+    finally:
+        for place in () if kept else made:
+            with suppress(OSError):  # somebody else has put something there
+                place.rmdir()
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Raises ModelError for what keeps the checkpoint at `folder` from being written."""
+    try:
+        yield
     except CalibpruneError:
         raise
     except FileExistsError as error:
@@ -121,30 +139,27 @@ def _at(folder: Path, keep: bool) -> Iterator[Path]:
         full = any(os.strerror(code) in reason for code in (errno.ENOSPC, errno.EDQUOT))
         remedy = "free some space, or choose another --output" if full else "choose another --output"
         raise ModelError(f"{folder}: the checkpoint cannot be written ({reason}); {remedy}") from None
-    finally:
-        for place in () if kept else made:
-            with suppress(OSError):  # somebody else has put something there
-                place.rmdir()
 
 
-def _resolved(folder: Path) -> Path:
+def resolved(folder: Path) -> Path:
     """The folder itself where `folder` is a link to it, there or not."""
     return Path(os.path.realpath(expanded(folder, ModelError)))
 
 
-def _refuse_taken(folder: Path, target: Path, others: bool) -> None:
+def refuse_taken(folder: Path, target: Path, others: bool, mine: str = "") -> None:
     """Raises ModelError where there is something at `target`, to which `folder` leads, or a file above it.
 
     Args:
         others: whether there may be what other programs are writing. A program that has its checkpoint ready does not
             give way to them, one that begins does.
+        mine: the name of what may be there in any case, since this program's earlier run left it.
     """
     nearest = next(place for place in (target, *target.parents) if os.path.lexists(place))
     if not nearest.is_dir():
         what = "already exists and is no folder" if nearest == target else f"cannot be made: {nearest} is no folder"
         raise ModelError(f"{folder} {what}; choose another --output")
     if nearest == target:
-        ignored = MADE_BY_MOUNTING if target.is_mount() else set()
+        ignored = {mine} | (MADE_BY_MOUNTING if target.is_mount() else set())
         names = {entry.name for entry in target.iterdir()} - ignored
         if there := sorted(name for name in names if not (others and name.startswith(SCRATCH))):
             raise ModelError(
@@ -152,7 +167,30 @@ def _refuse_taken(folder: Path, target: Path, others: bool) -> None:
             )
 
 
-def model_card(model: str, result: PruneResult, settings: dict, licence: str = "") -> str:
+class Summary(NamedTuple):
+    """What a card says of a walk.
+
+    Attributes:
+        pruned: the share of the linears' weights that the masks zero; None where nothing was pruned.
+        scale: the dtype of the scales of the grid; None where nothing was rounded.
+        grid, tokens, seconds: as of `PruneResult`.
+    """
+
+    pruned: float | None
+    scale: torch.dtype | None
+    grid: Grid | None
+    tokens: int
+    seconds: float
+
+    @classmethod
+    def of(cls, result: PruneResult) -> "Summary":
+        masks = result.masks.values()
+        pruned = sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks) if masks else None
+        scale = next((quantized.scale.dtype for quantized in result.quantized.values()), None)
+        return cls(pruned, scale, result.grid, result.tokens, result.seconds)
+
+
+def model_card(model: str, result: PruneResult | Summary, settings: dict, licence: str = "") -> str:
     """The text of README.md: metadata, what was done, what to expect, and how to do it again.
 
     Args:
@@ -161,14 +199,15 @@ def model_card(model: str, result: PruneResult, settings: dict, licence: str = "
             out.
         licence: the terms of the original weights, where they are known.
     """
+    result = Summary.of(result) if isinstance(result, PruneResult) else result
     settings = {name: value for name, value in settings.items() if value is not None and value != ""}
     packed = settings.get("format", DENSE) == PACKED
-    done = [word for word, applies in (("pruned", result.masks), ("quantized", result.quantized)) if applies]
+    done = [word for word, applies in (("pruned", result.pruned is not None), ("quantized", result.scale)) if applies]
     tags = [*done, settings["method"], "calibprune"] + ([PACKED] if packed else [])
     metadata = yaml.safe_dump({"base_model": model, "library_name": "transformers", "tags": tags}, sort_keys=False)
     rows = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
     versions = ", ".join(f"{name} {version}" for name, version in provenance.versions().items())
-    command = "prune" if result.masks else "quantize"
+    command = "quantize" if result.pruned is None else "prune"
     arguments = " ".join(
         _option(name, value) for name, value in settings.items() if (name, value) != ("method", DEFAULT_QUANTIZER)
     )
@@ -198,13 +237,10 @@ def _option(name: str, value) -> str:
     return f"--{'' if value else 'no-'}{name}" if isinstance(value, bool) else f"--{name} {value}"
 
 
-def _what_became_of_the_weights(result: PruneResult) -> str:
+def _what_became_of_the_weights(result: Summary) -> str:
     parts = []
-    if result.masks:
-        zeros = sum(int(mask.sum()) for mask in result.masks.values()) / sum(
-            mask.numel() for mask in result.masks.values()
-        )
-        parts.append(f"{zeros:.2%} of their weights are zero")
+    if result.pruned is not None:
+        parts.append(f"{result.pruned:.2%} of their weights are zero")
     if grid := result.grid:
         shared = "a scale" if grid.symmetric else "a scale and a zero point"
         parts.append(
@@ -214,9 +250,9 @@ def _what_became_of_the_weights(result: PruneResult) -> str:
     return "; ".join(parts)
 
 
-def _what_to_expect(result: PruneResult, packed: bool, settings: dict) -> str:
+def _what_to_expect(result: Summary, packed: bool, settings: dict) -> str:
     if packed:
-        width = torch.finfo(next(iter(result.quantized.values())).scale.dtype).bits
+        width = torch.finfo(result.scale).bits
         return (
             f"These layers are stored as packed codes (`pack-quantized` of compressed-tensors), "
             f"{result.grid.bits_per_weight(width):.3g} bits a\n"
@@ -225,7 +261,7 @@ def _what_to_expect(result: PruneResult, packed: bool, settings: dict) -> str:
             "needs the original's memory and time; vLLM reads the same format and keeps the codes packed, "
             "where it has a kernel for this grid."
         )
-    if result.quantized:
+    if result.scale:
         return (
             "The levels are stored like any other number: this checkpoint is neither smaller nor\nfaster "
             "than the original. "

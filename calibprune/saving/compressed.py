@@ -21,6 +21,7 @@ grid: zero is a level of every grid, so that the pattern stays.
 """
 
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,14 +47,19 @@ class Compressed(NamedTuple):
 
     def write(self, folder: Path, model) -> None:
         """Weights and configuration into `folder`, like `model.save_pretrained`; the model in memory stays as it is."""
-        from compressed_tensors.compressors import ModelCompressor
-
         model.save_pretrained(folder, state_dict=dict(self.state))
-        ModelCompressor(quantization_config=self.config).update_config(str(folder))
-        file = folder / "config.json"
-        settings = json.loads(file.read_text(encoding="utf-8"))
-        settings["quantization_config"]["dequantize"] = True
-        file.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        declare(folder, self.config)
+
+
+def declare(folder: Path, config: Any) -> None:
+    """Add a `quantization_config` to the configuration in `folder`."""
+    from compressed_tensors.compressors import ModelCompressor
+
+    ModelCompressor(quantization_config=config).update_config(str(folder))
+    file = folder / "config.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    settings["quantization_config"]["dequantize"] = True
+    file.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def check(grid: Grid | None) -> None:
@@ -84,13 +90,41 @@ def compress(model: nn.Module, result: PruneResult) -> Compressed:
         they were rounded). ParameterError: as `check`.
     """
     check(result.grid)
-    from compressed_tensors.compressors import PackedQuantizationCompressor as Packing
+    state = model.state_dict()
+    packed = pack(state, result, model.base_model_prefix)
+    return Compressed(state, configuration(model, packed, result.grid))
+
+
+def configuration(model: nn.Module, packed: Container[str], grid: Grid) -> Any:
+    """The `quantization_config` of a model whose linears of these names are packed codes."""
     from compressed_tensors.quantization import QuantizationConfig
 
+    scheme = _scheme(grid)
+    left = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and name not in packed]
+    return QuantizationConfig(
+        config_groups={"group_0": scheme}, format=scheme.format, quantization_status="compressed", ignore=left
+    )
+
+
+@torch.no_grad()
+def pack(state: dict[str, Tensor], result: PruneResult, prefix: str) -> list[str]:
+    """Put packed codes in the place of rounded weights, in `state` itself.
+
+    Args:
+        state: parameters by name; all linears that the result has.
+        prefix: what stands before the result's names in them, without its dot.
+
+    Returns:
+        the names of the linears that were packed.
+
+    Raises:
+        ModelError: as `compress`.
+    """
+    from compressed_tensors.compressors import PackedQuantizationCompressor as Packing
+
     scheme = _scheme(result.grid)
-    state = model.state_dict()
     names = {
-        f"{model.base_model_prefix}.{key}": quantized
+        f"{prefix}.{key}": quantized
         for key, quantized in result.quantized.items()
         if _can_be_unpacked(quantized, result.grid)
     }
@@ -115,11 +149,7 @@ def compress(model: nn.Module, result: PruneResult) -> Compressed:
                 f"rounded, unchanged"
             )
         state |= {f"{name}.{part}": tensor for part, tensor in packed.items()}
-    left = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and name not in names]
-    config = QuantizationConfig(
-        config_groups={"group_0": scheme}, format=scheme.format, quantization_status="compressed", ignore=left
-    )
-    return Compressed(state, config)
+    return list(names)
 
 
 def _can_be_unpacked(quantized: Quantized, grid: Grid) -> bool:

@@ -5,47 +5,24 @@ room on the disk, the window length, the text.
 """
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from calibprune.corpora.windows import windows
 from calibprune.errors import ParameterError, one_of
 from calibprune.languages import mixture
 from calibprune.methods import DEFAULT_QUANTIZER, Method, pruner, quantizer
-from calibprune.models.loading import load
+from calibprune.models.loading import load, resolve_device, resolve_dtype
+from calibprune.models.memory import free_memory
 from calibprune.models.packaged import PACKAGED
-from calibprune.saving import checkpoint, compressed
+from calibprune.models.streaming import weight_bytes
+from calibprune.saving import checkpoint, compressed, making_streamed
+from calibprune.saving.construction import place_of, take_back
+from calibprune.saving.request import Change, Progress, Target, Text, draw, rows
 from calibprune.schemes import Grid, Sparsity
 from calibprune.walk import layerwise
 from calibprune.walk.layerwise import PruneResult
-from calibprune.walk.outputs import check_length
 
-Progress = Callable[[int, int], None]
-
-
-class Text(NamedTuple):
-    """Calibration text: a language or a mixture ("de", "ar+en"), and `samples` windows of `length` tokens of a source,
-    drawn with `seed`.
-    """
-
-    calibration: str
-    source: str = "chromium"
-    samples: int = 32
-    length: int = 512
-    seed: int = 0
-
-
-class Target(NamedTuple):
-    """The new or empty folder that a checkpoint is written to, how its weights are stored (`compressed.FORMATS`), and
-    what it is computed on.
-    """
-
-    folder: Path
-    format: str = compressed.DENSE
-    device: str = "auto"
-    dtype: str = "auto"
+__all__ = ["Target", "Text", "prune", "quantize"]
 
 
 def prune(
@@ -72,12 +49,14 @@ def prune(
     if grid:
         settings |= {"bits": grid.bits, "group-size": grid.group_size, "symmetric": grid.symmetric}
         settings |= {"format": target.format}
+        layerwise.check_rounds(pruner(method), method, grid)
 
     def walk(loaded: nn.Module, tokens: Tensor | None) -> PruneResult:
         rounding = {} if grid is None else dict(zip(("bits", "group_size", "symmetric"), grid, strict=False))
         return layerwise.prune(loaded, tokens, method, sparsity, progress=progress, **rounding)
 
-    return _make(model, target, text if needs_text else None, grid, settings, walk, progress)
+    change = Change(pruner(method), sparsity, grid)
+    return _make(model, target, text if needs_text else None, change, settings, walk, progress)
 
 
 def quantize(
@@ -102,7 +81,8 @@ def quantize(
     def walk(loaded: nn.Module, tokens: Tensor | None) -> PruneResult:
         return layerwise.quantize(loaded, tokens, *grid, progress=progress, method=method)
 
-    return _make(model, target, text if needs_text else None, grid, settings, walk, progress)
+    change = Change(quantizer(method), None, grid)
+    return _make(model, target, text if needs_text else None, change, settings, walk, progress)
 
 
 def _needs_text(name: str, method: Method, text: Text) -> bool:
@@ -116,30 +96,48 @@ def _make(
     model: str,
     target: Target,
     text: Text | None,
-    grid: Grid | None,
+    change: Change,
     settings: dict,
     walk: Callable[[nn.Module, Tensor | None], PruneResult],
     progress: Progress,
 ) -> PruneResult:
     """Check, load, draw the text, walk through the layers, write; `settings` are the first rows of the card's table."""
+    grid = change.grid
     if target.format not in compressed.FORMATS:
         raise ParameterError(one_of("format", target.format, compressed.FORMATS))
     packed = target.format == compressed.PACKED
     if packed:
         compressed.check(grid)
-    languages = list(mixture(text.calibration)) if text else []
+    if text:
+        mixture(text.calibration)  # which says what is wrong with it
+    licence = PACKAGED[model].licence if model in PACKAGED else ""
     with checkpoint.reserved(target.folder):
-        checkpoint.check_output(target.folder)
+        output = checkpoint.resolved(target.folder)
+        take_back(output)
+        checkpoint.check_output(target.folder, mine=place_of(output).name)
+        if _streams(model, target):
+            return making_streamed.make(model, target, text, change, settings, licence, progress)
         loaded, tokenizer = load(model, target.device, target.dtype)
         checkpoint.check_room(target.folder, loaded, grid if packed else None)
-        tokens = None
-        if text:
-            check_length(loaded, text.length)
-            tokens = windows(tokenizer, text.source, languages, text.samples, text.length, text.seed)
+        tokens = draw(text, loaded, tokenizer)
         progress(0, loaded.config.num_hidden_layers)
         result = walk(loaded, tokens)
-        settings |= {"dtype": str(loaded.dtype).removeprefix("torch.")} | (text._asdict() if text else {})
-        licence = PACKAGED[model].licence if model in PACKAGED else ""
+        settings |= rows(loaded, text)
         card = checkpoint.model_card(model, result, settings, licence)
         checkpoint.save(target.folder, loaded, tokenizer, card, compressed.compress(loaded, result) if packed else None)
     return result
+
+
+def _streams(model: str, target: Target) -> bool:
+    """Whether the model is read layer by layer: because that is asked for; because it was begun that way; or because
+    its weights are larger than the memory that is free. Packaged models are small.
+    """
+    if target.stream is not None:
+        return target.stream
+    if place_of(checkpoint.resolved(target.folder)).exists():
+        return True
+    if model in PACKAGED:
+        return False
+    device = resolve_device(target.device)
+    needed = weight_bytes(model, resolve_dtype(target.dtype, device))
+    return needed is not None and needed > free_memory(device)

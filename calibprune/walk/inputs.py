@@ -16,6 +16,11 @@ from calibprune.models.families import decoder, device_of
 
 BATCH_TOKENS = 2048
 
+Keep = Callable[[Tensor], Tensor]
+"""What becomes of hidden states [batch, length, width] until the next layer reads them: it returns them, or the same
+numbers somewhere else.
+"""
+
 
 def batches(tokens: Tensor, batch_tokens: int = BATCH_TOKENS) -> tuple[Tensor, ...]:
     """Split windows [samples, length] into batches of about 2,048 tokens: enough for quick matrix products, and few
@@ -43,19 +48,22 @@ class Inputs:
 
     def run(self, layer: nn.Module, index: int, batch: int) -> Tensor:
         """The output of `layer`, standing at `index`, for one batch."""
-        hidden = self.hidden[batch]
+        hidden = self.hidden[batch].to(device_of(layer), non_blocking=True)
         with quicker(self.model, hidden.shape[1], layer):
             output = layer(hidden, **self.arguments[_shape(hidden)][index])
         return output[0] if isinstance(output, tuple) else output
 
-    def advance(self, layer: nn.Module, index: int) -> None:
+    def advance(self, layer: nn.Module, index: int, keep: Keep = lambda states: states) -> None:
         """Replace the hidden states by what `layer` makes of them; where a GPU's memory is too small, in smaller
         batches from there on.
+
+        Args:
+            keep: called with the new states of each batch in order; what it returns is kept in their place.
         """
         batch = 0
         while batch < len(self.hidden):
             try:
-                self.hidden[batch] = self.run(layer, index, batch)
+                self.hidden[batch] = keep(self.run(layer, index, batch))
                 batch += 1
                 continue
             except torch.OutOfMemoryError:
@@ -89,8 +97,15 @@ class Inputs:
             text for text, parts in zip(self.texts[first:], split, strict=True) for _ in range(len(parts))
         ]
         self.hidden[first:] = [part for parts in split for part in parts]
-        for shape in {_shape(states) for states in self.hidden} - self.arguments.keys():
-            _, self.arguments[shape] = _first_layer_calls(self.model, torch.zeros(shape, dtype=torch.long))
+        self._learn_arguments()
+
+    def _learn_arguments(self) -> None:
+        """Find the keyword arguments of batches whose shape is new. Embeddings take no part in them."""
+        device, dtype = device_of(self.model), self.hidden[0].dtype
+        for states in self.hidden:
+            if _shape(states) not in self.arguments:
+                embedded = torch.zeros(states.shape, device=device, dtype=dtype)
+                _, self.arguments[_shape(states)] = _first_layer_calls(self.model, inputs_embeds=embedded)
 
 
 def _shape(windows: Tensor) -> tuple[int, int]:
@@ -99,7 +114,22 @@ def _shape(windows: Tensor) -> tuple[int, int]:
 
 
 @torch.no_grad()
-def capture(model: nn.Module, tokens: Tensor | Sequence[Tensor], batch_tokens: int = BATCH_TOKENS) -> Inputs:
+def resumed(model: nn.Module, hidden: list[Tensor]) -> Inputs:
+    """The inputs of a layer in the middle of a walk over one text, from its hidden states, [batch, length, width] each;
+    embeddings are not needed.
+    """
+    inputs = Inputs(model, hidden, [0] * len(hidden), {})
+    inputs._learn_arguments()
+    return inputs
+
+
+@torch.no_grad()
+def capture(
+    model: nn.Module,
+    tokens: Tensor | Sequence[Tensor],
+    batch_tokens: int = BATCH_TOKENS,
+    keep: Keep = lambda states: states,
+) -> Inputs:
     """Run the decoder on every batch without its layers, and keep what each layer would have been called with.
 
     Each layer keeps its own keyword arguments: layers of one decoder may take different masks and rotary embeddings, as
@@ -108,6 +138,7 @@ def capture(model: nn.Module, tokens: Tensor | Sequence[Tensor], batch_tokens: i
     Args:
         tokens: LongTensor [samples, length]; or several of them, each of one text (a language, say), which batches do
             not mix.
+        keep: as of `Inputs.advance`.
 
     Raises:
         ModelError: an architecture that is not supported, or layers called in a way that cannot be replayed.
@@ -115,15 +146,20 @@ def capture(model: nn.Module, tokens: Tensor | Sequence[Tensor], batch_tokens: i
     inputs = Inputs(model, [], [], {})
     for text, windows in enumerate([tokens] if isinstance(tokens, Tensor) else tokens):
         for batch in batches(windows, batch_tokens):
-            states, arguments = _first_layer_calls(model, batch)
-            inputs.hidden.append(states)
+            states, arguments = _first_layer_calls(model, input_ids=batch.to(device_of(model)))
+            inputs.hidden.append(keep(states))
             inputs.texts.append(text)
             inputs.arguments.setdefault(_shape(batch), arguments)
     return inputs
 
 
-def _first_layer_calls(model: nn.Module, batch: Tensor) -> tuple[Tensor, list[dict[str, Any]]]:
-    """What enters the first layer for a batch [windows, length], and the keyword arguments of each layer."""
+def _first_layer_calls(model: nn.Module, **batch: Tensor) -> tuple[Tensor, list[dict[str, Any]]]:
+    """What enters the first layer for a batch of windows, and the keyword arguments of each layer.
+
+    Args:
+        batch: `input_ids` [windows, length], or `inputs_embeds` [windows, length, width].
+    """
+    (windows,) = batch.values()
     base = decoder(model)
     calls: list[tuple[Tensor, dict[str, Any]]] = []
 
@@ -143,9 +179,9 @@ def _first_layer_calls(model: nn.Module, batch: Tensor) -> tuple[Tensor, list[di
         return forward
 
     with contextlib.ExitStack() as restored:
-        restored.enter_context(quicker(model, batch.shape[1]))
+        restored.enter_context(quicker(model, windows.shape[1]))
         for layer in base.layers:
             layer.forward = pass_over(layer)
             restored.callback(delattr, layer, "forward")
-        base(input_ids=batch.to(device_of(model)), use_cache=False)
+        base(**batch, use_cache=False)
     return calls[0][0], [kwargs for _, kwargs in calls]

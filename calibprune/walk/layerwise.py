@@ -189,14 +189,19 @@ def prune(
     """
     chosen = method if isinstance(method, Method) else pruner(method)
     grid = None if bits is None else Grid.of(bits, group_size, symmetric)
-    if grid and not chosen.rounds:
-        name = chosen.label if isinstance(method, Method) else method
+    if grid:
+        check_rounds(chosen, chosen.label if isinstance(method, Method) else method, grid)
+    return _walk(model, tokens, chosen, Sparsity.of(nm if nm is not None else sparsity), grid, progress)
+
+
+def check_rounds(method: Method, name: str, grid: Grid) -> None:
+    """Raises ParameterError where a method that prunes, shown by this name, cannot round to a grid as well."""
+    if not method.rounds:
         able = [other for other, known in METHODS.items() if known.does == Does.PRUNE | Does.ROUND]
         raise ParameterError(
-            f"bits {bits}: method {quoted(name)} does not round; prune with {' or '.join(able)}, or use "
+            f"bits {grid.bits}: method {quoted(name)} does not round; prune with {' or '.join(able)}, or use "
             f"calibprune.quantize"
         )
-    return _walk(model, tokens, chosen, Sparsity.of(nm if nm is not None else sparsity), grid, progress)
 
 
 def quantize(
@@ -252,10 +257,21 @@ def _walk(
 
 def check_prunable(model: nn.Module, sparsity: Sparsity | None, grid: Grid | None) -> None:
     """Raises ParameterError or ModelError for what would stop the walk, or make its result useless."""
-    layers = decoder(model).layers
-    for i, layer in enumerate(layers):
+    for i, layer in enumerate(decoder(model).layers):
         check_layer(layer, f"layers.{i}")
     check_computable(model)
+    check_matrices(model, sparsity, grid)
+    for name, parameter in model.named_parameters():
+        if not all_finite(parameter):
+            name = name.removeprefix("model.").removesuffix(".weight")
+            raise ModelError(f"{name}: the weights hold infinite or undefined values; check the checkpoint")
+
+
+def check_matrices(model: nn.Module, sparsity: Sparsity | None, grid: Grid | None) -> None:
+    """The part of `check_prunable` that needs no weights, but the shapes of the layers' matrices: whether each has its
+    own, of a width that the pattern fits.
+    """
+    layers = decoder(model).layers
     first: dict[int, str] = {}
     for i, layer in enumerate(layers):
         for component, linear in linears(layer):
@@ -271,10 +287,6 @@ def check_prunable(model: nn.Module, sparsity: Sparsity | None, grid: Grid | Non
         for component, linear in linears(layer):
             for rule in filter(None, (sparsity, grid)):
                 rule.check_width(linear.in_features, f"layers.{i}.{component}")
-    for name, parameter in model.named_parameters():
-        if not all_finite(parameter):
-            name = name.removeprefix("model.").removesuffix(".weight")
-            raise ModelError(f"{name}: the weights hold infinite or undefined values; check the checkpoint")
 
 
 def _layer_by_layer(
@@ -295,45 +307,60 @@ def _layer_by_layer(
     plan = Plan(method, 0 if tokens is None else len(tokens), sparsity, grid)
     seconds, zeros = [], []
     for i, layer in enumerate(base.layers):
-        clock = _Clock()
-        components = dict(linears(layer))
-        shared = [(None, list(components))]
-        if inputs is not None:
-            shared = inputs.in_smaller_batches_if_needed(
-                i, lambda i=i, layer=layer: collect(layer, i, inputs, method.accumulate)
-            )
-        clock.lap("statistics")
-        attempts = [
-            try_without_waiting(plan, total, {f"layers.{i}.{name}": components[name] for name in names})
-            for total, names in shared
-        ]
-        check_and_retry(plan, attempts)
-        for attempt in attempts:
-            _note(attempt, result)
-        del shared, attempts, attempt  # statistics and copies of weights are let go
-        clock.lap("solve")
+        clock = Clock()
+        change_layer(plan, layer, i, inputs, result, clock)
         if inputs is not None and i + 1 < len(base.layers):
             inputs.advance(layer, i)
         clock.lap("propagate")
         seconds.append(clock.seconds)
-        zeros.append(_zeros(components.values()))
+        zeros.append(count_zeros(layer))
         progress(i + 1, len(base.layers))
     for i, layer in enumerate(base.layers):
-        for component, linear in linears(layer):
-            if not all_finite(linear.weight):
-                raise ModelError(
-                    f"layers.{i}.{component}: the new weights are infinite or undefined in {linear.weight.dtype}; use "
-                    f"dtype bfloat16 or float32"
-                )
+        check_new_weights(layer, i)
     if inputs is not None:
-        _check_last_outputs(base, inputs)
+        check_last_outputs(base, inputs)
     sizes = [sum(linear.weight.numel() for _, linear in linears(layer)) for layer in base.layers]
     result.layers = [LayerReport(i, int(zeros[i]) / sizes[i], seconds[i]) for i in range(len(base.layers))]
     result.seconds = time.perf_counter() - started
     return result
 
 
-def _check_last_outputs(base: nn.Module, inputs: Inputs) -> None:
+def change_layer(
+    plan: Plan, layer: nn.Module, index: int, inputs: Inputs | None, result: PruneResult, clock: "Clock"
+) -> None:
+    """Give the linears of the layer at `index` their new weights, and add what became of them to the result.
+
+    Args:
+        inputs: what enters the layer; None for a method that needs no text.
+    """
+    components = dict(linears(layer))
+    shared = [(None, list(components))]
+    if inputs is not None:
+        shared = inputs.in_smaller_batches_if_needed(
+            index, lambda: collect(layer, index, inputs, plan.method.accumulate)
+        )
+    clock.lap("statistics")
+    attempts = [
+        try_without_waiting(plan, total, {f"layers.{index}.{name}": components[name] for name in names})
+        for total, names in shared
+    ]
+    check_and_retry(plan, attempts)
+    for attempt in attempts:
+        _note(attempt, result)
+    clock.lap("solve")
+
+
+def check_new_weights(layer: nn.Module, index: int) -> None:
+    """Raises ModelError where a linear of the layer at `index` was given infinite or undefined weights."""
+    for component, linear in linears(layer):
+        if not all_finite(linear.weight):
+            raise ModelError(
+                f"layers.{index}.{component}: the new weights are infinite or undefined in {linear.weight.dtype}; use "
+                f"dtype bfloat16 or float32"
+            )
+
+
+def check_last_outputs(base: nn.Module, inputs: Inputs) -> None:
     """Raises ModelError where what leaves the decoder is infinite or undefined for the first batch of windows.
 
     The outputs of the other layers are the inputs of those after them, whose statistics show it. Those of the last are
@@ -360,14 +387,16 @@ def _note(attempt: Attempt, result: PruneResult) -> None:
         result.damping.update(dict.fromkeys(attempt.names, attempt.damping))
 
 
-def _zeros(modules) -> "Tensor | int":
-    """How many weights of these modules are zero; on a GPU a tensor, which is not waited for."""
-    zeros = [module.weight == 0 for module in modules]
+def count_zeros(layer: nn.Module) -> "Tensor | int":
+    """How many weights of a layer's linears are zero; on a GPU a tensor, which is not waited for."""
+    zeros = [linear.weight == 0 for _, linear in linears(layer)]
     # numpy counts bools ten times as fast as torch on a CPU
     return sum(z.sum() if z.is_cuda else int(np.count_nonzero(z)) for z in zeros)
 
 
-class _Clock:
+class Clock:
+    """The seconds from lap to lap, by name."""
+
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._last = time.perf_counter()

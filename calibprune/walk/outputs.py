@@ -40,6 +40,11 @@ def checked_windows(model: nn.Module, tokens: Tensor | None) -> Tensor:
         ModelError: a model that cannot be computed with.
     """
     check_computable(model)
+    return readable_windows(model, tokens)
+
+
+def readable_windows(model: nn.Module, tokens: Tensor | None) -> Tensor:
+    """`checked_windows` for a model whose weights need not be there yet; ParameterError as there."""
     if not isinstance(tokens, Tensor) or tokens.ndim != 2 or not tokens.numel() or not _holds_tokens(tokens):
         shown = f"{tokens.dtype} {list(tokens.shape)}" if isinstance(tokens, Tensor) else type(tokens).__name__
         if isinstance(tokens, Tensor) and tokens.dtype in WHOLE:

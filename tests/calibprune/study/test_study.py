@@ -191,10 +191,8 @@ def test_windows_of_one_length_share_batches(settings, tiny_texts, monkeypatch):
     other = also_gzipped(tiny_texts)
     settings |= {"evaluation_source": [tiny_texts, other], "methods": "wanda", "metrics": ["perplexity"]}
     batches = []
-    losses = fidelity_module._window_losses
-    monkeypatch.setattr(
-        fidelity_module, "_window_losses", lambda *of: batches.append(tuple(of[2].shape)) or losses(*of)
-    )
+    losses = fidelity_module.window_losses
+    monkeypatch.setattr(fidelity_module, "window_losses", lambda *of: batches.append(tuple(of[2].shape)) or losses(*of))
     run(settings, languages=["de", "sw"], calibration_mixtures=[], evaluation_samples={tiny_texts: 3, other: 2})
     assert batches == 3 * [(2 * 3 + 2 * 2, 24)]
     batches.clear()
