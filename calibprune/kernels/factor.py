@@ -66,29 +66,34 @@ def triangular_inverse(lower: Tensor) -> Tensor:
     identity takes 0.5 n³.
     """
     inverse = torch.zeros_like(lower)
-
-    def fill(start: int, stop: int) -> None:
-        if stop - start <= LEAF:
-            here = slice(start, stop)
-            identity = torch.eye(stop - start, dtype=lower.dtype, device=lower.device)
-            inverse[here, here] = torch.linalg.solve_triangular(lower[here, here], identity, upper=False)
-            return
-        middle = (start + stop) // 2
-        fill(start, middle)
-        fill(middle, stop)
-        below = torch.empty(stop - middle, middle - start, dtype=lower.dtype, device=lower.device)
-        for first, last in _strips(middle, stop):
-            torch.mm(
-                inverse[first:last, middle:last],
-                lower[middle:last, start:middle],
-                out=below[first - middle : last - middle],
-            )
-        for first, last in _strips(start, middle):
-            inverse[middle:stop, first:last] = below[:, first - start :] @ inverse[first:middle, first:last]
-        inverse[middle:stop, start:middle].neg_()
-
-    fill(0, len(lower))
+    _fill(inverse, lower, 0, len(lower))
     return inverse
+
+
+def _fill(inverse: Tensor, lower: Tensor, start: int, stop: int) -> None:
+    """Compute the part of the inverse from `start` to `stop`.
+
+    This is no function inside the other one: Python keeps an inner function that calls itself, and the matrices that it
+    sees, until it looks for cycles, and a GPU's memory may be full before.
+    """
+    if stop - start <= LEAF:
+        here = slice(start, stop)
+        identity = torch.eye(stop - start, dtype=lower.dtype, device=lower.device)
+        inverse[here, here] = torch.linalg.solve_triangular(lower[here, here], identity, upper=False)
+        return
+    middle = (start + stop) // 2
+    _fill(inverse, lower, start, middle)
+    _fill(inverse, lower, middle, stop)
+    below = torch.empty(stop - middle, middle - start, dtype=lower.dtype, device=lower.device)
+    for first, last in _strips(middle, stop):
+        torch.mm(
+            inverse[first:last, middle:last],
+            lower[middle:last, start:middle],
+            out=below[first - middle : last - middle],
+        )
+    for first, last in _strips(start, middle):
+        inverse[middle:stop, first:last] = below[:, first - start :] @ inverse[first:middle, first:last]
+    inverse[middle:stop, start:middle].neg_()
 
 
 def _strips(start: int, stop: int) -> list[tuple[int, int]]:

@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from calibprune.errors import ModelError
-from calibprune.files import SCRATCH, file_sha256, follow_umask, put_in_place, sync
+from calibprune.files import SCRATCH, follow_umask, put_in_place, sync
 from calibprune.models.quiet import quiet
 from calibprune.models.streaming import LAYERS, Streamed
 
@@ -64,8 +64,8 @@ class Construction:
 
     Attributes:
         folder: what it is written to.
-        parts: by the name of each finished file of weights, what the manifest says of it: `bytes`, `sha256`, and by
-            tensor's name its dtype, shape and number of nonzeros; of a layer's file `told`, what `add` was given.
+        parts: by the name of each finished file of weights, what the manifest says of it: `bytes`, and by tensor's name
+            its dtype, shape and checksum; of a layer's file `told`, what `add` was given.
     """
 
     def __init__(self, target: Path, streamed: Streamed, run: dict[str, Any]) -> None:
@@ -204,8 +204,8 @@ class Construction:
                 raise ModelError(
                     f"{name} is on the device meta, where it has no numbers; this is a fault of calibprune"
                 )
-            state[name] = tensor = tensor.cpu().contiguous()
-            tensors[name] = {**_kind(tensor), "nonzeros": _nonzeros(tensor)}
+            state[name] = tensor = tensor.contiguous()
+            tensors[name] = _described(tensor)
         path, aside = self._checkpoint / file, self._checkpoint / f".{file}"
         save_file(state, aside, metadata={"format": "pt"})
         sync(aside)
@@ -213,7 +213,6 @@ class Construction:
         sync(self._checkpoint)
         self.parts[file] = {
             "bytes": path.stat().st_size,
-            "sha256": file_sha256(path),
             "tensors": tensors,
             "told": told,
         }
@@ -251,13 +250,25 @@ class Construction:
         written: set[str] = set()
         for file in sorted(files):
             part, path = self.parts[file], self._checkpoint / file
-            if path.stat().st_size != part["bytes"] or file_sha256(path) != part["sha256"]:
+            try:
+                with safe_open(path, framework="pt") as tensors:
+                    changed = path.stat().st_size != part["bytes"] or set(tensors.keys()) != part["tensors"].keys()
+                    wrong = (
+                        []
+                        if changed
+                        else (
+                            name
+                            for name, told in part["tensors"].items()
+                            if _described(tensors.get_tensor(name)) != told
+                        )
+                    )
+                    first = next(iter(wrong), None)
+            except SafetensorError:
+                changed = True
+            if changed:
                 raise ModelError(f"{path}: is not what was written; delete {self.folder} to start over")
-            with safe_open(path, framework="pt") as tensors:
-                for name, told in part["tensors"].items():
-                    tensor = tensors.get_tensor(name)
-                    if {**_kind(tensor), "nonzeros": _nonzeros(tensor)} != told:
-                        raise ModelError(f"{path}: {name} is not what was solved; delete {self.folder} to start over")
+            if first:
+                raise ModelError(f"{path}: {first} is not what was solved; delete {self.folder} to start over")
             written |= part["tensors"].keys()
         lacking = [
             name
@@ -279,9 +290,9 @@ def write_settings(folder: Path, streamed: Streamed) -> None:
     shutil.rmtree(aside)
 
 
-def layer_state(index: int, layer: torch.nn.Module) -> dict[str, Tensor]:
+def layer_state(index: int, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The parameters of the decoder layer at `index` by their names in the whole model."""
-    return {f"{LAYERS}{index}.{name}": parameter.data for name, parameter in layer.named_parameters()}
+    return {f"{LAYERS}{index}.{name}": parameter for name, parameter in state.items()}
 
 
 def _checksum(run: dict[str, Any], parts: dict[str, Any]) -> str:
@@ -289,12 +300,14 @@ def _checksum(run: dict[str, Any], parts: dict[str, Any]) -> str:
     return sha256(json.dumps([run, parts], sort_keys=True).encode()).hexdigest()
 
 
-def _kind(tensor: Tensor) -> dict[str, Any]:
-    return {"dtype": str(tensor.dtype).removeprefix("torch."), "shape": list(tensor.shape)}
-
-
-def _nonzeros(tensor: Tensor) -> int:
-    return int(np.count_nonzero(tensor != 0))
+def _described(tensor: Tensor) -> dict[str, Any]:
+    """What the manifest says of a tensor; without torch's threads, which would wait for those that compute."""
+    numbers = tensor.flatten().view(torch.uint8).numpy()
+    return {
+        "dtype": str(tensor.dtype).removeprefix("torch."),
+        "shape": list(tensor.shape),
+        "sha256": sha256(numbers).hexdigest(),
+    }
 
 
 def _nbytes(told: dict[str, Any]) -> int:

@@ -52,7 +52,7 @@ def make(
         construction = Construction(checkpoint.resolved(target.folder), streamed, _run(streamed, tokens, settings))
     try:
         states = _states(construction, streamed, tokens)
-        more = 2 * states.nbytes if states else 0
+        more = 3 * states.nbytes if states else 0  # of two layers that are computed, and of one that is written
         grid = change.grid if packed else None
         checkpoint.check_room(target.folder, streamed.model, grid, more - construction.nbytes())
         _walk(construction, streamed, tokens, change, states, target, progress)
@@ -94,7 +94,7 @@ def _walk(
         result, (report,) = solved.result, solved.result.layers
         if report.sparsity == 1:
             raise ModelError(f"layers.{solved.index}: all its weights are zero; check the checkpoint")
-        state = layer_state(solved.index, solved.layer)
+        state = layer_state(solved.index, solved.state)
         names = compressed.pack(state, result, streamed.model.base_model_prefix) if packed else []
         summary = checkpoint.Summary.of(result)
         told = {
@@ -121,7 +121,7 @@ def _states(construction: Construction, streamed: Streamed, tokens: Tensor | Non
     if tokens is None:
         return None
     shape = (*tokens.shape, streamed.model.config.hidden_size)
-    return States(construction.folder, shape, streamed.model.dtype)
+    return States(construction.folder, shape, streamed.model.dtype, streamed.device)
 
 
 def _result(

@@ -1,12 +1,14 @@
 """The walk of layerwise.py through a model that is read layer by layer; a solved layer is handed on and let go."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from calibprune.methods import Quantized
 from calibprune.models.families import decoder, evaluating
 from calibprune.models.soundness import check_kinds, check_layer
 from calibprune.models.streaming import Streamed
@@ -32,13 +34,13 @@ class Solved(NamedTuple):
 
     Attributes:
         index: its place in the decoder.
-        layer: its weights are let go when the function that was given them returns.
-        result: what became of its linears, with a report for this layer.
+        state: its parameters by their names in the layer, on the host.
+        result: what became of its linears, on the host, with a report for this layer.
         sizes: how many windows each batch of what enters the next layer holds; empty for a method that needs no text.
     """
 
     index: int
-    layer: nn.Module
+    state: dict[str, Tensor]
     result: PruneResult
     sizes: list[int]
 
@@ -72,14 +74,14 @@ def walk(
     """Prune or round every linear of every decoder layer; the weights are those of `layerwise`, to the bit.
 
     In memory there are the layer that is changed, its statistics and one batch of windows; and on the host the layer
-    that is read ahead. Hidden states are in `states`.
+    that is read ahead, and the one that is handed on. Hidden states are in `states`.
 
     Args:
         tokens: calibration windows, LongTensor [samples, length]; None for a method that needs no text.
         plan: what is done to each linear.
         states: of these windows; None where there are none. When `keep` is called, what enters the next layer is on the
             disk, and what entered this one still there.
-        keep: called with each layer in turn.
+        keep: called with each layer in turn, in a thread of its own while the next layer is computed.
 
     Raises:
         ParameterError, ModelError: as `layerwise.prune`.
@@ -88,9 +90,24 @@ def walk(
     check_streamable(model, plan.sparsity, plan.grid)
     if tokens is not None:
         tokens = readable_windows(model, tokens)
-    with evaluating(model), closing(streamed.layers(begin.layer)) as layers:
+    last = len(decoder(model).layers) - 1
+
+    def hand_on(solved: Solved, ready: torch.cuda.Event | None, entering_next: list[Tensor]) -> None:
+        if ready is not None:
+            ready.synchronize()
+        if entering_next and solved.index < last:
+            states.finish(solved.index + 1, entering_next)
+        keep(solved)
+        if states is not None:
+            states.drop(solved.index)
+
+    with (
+        evaluating(model),
+        closing(streamed.layers(begin.layer)) as layers,
+        ThreadPoolExecutor(1, "hand-on") as writer,
+    ):
+        handed: Future | None = None
         inputs = None if tokens is None else _entering(streamed, tokens, states, begin)
-        last = len(decoder(model).layers) - 1
         for i, layer in layers:
             clock = Clock()
             result = PruneResult(grid=plan.grid, tokens=0 if tokens is None else tokens.numel())
@@ -98,16 +115,30 @@ def walk(
             check_new_weights(layer, i)
             if inputs is not None and i < last:
                 inputs.advance(layer, i, states.begin(i + 1))
-                states.finish(i + 1)
             elif inputs is not None:
                 check_last_outputs(decoder(model), inputs)
             clock.lap("propagate")
             matrices = sum(weight.numel() for weight in _matrices(layer))
             result.layers = [LayerReport(i, int(count_zeros(layer)) / matrices, clock.seconds)]
             result.seconds = sum(clock.seconds.values())
-            keep(Solved(i, layer, result, [] if inputs is None else list(map(len, inputs.hidden))))
-            if states is not None:
-                states.drop(i)
+            hidden = [] if inputs is None else list(inputs.hidden)
+            solved = Solved(i, *_on_the_host(layer, result), list(map(len, hidden)))
+            ready = torch.cuda.current_stream().record_event() if streamed.device.type == "cuda" else None
+            if handed:
+                handed.result()
+            handed = writer.submit(hand_on, solved, ready, hidden)
+            del solved, hidden
+        if handed:
+            handed.result()
+
+
+def _on_the_host(layer: nn.Module, result: PruneResult) -> tuple[dict[str, Tensor], PruneResult]:
+    """The parameters of a layer, and what became of its linears."""
+    result.masks = {name: mask.cpu() for name, mask in result.masks.items()}
+    result.quantized = {
+        name: Quantized(rounded.scale.cpu(), rounded.zero.cpu()) for name, rounded in result.quantized.items()
+    }
+    return {name: parameter.data.cpu() for name, parameter in layer.named_parameters()}, result
 
 
 def _entering(streamed: Streamed, tokens: Tensor, states: States, begin: Begin) -> Inputs:

@@ -1,5 +1,8 @@
 """The inverse of a triangle from products of its halves, the way that a GPU takes, against float64."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from triton_device import DEVICE
@@ -31,3 +34,18 @@ def test_a_matrix_of_several_leaves_as_they_are():
     found = factor.triangular_inverse(lower.to(DEVICE))
     identity = torch.eye(size, device=DEVICE)
     torch.testing.assert_close(found @ lower.to(DEVICE), identity, rtol=0, atol=1e-4)
+
+
+def test_nothing_is_kept_of_a_matrix(monkeypatch):
+    """What waits for Python's collector of cycles stays on a GPU meanwhile: two matrices of every layer, once."""
+    monkeypatch.setattr(factor, "LEAF", 3)
+    gc.collect()
+    gc.disable()
+    try:
+        lower = torch.eye(20, device=DEVICE)
+        inverse = factor.triangular_inverse(lower)
+        watched = [weakref.ref(lower), weakref.ref(inverse)]
+        del lower, inverse
+        assert [reference() for reference in watched] == [None, None]
+    finally:
+        gc.enable()

@@ -215,7 +215,7 @@ def flip(path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (flip, "00001-of-00005.safetensors: is not what was written"),
+        (flip, "00001-of-00005.safetensors: model.layers.0.* is not what was solved"),
         (lambda path: path.write_bytes(path.read_bytes()[:-8]), "00001-of-00005.safetensors: is not what was written"),
         (lambda path: path.unlink(), "model-00001-of-00005.safetensors is missing or not of it"),
     ],
@@ -242,8 +242,8 @@ def test_what_is_written_is_compared_with_what_was_solved(order, tmp_path, monke
 
 
 def test_no_tensor_without_numbers_is_written(order, tmp_path, monkeypatch):
-    def emptied(index, layer):
-        return {name: tensor.to("meta") for name, tensor in construction.layer_state(index, layer).items()}
+    def emptied(index, state):
+        return {name: tensor.to("meta") for name, tensor in construction.layer_state(index, state).items()}
 
     monkeypatch.setattr(making_streamed, "layer_state", emptied)
     with pytest.raises(ModelError, match=r"model.layers.0.* is on the device meta, where it has no numbers"):

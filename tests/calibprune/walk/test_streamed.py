@@ -37,7 +37,7 @@ class Kept:
         self.weights, self.masks, self.quantized, self.sizes, self.reports = {}, {}, {}, {}, []
 
     def __call__(self, solved) -> None:
-        for name, parameter in solved.layer.named_parameters():
+        for name, parameter in solved.state.items():
             self.weights[f"model.layers.{solved.index}.{name}"] = parameter.clone()
         self.masks |= solved.result.masks
         self.quantized |= solved.result.quantized
