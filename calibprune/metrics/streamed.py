@@ -77,8 +77,7 @@ class _Side:
 
     def __init__(self, side: Streamed, tokens: Tensor, folder: Path) -> None:
         folder.mkdir()
-        shape = (*tokens.shape, side.model.config.hidden_size)
-        self.states = States(folder, shape, side.model.dtype, side.device)
+        self.states = States(folder, (*tokens.shape, side.model.config.hidden_size), side.model.dtype)
         with side.embeddings():
             self.inputs = capture(side.model, tokens, keep=self.states.begin(0))
 

@@ -121,7 +121,7 @@ def _states(construction: Construction, streamed: Streamed, tokens: Tensor | Non
     if tokens is None:
         return None
     shape = (*tokens.shape, streamed.model.config.hidden_size)
-    return States(construction.folder, shape, streamed.model.dtype, streamed.device)
+    return States(construction.folder, shape, streamed.model.dtype)
 
 
 def _result(

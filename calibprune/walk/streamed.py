@@ -92,11 +92,9 @@ def walk(
         tokens = readable_windows(model, tokens)
     last = len(decoder(model).layers) - 1
 
-    def hand_on(solved: Solved, ready: torch.cuda.Event | None, entering_next: list[Tensor]) -> None:
-        if ready is not None:
-            ready.synchronize()
-        if entering_next and solved.index < last:
-            states.finish(solved.index + 1, entering_next)
+    def hand_on(solved: Solved) -> None:
+        if states is not None and solved.index < last:
+            states.finish(solved.index + 1)
         keep(solved)
         if states is not None:
             states.drop(solved.index)
@@ -121,13 +119,11 @@ def walk(
             matrices = sum(weight.numel() for weight in _matrices(layer))
             result.layers = [LayerReport(i, int(count_zeros(layer)) / matrices, clock.seconds)]
             result.seconds = sum(clock.seconds.values())
-            hidden = [] if inputs is None else list(inputs.hidden)
-            solved = Solved(i, *_on_the_host(layer, result), list(map(len, hidden)))
-            ready = torch.cuda.current_stream().record_event() if streamed.device.type == "cuda" else None
+            solved = Solved(i, *_on_the_host(layer, result), [] if inputs is None else list(map(len, inputs.hidden)))
             if handed:
                 handed.result()
-            handed = writer.submit(hand_on, solved, ready, hidden)
-            del solved, hidden
+            handed = writer.submit(hand_on, solved)
+            del solved
         if handed:
             handed.result()
 
