@@ -364,7 +364,7 @@ def test_the_finding_on_text_by_perplexity_and_snr():
     assert (
         shown.str.fullmatch(r"\d+\.\d+% lower").all()
         and "0.00500% lower" in set(tiny["result"])
-        and "0.00474 to 0.00524%" in set(tiny["95% interval"])
+        and "0.00500 to 0.00500%" in set(tiny["95% interval"])
     )
 
 
