@@ -65,6 +65,6 @@ def agreement(atlas: Atlas, loss: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_rank_correlation(table: pd.DataFrame) -> tuple[float, float, float]:
-    """Mean over targets of `agreement`'s rho with a bootstrap interval over targets."""
+    """Mean over targets of `agreement`'s rho with Student's interval over targets."""
     known = table["rho"].dropna().to_numpy()
     return float(known.mean()) if len(known) else np.nan, *mean_interval(known)

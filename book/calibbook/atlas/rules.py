@@ -74,7 +74,7 @@ def regret(table: pd.DataFrame) -> pd.DataFrame:
 def judged(table: pd.DataFrame) -> pd.DataFrame:
     """One row a rule of `losses`: `n` targets; mean `regret` with `low` and `high`; `worst` target and its `most`; mean
     `own`, less the loss with the target's own text, with `own_low` and `own_high`; mean `english`, less the loss with
-    English, with its ends. Intervals of 95%: bootstrap over target languages.
+    English, with its ends. Intervals of 95%: Student's, over target languages.
     """
     rows = []
     for name in table.columns.drop(BEST):

@@ -109,7 +109,7 @@ def donor_table(found: list[Findings]) -> Html:
         pd.DataFrame(rows),
         "Donors and recipients",
         "Own effects over all other languages, best first; the place of English among the donors with a 95% interval "
-        "(bootstrap over evaluation languages).",
+        "(Student's, over evaluation languages).",
     )
 
 
@@ -137,7 +137,7 @@ def regret_table(found: list[Findings]) -> Html:
         "Calibrated in",
         "Regret of each rule",
         "How much higher the perplexity of the target is than after calibration in the best of the other languages, "
-        "which nobody knows beforehand: geometric mean over target languages, with a 95% interval (bootstrap over "
+        "which nobody knows beforehand: geometric mean over target languages, with a 95% interval (Student's, over "
         "them), and the target for which it is highest. Below zero: better than any single other language.",
     )
 
@@ -161,7 +161,7 @@ def cost_table(found: list[Findings]) -> Html:
         "Calibrated in",
         "What the rules cost",
         "Perplexity against that after calibration in the target itself, and against that after calibration in "
-        "English: geometric means over the targets that both say something of, with 95% intervals (bootstrap over "
+        "English: geometric means over the targets that both say something of, with 95% intervals (Student's, over "
         "them).",
     )
 
@@ -225,7 +225,7 @@ def agreement_table(found: list[Findings]) -> Html:
         pd.DataFrame(rows),
         "Predicted against measured",
         "Spearman's correlation over the other languages, for every target; the mean over targets with a 95% interval "
-        "(bootstrap over them).",
+        "(Student's, over them).",
     )
 
 

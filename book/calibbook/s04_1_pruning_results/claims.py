@@ -5,28 +5,32 @@ evaluation languages that are among them, and are undecided where there are none
 part.
 """
 
+import math
+
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from calibbook.s04_1_pruning_results.claims_off_diagonal import russian_for_chinese
 from calibbook.s04_1_pruning_results.data import gained, gains, squares
-from calibbook.shared.claims import Claim, claims_frame, counted
+from calibbook.shared.claims import Claim, claims_frame, counted, targeted
+from calibbook.shared.draws import ONE_DRAW
 from calibbook.shared.frames import METRICS, measured, sources
 from calibbook.shared.languages import NO_TARGET
-from calibbook.shared.statistics import ALPHA, diagonal_p_value, least_p_value, mean_interval
-from calibbook.shared.verdicts import decided, judged
+from calibbook.shared.registered import wording
+from calibbook.shared.statistics import diagonal_p_value, least_p_value, share_interval
+from calibbook.shared.verdicts import judged
+from calibbook.shared.words import number
 
-TARGET_IS_BEST = "calibrating in the target language is best"
-TARGET_IS_BETTER = "calibrating in the target language beats the average other language"
-NO_SINGLE_BEST = "no single calibration language is best for every evaluation language"
+TARGET_IS_BEST = wording("4.1-target-best")
+TARGET_IS_BETTER = wording("4.1-target-better")
+NO_SINGLE_BEST = wording("4.1-no-single-best")
 
 
 def target_is_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]:
     """How many evaluation languages are served best by calibration in themselves.
 
-    Held: a majority of columns, and more than relabelled rows would give (permutation test). Not held: no majority.
-    Undecided: too few languages for the test to say anything, or a majority that relabelling explains.
+    Held: a majority of columns, and more than relabelled rows would give (permutation test). Not held: certainly no
+    majority (by the interval of the share). Else undecided.
     """
     claims = []
     for names, means, _ in squares(frame, metric, source):
@@ -37,7 +41,7 @@ def target_is_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]
         p = diagonal_p_value(best, target)
         verdict = judged(
             2 * hits > n,
-            2 * hits <= n,
+            share_interval(hits, n)[1] < 0.5,
             p=p,
             least_p=least_p_value(*best.shape),
             because={"undecided": "one language wins several columns"},
@@ -48,60 +52,58 @@ def target_is_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]
 
 
 def target_is_better(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]:
-    """The mean advantage of the target language over the mean of the others, with a bootstrap over languages.
+    """The mean advantage of the target language over the others, what a calibration is good for everywhere taken out
+    (`statistics.target_interval`), in those languages that are on both sides.
 
     Perplexity and pruning error: percent by which they fall, from mean log ratios; SNR: dB.
-    Held or not held where the interval leaves out zero; undecided otherwise, and with fewer than four languages.
     """
     claims = []
     for names, means, _ in squares(frame, metric, source):
-        if len(means) < 2:
-            continue
-        table = gains(means, metric)
-        advantages = np.array([table.loc[c, c] - table.drop(index=c)[c].mean() for c in table.columns])
-        low, high = mean_interval(advantages)
-        claims.append(
-            Claim(
-                TARGET_IS_BETTER,
-                **names,
-                **gained(float(advantages.mean()), low, high, metric),
-                n=len(advantages),
-                **decided(low, high, languages=len(advantages)),
-            )
-        )
+        table = gains(means, metric).loc[means.columns]
+        found = targeted(table.to_numpy(), float, "")
+        shown = gained(found["statistic"], found["low"], found["high"], metric)
+        claims.append(Claim(TARGET_IS_BETTER, **names, **(found | shown)))
     return claims
 
 
 def no_single_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]:
-    """Whether every calibration language loses at least one column, by more than its uncertainty where that is known.
+    """Whether every calibration language loses at least one column, by more than draws of calibration text vary.
 
-    The statistic is the largest share of columns that one language wins. A language counts as beaten in a column if
-    it trails the best by more than a one-sided 5% normal bound, divided among the columns. Undecided: a language that
-    loses columns, none of them beyond its uncertainty; or so few languages that chance alone could give one winner.
+    The statistic is the largest share of columns that one language wins. A language counts as beaten in a column if it
+    trails the best by more than a 5% bound, divided among the columns and the languages that could be ahead there. Not
+    held: one leads all others in every column by as much. Undecided where draws are not known to vary how much.
     """
     claims = []
-    for names, means, variances in squares(frame, metric, source, every=True):
+    for names, means, noise in squares(frame, metric, source, every=True):
         table = gains(means, metric)
-        variance = variances / means**2 if METRICS[metric].lower_is_better else variances
         rows, n = table.shape
         wins = table.eq(table.max()).sum(axis=1)
-        behind = table.max() - table
-        noise = np.sqrt(variance + [variance.loc[winner, c] for c, winner in table.idxmax().items()])
-        beaten = behind.gt(norm.isf(ALPHA / n) * noise.fillna(0)).any(axis=1)
-        unknown = variance.isna().all(axis=None)
+        reach = noise.reach(n * max(rows - 1, 1), sided=1)
+        beaten = (table.max() - table).gt(reach).any(axis=1)
+        leader = wins.idxmax()
+        ahead = rows > 1 and bool((table.loc[leader] - table.drop(index=leader).max()).gt(reach).all())
         verdict = judged(
             bool(beaten.all()),
-            wins.max() == n,
+            ahead,
             least_p=rows ** (1.0 - n),
             because={
-                "held": "read off the table: one draw and no standard error" if unknown else "",
-                "not held": f"{wins.idxmax()} is best everywhere",
-                "undecided": f"within uncertainty: {', '.join(beaten.index[~beaten])}",
+                "not held": f"{leader} is best everywhere",
+                "undecided": f"within the spread of draws: {', '.join(beaten.index[~beaten])}"
+                if noise.freedom
+                else ONE_DRAW,
             },
         )
-        what = f"{wins.idxmax()} wins {wins.max()} of {n}"
-        claims.append(Claim(NO_SINGLE_BEST, **names, what=what, **counted(int(wins.max()), n), n=n, **verdict))
+        what = f"{leader} wins {wins.max()} of {n}"
+        found = counted(int(wins.max()), n) | {"seen": smallest(reach, metric)}
+        claims.append(Claim(NO_SINGLE_BEST, **names, what=what, **found, n=n, **verdict))
     return claims
+
+
+def smallest(reach: float, metric: str) -> str:
+    """A gain in words, `3.1%` or `0.20 dB`; empty where it is not known."""
+    if math.isnan(reach):
+        return ""
+    return f"{number(100 * math.expm1(reach))}%" if METRICS[metric].lower_is_better else f"{number(reach)} dB"
 
 
 def without_target(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]:

@@ -5,28 +5,30 @@ import pandas as pd
 
 from calibbook.s04_1_pruning_results.data import gained, gains, squares
 from calibbook.shared.claims import Claim
+from calibbook.shared.draws import ONE_DRAW
 from calibbook.shared.frames import METHODS, METRICS
-from calibbook.shared.statistics import normal_interval
+from calibbook.shared.registered import wording
 from calibbook.shared.verdicts import decided
 
-RUSSIAN_FOR_CHINESE = "evaluated on Chinese, Russian calibration beats Chinese"
+RUSSIAN_FOR_CHINESE = wording("4.1-russian-for-chinese")
 
 
 def russian_for_chinese(frame: pd.DataFrame, source: str) -> list[Claim]:
     """The exception the paper names (Wanda, perplexity, Llama-3 8B), on the models at hand.
 
-    The statistic is the percent by which Russian calibration lowers perplexity on Chinese, its interval the normal one
-    of a log ratio; undecided where it covers zero or is not known. Nothing where the languages were not run.
+    The statistic is the percent by which Russian calibration lowers perplexity on Chinese, its interval Student's with
+    the spread of draws of all calibrations; undecided where it covers zero or is not known. Nothing where the
+    languages were not run.
     """
     claims = []
-    for names, means, variances in squares(frame, "perplexity", source):
+    for names, means, noise in squares(frame, "perplexity", source):
         if names["method"] != "wanda" or not {"ru", "zh"} <= set(means.index) or "zh" not in means.columns:
             continue
-        russian, chinese = means.loc["ru", "zh"], means.loc["zh", "zh"]
-        ratio = np.log(chinese / russian)
-        noise = np.sqrt(variances.loc["ru", "zh"] / russian**2 + variances.loc["zh", "zh"] / chinese**2)
-        ends = normal_interval(ratio, noise)
-        claims.append(Claim(RUSSIAN_FOR_CHINESE, **names, **gained(ratio, *ends, "perplexity"), n=1, **decided(*ends)))
+        ratio = float(np.log(means.loc["zh", "zh"] / means.loc["ru", "zh"]))
+        ends = ratio - noise.reach(), ratio + noise.reach()
+        note = "" if noise.freedom else ONE_DRAW
+        found = gained(ratio, *ends, "perplexity") | {"p": noise.p_value(ratio)}
+        claims.append(Claim(RUSSIAN_FOR_CHINESE, **names, **found, n=1, **decided(*ends, note=note)))
     return claims
 
 

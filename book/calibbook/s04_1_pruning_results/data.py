@@ -2,36 +2,71 @@
 is read, and a metric through the layers.
 """
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from calibbook.shared.claims import names
 from calibbook.shared.frames import BLOCK, METRICS, blocks, calibrated, in_order, is_mixture, square, summarize
+from calibbook.shared.statistics import ALPHA
 from calibbook.shared.words import number
 from calibprune.errors import ParameterError
 
 
 def squares(frame: pd.DataFrame, metric: str, source: str, every: bool = False):
-    """Yield (names for a Claim, means, variances) of every calibrated block.
+    """Yield (names for a Claim, means, errors) of every calibrated block.
 
-    Both are [calibration, evaluation] over all single calibration languages (rows) and those of them that are
-    evaluation languages, or all evaluation languages if `every` (columns). The variance is that of the mean over draws
-    plus the squared standard error of the evaluation, NaN where neither is known; text shared by the rows makes it too
-    large for differences.
+    Means are [calibration, evaluation] over all single calibration languages (rows) and those of them that are
+    evaluation languages, or all evaluation languages if `every` (columns). The errors are those of the means, on the
+    scale of `gains`: see `errors`.
     """
     for block, rows in blocks(summarize(frame, metric, source)):
         rows = calibrated(rows)
         rows = rows if every else rows[rows["language"].isin(rows["calibration"])]
         if rows.empty:
             continue
-        parts = np.stack([rows["sd"] ** 2 / rows["draws"], rows["stderr"] ** 2])
-        variance = np.where(np.isnan(parts).all(axis=0), np.nan, np.nansum(parts, axis=0))
         means = square(rows).dropna(axis=1, how="all")
-        yield (
-            names(block, source=source, metric=metric),
-            means,
-            square(rows.assign(variance=variance), "variance")[means.columns],
-        )
+        yield names(block, source=source, metric=metric), means, errors(rows, metric)
+
+
+class Errors(NamedTuple):
+    """The variance of one calibration's mean in one language over draws of its text, on the scale of `gains`, and the
+    degrees of freedom that it is known with; NaN and 0 with one draw.
+    """
+
+    variance: float
+    freedom: int
+
+    def reach(self, tests: float = 1.0, sided: int = 2) -> float:
+        """How far two means lie apart before they differ at 5%, shared among `tests`."""
+        if not self.freedom:
+            return float("nan")
+        return float(t.isf(ALPHA / sided / tests, self.freedom)) * math.sqrt(2 * self.variance)
+
+    def p_value(self, difference: float) -> float:
+        """The two-sided p value of no difference between two means; NaN where the variance is not known."""
+        if not self.freedom or not self.variance:
+            return float("nan")
+        return float(2 * t.sf(abs(difference) / math.sqrt(2 * self.variance), self.freedom))
+
+
+def errors(rows: pd.DataFrame, metric: str) -> Errors:
+    """From the standard deviations over draws of one block, taken together: three draws of one cell say next to
+    nothing, those of forty-nine do. All calibrations are measured on the same text, so the error of that text is none
+    of a difference between them.
+    """
+    known = rows[rows["draws"] > 1]
+    spread = known["sd"] / known["mean"] if METRICS[metric].lower_is_better else known["sd"]
+    freedom = int((known["draws"] - 1).sum())
+    if not freedom or not np.isfinite(spread).all():
+        return Errors(float("nan"), 0)
+    within = float((spread**2 * (known["draws"] - 1)).sum() / freedom)
+    if not within:  # draws that agree to the digit are no draws
+        return Errors(float("nan"), 0)
+    return Errors(within / float(known["draws"].min()), freedom)
 
 
 @np.errstate(divide="ignore")  # no error at all is an infinite gain

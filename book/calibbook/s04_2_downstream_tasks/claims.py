@@ -4,30 +4,40 @@ others in claims_factors and claims_order.
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
-from calibbook.s04_1_pruning_results.claims import TARGET_IS_BETTER
 from calibbook.s04_2_downstream_tasks import claims_factors
-from calibbook.s04_2_downstream_tasks.claims_order import english_is_strongest, order_changes
+from calibbook.s04_2_downstream_tasks.claims_factors import squares
+from calibbook.s04_2_downstream_tasks.claims_order import english_is_strongest, order_changes, russian_between
 from calibbook.s04_2_downstream_tasks.data import Scores, target_columns
-from calibbook.s04_2_downstream_tasks.effects import columns_in_words, effect, languages_in, tasks_in_words
+from calibbook.s04_2_downstream_tasks.effects import columns_in_words, languages_in, runs_of, table_of, tasks_in_words
 from calibbook.s04_2_downstream_tasks.tables import task_name
-from calibbook.shared.claims import Claim, claims_frame, counted, names
+from calibbook.shared.claims import Claim, claims_frame, counted, detectable, names, targeted
+from calibbook.shared.draws import FEWEST_DRAWS, ONE_DRAW, language_p_value
+from calibbook.shared.frames import BLOCK, calibrated
 from calibbook.shared.languages import NO_TARGET
+from calibbook.shared.registered import wording
 from calibbook.shared.statistics import ALPHA, diagonal_p_value, least_p_value, share_interval
-from calibbook.shared.verdicts import GAIN, judged
-from calibbook.shared.words import fixed, percent
+from calibbook.shared.verdicts import judged
+from calibbook.shared.words import fixed, percent, signed
 
-LANGUAGE_MATTERS = "the calibration language changes what is left in a task"
-TARGET_NOT_RELIABLE = "the target language is not reliably the best to calibrate in"
-TARGET_IS_REASONABLE = "the target language is nevertheless best, second best or comparable"
+LANGUAGE_MATTERS = wording("4.2-language-matters")
+TARGET_NOT_RELIABLE = wording("4.2-target-not-reliable")
+TARGET_IS_REASONABLE = wording("4.2-target-reasonable")
+TARGET_IS_BETTER = wording("4.2-target-better")
 
 
-def language_matters(table: pd.DataFrame) -> list[Claim]:
-    """In how many columns the worst calibration is significantly worse than the best, after Holm over the table. Held:
-    in any; else undecided.
+def language_matters(table: pd.DataFrame, scores: Scores) -> list[Claim]:
+    """Whether models calibrated in one language are more alike than those calibrated in different ones, in all columns
+    at once (`draws.language_p_value`); else undecided, and so with one draw of each language.
+
+    The statistic is the share of columns in which some calibration is significantly worse than the best, after Holm
+    over the table.
     """
     claims = []
     for block, columns in target_columns(table, every=True):
+        _, _, runs = runs_of(scores, block)
+        p = language_p_value(runs)
         gaps = [(rows["mean"].max() - rows["mean"].min(), rows) for _, rows in columns]
         clear = [(gap, rows) for gap, rows in gaps if not rows["best"].all()]
         rows = max(clear or gaps, key=lambda pair: pair[0])[1]
@@ -40,21 +50,29 @@ def language_matters(table: pd.DataFrame) -> list[Claim]:
                 LANGUAGE_MATTERS,
                 **names(block, metric=tasks_in_words(table)),
                 what=columns_in_words(len(clear), len(columns)),
-                **counted(len(clear), len(columns)),
-                p=float(min(rows["p_holm"].min() for _, rows in gaps)),
+                **(counted(len(clear), len(columns)) | {"seen": seen_in(table, block)}),
+                p=p,
                 n=languages_in(targets(columns)),
-                **judged(bool(clear), note=note),
+                **judged(p <= ALPHA, note=note if p == p else f"{note}; {ONE_DRAW}"),
             )
         )
     return claims
+
+
+def seen_in(table: pd.DataFrame, block: tuple) -> str:
+    """The difference between two calibrations that a column would show, in points, after Holm over the table."""
+    rows = calibrated(table)
+    mine = rows[(rows[BLOCK] == list(block)).all(axis=1)]
+    errors = (mine["difference_high"] - mine["difference_low"]) / 2 / norm.isf(ALPHA / 2)
+    return detectable(errors, max(int(rows["p"].notna().sum()), 1))
 
 
 def target_not_reliable(table: pd.DataFrame) -> list[Claim]:
     """How often the target language does best, and how often it is significantly worse than another (Holm over the
     table).
 
-    Held: worse in any column. Not held: worse in none, and best in most, beyond doubt: by the interval of the share,
-    and by relabelling the rows.
+    Held: worse in any column, beyond items and draws. Not held: worse in none, and best in most, beyond doubt: by the
+    interval of the share, and by relabelling the rows.
     """
     claims = []
     for block, columns in target_columns(table):
@@ -63,6 +81,7 @@ def target_not_reliable(table: pd.DataFrame) -> list[Claim]:
         worse = sum(not rows.loc[language, "best"] for language, rows in columns)
         p = diagonal_p_value(best, target)
         wins = p <= ALPHA and share_interval(hits, len(columns))[0] > 0.5
+        one_draw = any((rows["draws"] < FEWEST_DRAWS).any() for _, rows in columns)
         claims.append(
             Claim(
                 TARGET_NOT_RELIABLE,
@@ -71,7 +90,11 @@ def target_not_reliable(table: pd.DataFrame) -> list[Claim]:
                 **counted(hits, len(columns)),
                 p=p,
                 n=languages_in(targets(columns)),
-                **judged(worse > 0, wins and not worse, because={"undecided": "no column tells it from the best"}),
+                **judged(
+                    worse > 0 and not one_draw,
+                    wins and not worse,
+                    because={"undecided": ONE_DRAW if one_draw else "no column tells it from the best"},
+                ),
             )
         )
     return claims
@@ -80,8 +103,8 @@ def target_not_reliable(table: pd.DataFrame) -> list[Claim]:
 def target_is_reasonable(table: pd.DataFrame) -> list[Claim]:
     """How often the target language is best, second best, or within one standard error of the best.
 
-    Held: in most columns, and more often than relabelled rows would be (permutation test). Not held: not in most. Else
-    undecided.
+    Held: in most columns, and more often than relabelled rows would be (permutation test). Not held: certainly not in
+    most (by the interval of the share). Else undecided.
     """
     claims = []
     for block, columns in target_columns(table):
@@ -92,7 +115,7 @@ def target_is_reasonable(table: pd.DataFrame) -> list[Claim]:
         p = diagonal_p_value(fine, target)
         verdict = judged(
             2 * hits > len(columns),
-            2 * hits <= len(columns),
+            share_interval(hits, len(columns))[1] < 0.5,
             p=p,
             least_p=least_p_value(fine.shape[0], len(set(target))),
             because={"undecided": "other languages do as well"},
@@ -112,17 +135,18 @@ def target_is_reasonable(table: pd.DataFrame) -> list[Claim]:
     return claims
 
 
-def target_is_better(table: pd.DataFrame) -> list[Claim]:
-    """What calibration in the target language gains over the mean of the other single languages, in points, over
-    languages.
+def target_is_better(table: pd.DataFrame, claim: str = TARGET_IS_BETTER) -> list[Claim]:
+    """What calibration in the target language gains over the others, in points, mean over tasks, in the languages that
+    are on both sides; what a calibration is good for everywhere is taken out (`statistics.target_interval`).
     """
     claims = []
-    for block, columns in target_columns(table):
-        gains = {
-            column: rows.loc[column[1], "mean"] - rows["mean"].drop(column[1]).mean()
-            for column, (_, rows) in zip(targets(columns), columns, strict=True)
-        }
-        claims.append(effect(TARGET_IS_BETTER, names(block, metric=tasks_in_words(table)), gains, GAIN))
+    for block, means in squares(table):
+        gains = table_of(means)
+        own = [code for code in gains.columns if code in gains.index]
+        if not own:
+            continue
+        found = targeted(gains.loc[own, own].to_numpy(), float, lambda points: f"{signed(points)} points")
+        claims.append(Claim(claim, **names(block, metric=tasks_in_words(table)), **found))
     return claims
 
 
@@ -155,8 +179,12 @@ def section_4_2(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     if table.empty:
         return claims_frame([])
     claims = (
-        language_matters(table) + target_not_reliable(table) + target_is_reasonable(table) + target_is_better(table)
+        language_matters(table, scores)
+        + target_not_reliable(table)
+        + target_is_reasonable(table)
+        + target_is_better(table)
     )
     claims += without_target(table)
-    claims += english_is_strongest(table, scores) + order_changes(table, scores) + claims_factors.claims(table, scores)
+    claims += english_is_strongest(table, scores) + russian_between(table, scores) + order_changes(table, scores)
+    claims += claims_factors.claims(table, scores)
     return claims_frame(claims)

@@ -8,90 +8,109 @@ import numpy as np
 import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.claims_order import languages_differ, latin_is_stronger
-from calibbook.s04_2_downstream_tasks.data import COLUMN, Column, Scores, enough_resamples, over_texts
-from calibbook.s04_2_downstream_tasks.effects import over_languages
+from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
 from calibbook.s04_2_downstream_tasks.tables import task_name
 from calibbook.shared.claims import Claim, claims_frame, names
-from calibbook.shared.comparison import holm, paired_bootstrap
-from calibbook.shared.frames import BLOCK, METHODS, calibrated, is_mixture, setting
+from calibbook.shared.comparison import paired_bootstrap
+from calibbook.shared.draws import FEWEST_DRAWS
+from calibbook.shared.frames import BLOCK, METHODS, Block, calibrated, is_mixture, setting
 from calibbook.shared.languages import code_label
-from calibbook.shared.statistics import ALPHA
-from calibbook.shared.verdicts import judged
-from calibbook.shared.words import fixed, listed, percent
+from calibbook.shared.registered import wording
+from calibbook.shared.statistics import crossed_interval
+from calibbook.shared.verdicts import Expected, decided
+from calibbook.shared.words import fixed, percent
 
-KNOWLEDGE_IS_LOST = "pruning substantially reduces knowledge in every language"
+KNOWLEDGE_IS_LOST = wording("4.3-knowledge-lost")
+LOST_IN_ENGLISH = wording("4.3-lost-in-english")
 SUBSTANTIAL = 0.1
 
 
 def knowledge_is_lost(scores: Scores) -> list[Claim]:
-    """The dense model against its pruned copies, averaged over their single calibration languages, on the same items.
+    """What the pruned models lose of the dense model's score, over calibrations and languages, in points.
 
-    The statistic is the share of the dense score that is lost, in percent, with Student's interval over languages.
-    Held: lower in every language, significantly (Holm over languages). Not held: in some language the loss is certainly
-    less than a tenth (by the interval, and by the rule of three where no item changes). Else undecided.
+    Held: a loss. Not held: less than a tenth of the dense model's mean score. The interval counts calibrations and
+    languages (`statistics.crossed_interval`), since languages share the pruned models.
     """
     found = []
-    tasks = dict.fromkeys((column.block, column.task) for column in scores if column.method != "dense")
-    for block, task in tasks:
-        pairs = {
-            column.language: sides
-            for column in scores
-            if column[:5] == (*block, task) and (sides := _pruned_and_dense(scores, column))
-        }
+    for block, task in dict.fromkeys((column.block, column.task) for column in scores if column.method != "dense"):
         where = names(block, metric=task_name(task))
-        means = {code: float(dense.mean()) for code, (_, dense) in pairs.items()}
-        if not any(means.values()):
+        lost, dense = _losses(scores, block, task)
+        if not dense.size or not dense.any():
             found.append(Claim(KNOWLEDGE_IS_LOST, **where, what="the dense model answers nothing"))
             continue
-        compared = {code: paired_bootstrap(*sides, enough_resamples(len(pairs))) for code, sides in pairs.items()}
-        p = dict(zip(compared, holm([comparison.p for comparison in compared.values()]), strict=True))
-        unclear = [
-            code for code, comparison in compared.items() if not (p[code] <= ALPHA and comparison.difference < 0)
-        ]
-        kept = [
-            code
-            for code, comparison in compared.items()
-            if max(-comparison.low, 3 / pairs[code][1].shape[1]) < SUBSTANTIAL * means[code]
-        ]
-        lost = {
-            (task, code): -comparison.difference / means[code] for code, comparison in compared.items() if means[code]
-        }
-        mean, low, high, _, n = over_languages(lost)
-        notes = [
-            f"not certain in {listed(unclear)}" if unclear else "",
-            f"kept in {listed(kept)}" if kept else "",
-        ]
+        mean, low, high, p = crossed_interval(lost)
+        expected = Expected(lambda low, _: low > 0, lambda _, high, dense=dense: high < SUBSTANTIAL * dense.mean())
         found.append(
             Claim(
                 KNOWLEDGE_IS_LOST,
                 **where,
-                what=f"{fixed(mean, 0, 0)}% of the dense score lost",
+                what=f"{fixed(mean)} points, {fixed(100 * mean / dense.mean(), 0, 0)}% of the dense score lost",
                 statistic=mean,
                 low=low,
                 high=high,
-                unit="%",
-                p=max(p.values()),
-                n=n,
-                **judged(not unclear, bool(kept), languages=n, note="; ".join(filter(None, notes))),
+                p=p,
+                unit="points",
+                n=len(dense),
+                **decided(low, high, expected, languages=min(lost.shape)),
             )
         )
     return found
 
 
-def _pruned_and_dense(scores: Scores, column: Column) -> tuple[np.ndarray, np.ndarray] | None:
-    """Two arrays [seeds, items] of one column: its mean over single calibration languages, and the dense model's; None
-    without the latter.
+def lost_in_english(scores: Scores) -> list[Claim]:
+    """The dense model against its pruned copies in English, on the same items; the copies by calibration language and
+    draw are what varies beside the items.
     """
-    dense = scores.get(column.of(column.block.dense))
-    if not dense:
-        return None
-    return over_texts(scores[column], [text for text in scores[column] if not is_mixture(text)]), dense[""]
+    found = []
+    for column, by_text in scores.items():
+        texts = [text for text in by_text if text and not is_mixture(text)]
+        dense = scores.get(column.of(column.block.dense))
+        if column.method == "dense" or column.language != "en" or not texts or not dense:
+            continue
+        pruned = np.concatenate([by_text[text] for text in texts])
+        where = names(column.block, metric=task_name(column.task))
+        if len(pruned) < FEWEST_DRAWS:
+            found.append(Claim(LOST_IN_ENGLISH, **where, what="one pruned model", n=1))
+            continue
+        lost = paired_bootstrap(dense[""], pruned)
+        found.append(
+            Claim(
+                LOST_IN_ENGLISH,
+                **where,
+                what=f"{fixed(100 * lost.difference)} points lost",
+                statistic=100 * lost.difference,
+                low=100 * lost.low,
+                high=100 * lost.high,
+                p=lost.p,
+                unit="points",
+                n=1,
+                **decided(lost.low, lost.high),
+            )
+        )
+    return found
+
+
+def _losses(scores: Scores, block: Block, task: str) -> tuple[np.ndarray, np.ndarray]:
+    """(dense minus pruned in points [calibrations, languages], the dense model's scores [languages])."""
+    lost, dense = [], []
+    for column, by_text in scores.items():
+        before = scores.get(column.of(block.dense))
+        if column.block == block and column.task == task and before:
+            texts = [text for text in by_text if not is_mixture(text)]
+            dense.append(100 * before[""].mean())
+            lost.append([dense[-1] - 100 * by_text[text].mean() for text in texts])
+    return np.array(lost, dtype=float).T, np.array(dense, dtype=float)
 
 
 def section_4_3(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     """Every claim of the section, one row a Claim. `table` is `data.compare(scores)`."""
-    return claims_frame(knowledge_is_lost(scores) + languages_differ(table, scores) + latin_is_stronger(table, scores))
+    return claims_frame(
+        knowledge_is_lost(scores)
+        + lost_in_english(scores)
+        + languages_differ(table, scores)
+        + latin_is_stronger(table, scores)
+    )
 
 
 def kept(table: pd.DataFrame) -> pd.DataFrame:

@@ -3,38 +3,40 @@ one?
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores, compare, enough_resamples
-from calibbook.s04_2_downstream_tasks.effects import effect, languages_in
+from calibbook.s04_2_downstream_tasks.effects import draws_of, effect, languages_in
 from calibbook.s04_4_multiple_languages.data import ENGLISH, mixtures_of, number_of_languages
 from calibbook.s04_4_multiple_languages.tables_perplexity import perplexity_changes
-from calibbook.shared.claims import Claim, claims_frame, names
+from calibbook.shared.claims import Claim, claims_frame, detectable, names, paired
 from calibbook.shared.comparison import holm, paired_bootstrap
+from calibbook.shared.draws import FEWEST_DRAWS, ONE_DRAW
 from calibbook.shared.frames import BLOCK, Block, is_mixture
 from calibbook.shared.languages import text_label
+from calibbook.shared.registered import wording
 from calibbook.shared.statistics import ALPHA
-from calibbook.shared.verdicts import GAIN, LOSS, decided, judged
+from calibbook.shared.verdicts import GAIN, LOSS, UNDECIDED, decided, judged
 from calibbook.shared.words import signed
 
-MIXTURES_HELP = "several calibration languages serve other languages than English better than the target alone"
-SOMETIMES_BETTER = "several calibration languages are sometimes better than the target alone"
-ENGLISH_SUFFERS = "calibrating in many languages costs English"
-PAIR_WITHOUT_TARGET = "the best pair with English does not always contain the target"
-NO_COMBINATION_BEST = "no combination of languages is best in every column"
+MIXTURES_HELP = wording("4.4-mixtures-help")
+SOMETIMES_BETTER = wording("4.4-sometimes-better")
+ENGLISH_SUFFERS = wording("4.4-english-suffers")
+PAIR_WITHOUT_TARGET = wording("4.4-pair-without-target")
+NO_COMBINATION_BEST = wording("4.4-no-combination-best")
+MIXTURES_LOWER_PERPLEXITY = wording("beyond-mixtures-perplexity")
 TASKS = "tasks"  # what most of them are measured as
 
 
-def section_4_4(scores: Scores, differences: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+def section_4_4(scores: Scores, differences: pd.DataFrame) -> pd.DataFrame:
     """Every claim of the section, one row a Claim; none without a mixture.
 
     Args:
         scores: of single languages and mixtures.
         differences: `data.against(scores, TARGET)`, on which the correction for many comparisons rests.
-        frame: tidy, with the perplexities.
     """
     blocks = _blocks(scores)
     claims = []
@@ -42,33 +44,42 @@ def section_4_4(scores: Scores, differences: pd.DataFrame, frame: pd.DataFrame) 
         rows = differences[
             np.array([key == block for key in differences[BLOCK].itertuples(index=False, name=None)], dtype=bool)
         ]
-        claims += [*mixtures_help(block, rows), *sometimes_better(block, rows), *english_suffers(block, columns)]
+        claims += [*mixtures_help(block, rows, scores), *sometimes_better(block, rows, columns)]
+        claims += english_suffers(block, columns)
         claims += [*pair_without_target(block, columns), *no_combination_best(block, columns)]
-    for source in dict.fromkeys(frame.loc[frame["metric"] == "perplexity", "source"]):
-        claims += mixtures_help_perplexity(frame, source)
     return claims_frame(sorted(claims, key=lambda claim: ORDER.index(claim.claim)))
 
 
-def mixtures_help(block: Block, differences: pd.DataFrame) -> list[Claim]:
+def mixtures_help(block: Block, differences: pd.DataFrame, scores: Scores) -> list[Claim]:
     """Setup by setup: the gain over the target alone in the other languages than English that the mixture contains,
-    over languages.
+    over languages. Where all of them are measured on one mixture's model, draws of calibration text count as well.
     """
     claims = []
     for setup, rows in _mixed(differences).groupby("setup", sort=False):
         gains = dict(zip(rows[COLUMN].itertuples(index=False, name=None), rows["difference"], strict=True))
-        claims.append(effect(MIXTURES_HELP, names(block, metric=f"{setup}, tasks"), gains, GAIN))
+        draws = draws_of(scores, block) if rows["calibration"].nunique() == 1 else None
+        claims.append(effect(MIXTURES_HELP, names(block, metric=f"{setup}, tasks"), gains, GAIN, draws=draws))
     return claims
 
 
-def mixtures_help_perplexity(frame: pd.DataFrame, source: str) -> list[Claim]:
-    """As `mixtures_help`, in percent of the perplexity: over languages, of the mean logarithm of the ratio."""
+def beyond_4_4(frame: pd.DataFrame) -> pd.DataFrame:
+    """Not in the paper: whether mixtures lower the perplexity of their languages, as `mixtures_help` measures it; one
+    row a Claim. A mean logarithm of the ratio to the target alone over languages, in percent.
+    """
     claims = []
-    for (*block, setup), part in _mixed(perplexity_changes(frame, source)).groupby([*BLOCK, "setup"], sort=False):
-        values = {("", row.language): row.log_ratio for row in part.itertuples()}
-        found = effect(MIXTURES_HELP, names(block, metric=f"{setup}, perplexity on {source}"), values, LOSS)
-        ends = {name: 100 * math.expm1(getattr(found, name) / 100) for name in ("statistic", "low", "high")}
-        claims.append(replace(found, **ends, what=f"{signed(ends['statistic'])}%", unit="%"))
-    return claims
+    for source in dict.fromkeys(frame.loc[frame["metric"] == "perplexity", "source"]):
+        changes = _mixed(perplexity_changes(frame, source))
+        for (*block, setup), part in changes.groupby([*BLOCK, "setup"], sort=False):
+            where = names(block, metric=f"{setup}, perplexity on {source}")
+            found = paired(-part["log_ratio"].to_numpy(), lambda gain: 100 * math.expm1(-gain), _percent, "%")
+            if part["calibration"].nunique() == 1 and found["verdict"] != UNDECIDED:
+                found |= {"verdict": UNDECIDED, "note": ONE_DRAW}  # all languages share the model
+            claims.append(Claim(MIXTURES_LOWER_PERPLEXITY, **where, **found))
+    return claims_frame(claims)
+
+
+def _percent(value: float) -> str:
+    return f"{signed(value)}%"
 
 
 def _mixed(rows: pd.DataFrame) -> pd.DataFrame:
@@ -79,9 +90,9 @@ def _mixed(rows: pd.DataFrame) -> pd.DataFrame:
     ]
 
 
-def sometimes_better(block: Block, differences: pd.DataFrame) -> list[Claim]:
+def sometimes_better(block: Block, differences: pd.DataFrame, scores: Scores) -> list[Claim]:
     """How many values of mixtures are significantly better than the target alone, and how many worse (Holm over the
-    table). Held: any is better.
+    table). Held: any is better, beyond items and draws; with one draw undecided.
     """
     rows = differences[differences["setup"] != ENGLISH]
     if rows.empty:
@@ -95,15 +106,22 @@ def sometimes_better(block: Block, differences: pd.DataFrame) -> list[Claim]:
             what=f"{better} of {len(rows)} values significantly better, {worse} worse",
             statistic=100 * better / len(rows),
             p=float(ahead.min()) if len(ahead) else math.nan,
+            seen=detectable((rows["high"] - rows["low"]) / 2 / norm.isf(ALPHA / 2), len(differences)),
             n=rows["language"].nunique(),
-            **judged(better > 0),
+            **_exists(better > 0, scores),
         )
     ]
 
 
+def _exists(found: bool, scores: Scores, note: str = "") -> dict[str, str]:
+    """The verdict on a claim that something exists among calibrations: undecided where one of them has one draw."""
+    drawn = all(len(table) >= FEWEST_DRAWS for by_text in scores.values() for table in by_text.values())
+    return judged(found and drawn, note="; ".join(filter(None, [note, "" if drawn else ONE_DRAW])))
+
+
 def english_suffers(block: Block, scores: Scores) -> list[Claim]:
     """Mixtures of three languages or more against English alone, in English: all tasks together, with equal weights, on
-    the same items.
+    the same items, beyond items and draws; undecided with one draw.
     """
     columns = {column: by_text for column, by_text in scores.items() if column.language == "en" and "en" in by_text}
     mixtures = [text for text in mixtures_of(columns) if text.count("+") > 1]
@@ -115,6 +133,8 @@ def english_suffers(block: Block, scores: Scores) -> list[Claim]:
         sides = [pooled([by_text[name] for by_text in columns.values() if text in by_text]) for name in (text, "en")]
         found = paired_bootstrap(*sides)
         low, high = 100 * found.low, 100 * found.high
+        if min(map(len, sides)) < FEWEST_DRAWS:
+            low = high = math.nan
         claims.append(
             Claim(
                 ENGLISH_SUFFERS,
@@ -123,9 +143,9 @@ def english_suffers(block: Block, scores: Scores) -> list[Claim]:
                 statistic=100 * found.difference,
                 low=low,
                 high=high,
-                p=found.p,
+                p=found.p if math.isfinite(low) else math.nan,
                 n=1,
-                **decided(low, high, LOSS),
+                **decided(low, high, LOSS, note="" if math.isfinite(low) else ONE_DRAW),
             )
         )
     return claims
@@ -139,7 +159,8 @@ def pooled(columns: list[np.ndarray]) -> np.ndarray:
 
 def pair_without_target(block: Block, scores: Scores) -> list[Claim]:
     """Among pairs with English, is another language's pair better than the target's? Held: significantly in any column
-    (Holm over columns and pairs). Not held: in none, not even by its mean."""
+    (Holm over columns and pairs), beyond items and draws. Else undecided.
+    """
     pairs, better = [], 0
     for column, by_text in scores.items():
         english = [text for text in by_text if text.count("+") == 1 and "en" in text.split("+")]
@@ -167,14 +188,15 @@ def pair_without_target(block: Block, scores: Scores) -> list[Claim]:
             statistic=100 * better / len(columns),
             p=float(min(ahead.values(), default=math.nan)),
             n=languages_in(column.where for column in columns),
-            **judged(bool(clear), not clear and not better),
+            seen=detectable([(one.high - one.low) / 2 / norm.isf(ALPHA / 2) for one in found], len(pairs)),
+            **_exists(bool(clear), {column: scores[column] for column in columns}),
         )
     ]
 
 
 def no_combination_best(block: Block, scores: Scores) -> list[Claim]:
-    """Mixtures against each other. Held: each is significantly behind in some column (Holm over the block). Not held:
-    one leads in all columns.
+    """Mixtures against each other. Held: each is significantly behind in some column (Holm over the block), beyond
+    items and draws. Else undecided.
     """
     only = {column: {text: by_text[text] for text in by_text if is_mixture(text)} for column, by_text in scores.items()}
     where = names(block, metric=TASKS)
@@ -192,7 +214,8 @@ def no_combination_best(block: Block, scores: Scores) -> list[Claim]:
             what=f"{text_label(wins.idxmax())} leads in {wins.max()} of {len(only)} columns",
             statistic=100 * wins.max() / len(only),
             n=languages_in(column.where for column in only),
-            **judged(not left, wins.max() == len(only), note=note),
+            seen=detectable((table["difference_high"] - table["difference_low"]) / 2 / norm.isf(ALPHA / 2), len(table)),
+            **_exists(not left, only, note),
         )
     ]
 

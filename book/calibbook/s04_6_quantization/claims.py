@@ -18,8 +18,10 @@ from calibbook.s04_2_downstream_tasks.data import Scores
 from calibbook.s04_6_quantization.tables import of_width, paper_rows, scores_of_width
 from calibbook.shared.claims import Claim, claims_frame
 from calibbook.shared.frames import is_mixture, is_quantized
+from calibbook.shared.languages import SHARED
+from calibbook.shared.registered import wording
 from calibbook.shared.statistics import share_interval
-from calibbook.shared.verdicts import GAIN, NO_GAIN, NOT_HELD, UNDECIDED, Expected, decided
+from calibbook.shared.verdicts import GAIN, NO_GAIN, Expected, decided
 
 FEWEST_DIFFERENT = 10
 """Questions that must be answered differently before what is computed over languages is taken at its word."""
@@ -31,15 +33,17 @@ class Finding(NamedTuple):
     """The finding's number in the paper, its test in Section 4.2, and the effect that it expects."""
 
     number: int
-    test: Callable[[pd.DataFrame], list[Claim]]
+    test: Callable[[pd.DataFrame, Scores], list[Claim]]
     expected: Expected
 
 
+BETTER, ORDER, OUTLIER = wording("4.6-target-better"), wording("4.6-order-changes"), wording("4.6-outlier")
+SIMILAR = {relation: wording(f"4.6-{relation}") for relation in SHARED}
 EFFECTS = (
-    Finding(1, target_is_better, GAIN),
-    Finding(3, outlier, NO_GAIN),
-    Finding(3, lambda table: similar_language(table, "family"), NO_GAIN),
-    Finding(3, lambda table: similar_language(table, "script"), NO_GAIN),
+    Finding(1, lambda table, _: target_is_better(table, BETTER), GAIN),
+    Finding(3, lambda table, scores: outlier(table, scores, OUTLIER), NO_GAIN),
+    Finding(3, lambda table, _: similar_language(table, "family", SIMILAR["family"]), NO_GAIN),
+    Finding(3, lambda table, _: similar_language(table, "script", SIMILAR["script"]), NO_GAIN),
 )
 
 
@@ -54,18 +58,15 @@ def section_4_6(tables: Mapping[str, pd.DataFrame], scores: Scores) -> pd.DataFr
     for width, table in tables.items():
         mine = scores_of_width(scores, width)
         found += [
-            (number, guarded(claim, expected, mine)) for number, test, expected in EFFECTS for claim in test(table)
+            (number, guarded(claim, expected, mine))
+            for number, test, expected in EFFECTS
+            for claim in test(table, mine)
         ]
-        found += [(2, unless_unchanged(claim, mine)) for claim in order_changes(table, mine)]
+        found += [(2, replace(claim, claim=ORDER)) for claim in order_changes(table, mine)]
     if tables:
-        found += [(number, claim) for number, test, _ in EFFECTS for claim in test(paper_rows())]
+        found += [(number, claim) for number, test, _ in EFFECTS for claim in test(paper_rows(), {})]
     order = sorted(found, key=lambda pair: pair[0])  # stable: our models before the paper's
-    return claims_frame(
-        [
-            replace(claim, claim=f"({number}) {claim.claim.replace('pruning', 'quantization')}")
-            for number, claim in order
-        ]
-    )
+    return claims_frame([claim for _, claim in order])
 
 
 def guarded(claim: Claim, expected: Expected, scores: Scores) -> Claim:
@@ -85,26 +86,13 @@ def guarded(claim: Claim, expected: Expected, scores: Scores) -> Claim:
     return replace(claim, low=low, high=high, p=math.nan, verdict=verdict, note=note)
 
 
-def unless_unchanged(claim: Claim, scores: Scores) -> Claim:
-    """The claim about the order of languages; it is not refuted by models that answer almost as the dense one does."""
-    questions, different = differing(scores, claim.model, from_dense=True)
-    if claim.verdict != NOT_HELD or different >= FEWEST_DIFFERENT:
-        return claim
-    return replace(claim, verdict=UNDECIDED, note=f"differs from the dense model on {_share(different, questions)}")
-
-
-def differing(scores: Scores, model: str, from_dense: bool = False) -> tuple[int, int]:
-    """(questions of all columns, those that any two calibrations of the quantized model, or any of them and the dense
-    model, score differently).
-    """
+def differing(scores: Scores, model: str) -> tuple[int, int]:
+    """(questions of all columns, those that any two calibrations of the quantized model score differently)."""
     questions = different = 0
     for column, by_text in scores.items():
         if column.model != model or not is_quantized(column.pattern):
             continue
-        answers = [answer for text, answer in by_text.items() if not is_mixture(text)]
-        dense = column.of(column.block.dense)
-        answers += [scores[dense][""]] if from_dense and dense in scores else []
-        rows = np.concatenate(answers)
+        rows = np.concatenate([answer for text, answer in by_text.items() if not is_mixture(text)])
         questions += rows.shape[1]
         different += int((rows != rows[0]).any(axis=0).sum())
     return questions, different

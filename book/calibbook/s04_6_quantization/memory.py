@@ -9,6 +9,7 @@ import pandas as pd
 
 from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, names, paired
 from calibbook.shared.frames import BLOCK, METHODS, is_mixture, is_quantized, languages_of, setting, summarize
+from calibbook.shared.registered import wording
 from calibbook.shared.words import fixed, listed, more_or_less, number
 from calibprune.schemes import Grid
 
@@ -17,7 +18,7 @@ MASK_BITS = 1
 ABOUT_EQUAL = 1.25
 """Sizes whose ratio is no more than this count as about equal."""
 ROWS = [*BLOCK, "bits", "calibrated", "language", "own", "others", "low", "high"]
-KEEPS_MORE = "at about equal memory, quantization keeps more than pruning"
+KEEPS_MORE = wording("beyond-equal-memory")
 
 
 def bits_per_weight(sparsity: float, pattern: str, group_size: int) -> float:

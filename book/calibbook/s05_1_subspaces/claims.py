@@ -1,8 +1,9 @@
 """The claims of the paper's Section 5.1, each tested on the records at hand.
 
 Every test looks at logarithms of changes, so that layers whose hidden states differ in size count alike, and takes one
-value an evaluation language: the mean over layers (and over calibrations where the claim is not about them). Claims
-about the target language look at the evaluation languages that were calibrated in, and are undecided without any.
+value for every pair of a calibration and an evaluation language: the mean over layers. Evaluation languages share the
+pruned models, so that calibrations count as well as they (`statistics.crossed_interval`). Claims about the target
+language look at the evaluation languages that were calibrated in, and are undecided without any.
 """
 
 import math
@@ -20,20 +21,21 @@ from calibbook.s05_1_subspaces.data import (
     percent_more,
     separated,
 )
-from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, names, paired, targeted
+from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, crossed, names, over_languages, targeted
 from calibbook.shared.languages import NO_TARGET
-from calibbook.shared.statistics import target_advantage
+from calibbook.shared.registered import wording
+from calibbook.shared.statistics import jackknife_interval, target_advantage
 from calibbook.shared.words import more_or_less, number
 
-TARGET = "calibrating in the target language changes language-specific features less"
-WHOLE = "calibrating in the target language changes whole sentence embeddings less"
-TARGET_MORE = "the target language spares language-specific features more than language-agnostic ones"
-FLAT = "the change of language-agnostic features depends less on the calibration language"
+TARGET = wording("5.1-target-specific")
+WHOLE = wording("beyond-whole-embeddings")
+TARGET_MORE = wording("5.1-target-more")
+FLAT = wording("5.1-flat")
 MIDDLE = {
-    "agnostic": "middle layers change more in language-agnostic features",
-    "specific": "middle layers change less in language-specific features",
+    "agnostic": wording("5.1-middle-agnostic"),
+    "specific": wording("5.1-middle-specific"),
 }
-MORE = "pruning changes language-agnostic features more than language-specific ones"
+MORE = wording("5.1-agnostic-more")
 MEASURES = {"change": "magnitude", "relative": "magnitude over that of the dense model"}
 PER_DIMENSION = "magnitude over what a random direction would give"
 
@@ -59,32 +61,32 @@ def target_matters_more_for_specific(rows: pd.DataFrame, where: dict) -> list[Cl
     """The target language's advantage in specific features less that in agnostic ones."""
     if not cube(rows, "specific")[2].size:
         return [Claim(TARGET_MORE, **where, what=NO_TARGET)]
-    means = {part: target_advantage(-np.log(cube(rows, part)[2]).mean(axis=0)) for part in ("specific", "agnostic")}
-    shown = {part: more_or_less(percent_more(-values.mean())) for part, values in means.items()}
+    gains = {part: -np.log(cube(rows, part)[2]).mean(axis=0) for part in ("specific", "agnostic")}
+    shown = {part: more_or_less(percent_more(-target_advantage(each).mean())) for part, each in gains.items()}
     what = f"{shown['specific']} in specific, {shown['agnostic']} in agnostic features"
-    return [
-        Claim(
-            TARGET_MORE,
-            **where,
-            metric="target against the others",
-            **paired(means["specific"] - means["agnostic"], percent_more, what, "%"),
-        )
-    ]
+    found = targeted(gains["specific"] - gains["agnostic"], percent_more, what, "%")
+    return [Claim(TARGET_MORE, **where, metric="target against the others", **found)]
 
 
 @np.errstate(divide="ignore", invalid="ignore")
 def agnostic_is_flat(rows: pd.DataFrame, where: dict) -> list[Claim]:
-    """The standard deviation over calibration languages, relative to the mean: agnostic against specific features."""
-    spreads = {}
-    for part in ("agnostic", "specific"):
-        values = np.log(cube(rows, part, every=True)[2])
-        spreads[part] = (
-            values.std(axis=1, ddof=1).mean(axis=0) if values.shape[1] > 1 else np.full(values.shape[2], np.nan)
-        )
-    shown = {part: number(100 * values.mean()) for part, values in spreads.items()}
+    """The standard deviation over calibration languages, relative to the mean: agnostic against specific features. The
+    interval leaves out one calibration at a time: one that is odd moves all evaluation languages.
+    """
+    logs = {part: np.log(cube(rows, part, every=True)[2]) for part in ("agnostic", "specific")}
+    calibrations, evaluations = logs["specific"].shape[1:]
+
+    def spread(part: str, left_out: int | None = None) -> float:
+        values = logs[part] if left_out is None else np.delete(logs[part], left_out, axis=1)
+        return float(values.std(axis=1, ddof=1).mean()) if values.shape[1] > 1 else math.nan
+
+    shown = {part: number(100 * spread(part)) for part in logs}
     what = f"spread of {shown['agnostic']}% in agnostic, {shown['specific']}% in specific features"
-    difference = paired(spreads["specific"] - spreads["agnostic"], lambda value: 100 * value, what, "%")
-    return [Claim(FLAT, **where, metric="spread over calibration languages", **difference)]
+    value = spread("specific") - spread("agnostic")
+    without = np.array([spread("specific", i) - spread("agnostic", i) for i in range(calibrations)])
+    found = (value, *jackknife_interval(value, without))
+    fields = over_languages(found, evaluations, lambda value: 100 * value, what, "%", languages=calibrations)
+    return [Claim(FLAT, **where, metric="spread over calibration languages", **fields)]
 
 
 @np.errstate(divide="ignore", invalid="ignore")
@@ -97,14 +99,14 @@ def middle_layers(rows: pd.DataFrame, where: dict) -> list[Claim]:
             inside = middle(layers)
             if not values.size or np.isnan(values).any() or inside.all() or not inside.any():
                 continue
-            by_layer = np.log(values).mean(axis=1)  # [layers, languages]
-            gap = by_layer[inside].mean(axis=0) - by_layer[~inside].mean(axis=0)
+            logs = np.log(values)
+            gap = logs[inside].mean(axis=0) - logs[~inside].mean(axis=0)  # [calibrations, evaluations]
             claims.append(
                 Claim(
                     MIDDLE[part],
                     **where,
                     metric=label,
-                    **paired(sign * gap, lambda x, sign=sign: percent_more(sign * x), more_or_less, MORE_OR_LESS),
+                    **crossed(sign * gap, lambda x, sign=sign: percent_more(sign * x), more_or_less, MORE_OR_LESS),
                 )
             )
     return claims
@@ -128,13 +130,13 @@ def agnostic_changes_more(rows: pd.DataFrame, where: dict, width: int | None = N
         agnostic, specific = (cube(rows, part, value, every=True)[2] for part in ("agnostic", "specific"))
         if not agnostic.size or np.isnan(agnostic).any() or np.isnan(specific).any():
             continue
-        ratio = np.log(agnostic / specific).mean(axis=(0, 1)) - expected
+        ratio = np.log(agnostic / specific).mean(axis=0) - expected
         claims.append(
             Claim(
                 MORE,
                 **where,
                 metric=label,
-                **paired(ratio, math.exp, lambda x: f"{number(x)} times as much"),
+                **crossed(ratio, math.exp, lambda x: f"{number(x)} times as much"),
             )
         )
     return claims

@@ -16,7 +16,7 @@ def by_rank(found: pd.DataFrame, widths: Mapping[str, int] | None = None) -> pd.
 
     `advantage` is the percent by which the part changes less when calibrated in the target language (mean over layers
     and languages, logarithms averaged; NaN with fewer than two languages that were calibrated in), `low` to `high` its
-    bootstrap interval over languages, `share` how much of all change lies in the part: parts at right angles add up by
+    Student's interval over languages, `share` how much of all change lies in the part: parts at right angles add up by
     their squares, so that is specific² / (specific² + agnostic²) of the mean norms, averaged over everything. `chance`
     is the share that a change in a random direction would have, rank / width for the specific part, NaN for models that
     `widths` (of hidden states, by model) does not name.

@@ -9,10 +9,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from calibbook.shared.claims import Claim, claims_frame, names, paired
+from calibbook.shared.claims import Claim, claims_frame, names, over_languages, paired
 from calibbook.shared.frames import blocks, languages_of
+from calibbook.shared.registered import wording
 from calibbook.shared.statistics import pair_interval
-from calibbook.shared.verdicts import decided, judged
+from calibbook.shared.verdicts import judged
 from calibbook.shared.words import number
 
 FIRST = ("q", "k", "v")
@@ -21,13 +22,13 @@ MIDDLE = (2 / 32, 15 / 32)
 LATE = 20 / 32
 ABOVE = 0.95
 
-FIRST_ARE_STABLE = "query, key and value of the first layer have the most stable masks"
-FIRST_ARE_ALIKE = f"query, key and value of the first layer are above {ABOVE} between all languages"
-OUTPUT_VARIES = "the attention output varies most within a language"
-OUTPUT_VARIES_LATE = "the attention output varies more in late layers"
-LOWEST_BETWEEN = "attention output and FFN down have the lowest similarity between languages"
-PEAK = "similarity between languages peaks in middle layers"
-BEYOND_DRAWS = "masks of two languages differ more than those of two draws"
+FIRST_ARE_STABLE = wording("5.2-first-stable")
+FIRST_ARE_ALIKE = wording("5.2-first-alike")
+OUTPUT_VARIES = wording("5.2-output-varies")
+OUTPUT_VARIES_LATE = wording("5.2-output-varies-late")
+LOWEST_BETWEEN = wording("5.2-lowest-between")
+PEAK = wording("5.2-peak")
+BEYOND_DRAWS = wording("beyond-draws-of-masks")
 
 
 def square(rows: pd.DataFrame, value: Callable[[pd.DataFrame], float]) -> np.ndarray:
@@ -44,10 +45,7 @@ def of_pairs(table: np.ndarray, what: Callable[[float], str] | str) -> dict:
     """The fields of a Claim that says the mean over pairs of `table` is positive; held or not by the jackknife
     interval.
     """
-    mean, low, high = pair_interval(table)
-    words = what if isinstance(what, str) else what(mean)
-    found = {"what": words, "statistic": mean, "low": low, "high": high, "n": len(table)}
-    return found | decided(low, high, languages=len(table))
+    return over_languages(pair_interval(table), len(table), float, what)
 
 
 def means(rows: pd.DataFrame) -> pd.Series:

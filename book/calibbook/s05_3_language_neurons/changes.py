@@ -7,18 +7,19 @@ from typing import NamedTuple
 import numpy as np
 
 from calibbook.s05_3_language_neurons.data import Activations, groups, other_texts
-from calibbook.shared.statistics import ALPHA, DRAWS
+from calibbook.shared.statistics import ROUNDING, jackknife_interval
 
 FEWEST_LAYERS = 5
 EVERYWHERE = "all languages"
 
 
 class Estimate(NamedTuple):
-    """A value and its 95% interval; NaN bounds where it is not known."""
+    """A value, its 95% interval and the two-sided p value of none; NaN where they are not known."""
 
     value: float
     low: float
     high: float
+    p: float = float("nan")
 
 
 class Changes(NamedTuple):
@@ -110,12 +111,13 @@ def relative(after: np.ndarray, before: np.ndarray) -> np.ndarray:
 def over_layers(statistic: Callable[..., np.ndarray], layer: np.ndarray, *columns: np.ndarray) -> Estimate:
     """A statistic of column sums over neurons with its interval.
 
-    Neurons of one layer read the same input and were pruned together, so they are no independent observations: whole
-    layers are drawn with replacement (percentile bootstrap of clusters, fixed random stream). The bounds are NaN with
-    fewer than five layers.
+    Neurons of one layer read the same input and were pruned together, so they are no independent observations: one
+    layer is left out at a time (`statistics.jackknife_interval`). The bounds are NaN with fewer than five layers. Where
+    no layer says anything else, as of a model that did not change, the interval has no width: neurons are counted, not
+    sampled.
 
     Args:
-        statistic: of the sums, numbers or [draws] each.
+        statistic: of the sums, numbers or [layers] each.
         layer: of each neuron, int [neurons].
         columns: [neurons] each; NaN counts as nothing.
     """
@@ -123,13 +125,15 @@ def over_layers(statistic: Callable[..., np.ndarray], layer: np.ndarray, *column
     sums = np.stack(
         [np.bincount(layer, weights=np.nan_to_num(column.astype(float)), minlength=count) for column in columns]
     )
+    total = sums.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = float(statistic(*sums.sum(axis=1)))
+        value = float(statistic(*total))
         if count < FEWEST_LAYERS or np.isnan(value):
             return Estimate(value, np.nan, np.nan)
-        drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=DRAWS)
-        low, high = np.nanquantile(statistic(*(sums @ drawn.T)), [ALPHA / 2, 1 - ALPHA / 2])
-    return Estimate(value, float(low), float(high))
+        without = np.asarray(statistic(*(total[:, None] - sums)), dtype=float)
+    if np.ptp(without) <= ROUNDING * max(1.0, abs(value)):
+        return Estimate(value, value, value)
+    return Estimate(value, *jackknife_interval(value, without))
 
 
 def mean_over_layers(

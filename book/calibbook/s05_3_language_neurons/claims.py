@@ -6,6 +6,7 @@ texts of the dense model would change (`data.other_texts`) is taken off. It is m
 model is in fact measured on the same text.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -33,6 +34,7 @@ from calibbook.s05_3_language_neurons.data import (
     swept,
 )
 from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, names
+from calibbook.shared.registered import wording
 from calibbook.shared.verdicts import decided, judged, within
 from calibbook.shared.words import more_or_less, number
 from calibprune.study.cells import Cell
@@ -40,17 +42,15 @@ from calibprune.study.store import Store
 
 MARGIN = 10  # percent by which a magnitude may change and still count as retained
 
-RARE = "the most language-specific neurons are active more rarely than others"
-STRONG = "the most language-specific neurons have a high output magnitude all the same"
-RISES = "pruning raises the LAPE of language-specific neurons"
-WIDENS = "the sparser the model, the wider the LAPE of language-specific neurons spreads"
-CREATES = "pruning creates new language-specific and new language-agnostic neurons"
-AGNOSTIC = "pruning affects language-agnostic neurons less than language-specific ones"
-LOSES = "pruning struggles to retain the low activation probability of language-specific neurons"
-KEEPS = "pruning retains the output magnitude of language-specific neurons"
-KEEPS_MORE = (
-    "pruning retains the output magnitude of language-specific neurons better than their activation probability"
-)
+RARE = wording("5.3-rare")
+STRONG = wording("5.3-strong")
+RISES = wording("beyond-lape-rises")
+WIDENS = wording("5.3-widens")
+CREATES = wording("5.3-creates")
+AGNOSTIC = wording("5.3-agnostic-less")
+LOSES = wording("5.3-loses-probability")
+KEEPS = wording("5.3-keeps-magnitude")
+KEEPS_MORE = wording("5.3-keeps-magnitude-better")
 ORDER = (RARE, STRONG, RISES, WIDENS, CREATES, AGNOSTIC, LOSES, KEEPS, KEEPS_MORE)
 
 
@@ -161,7 +161,8 @@ def _distribution(reference: Reference, pruned: Activations, changed: Changes) -
     def moved(claim: str, metric: str, values: np.ndarray, by_text: np.ndarray, unit: str) -> Claim:
         found, as_measured = mean_over_layers(layer, (values - by_text, low)), mean_over_layers(layer, (values, low))
         what = f"{number(as_measured.value)}{unit}, on other texts {number(_mean(by_text[low]))}{unit}"
-        return _claim(claim, pruned, reference, metric, what, found, unit, _beyond_text(found, as_measured))
+        verdict = _beyond_text(found, as_measured, existence=claim == CREATES)
+        return _claim(claim, pruned, reference, metric, what, found, unit, verdict)
 
     columns = [changed.newly_low, changed.now_low, text.newly_low, text.now_low]
     new = over_layers(lambda a, n, b, m: 100 * (a / n - b / m), layer, *columns)
@@ -169,7 +170,7 @@ def _distribution(reference: Reference, pruned: Activations, changed: Changes) -
     what = f"{number(share.value)}%, on other texts {number(by_text.value)}%"
     return [
         moved(RISES, "", changed.rise, text.rise, " nats"),
-        _claim(CREATES, pruned, reference, "new among the lowest 2%", what, new, "%", _beyond_text(new, share)),
+        _claim(CREATES, pruned, reference, "new among the lowest 2%", what, new, "%", _beyond_text(new, share, True)),
         moved(
             CREATES,
             "from the lowest 2% to above the lowest 30%",
@@ -201,11 +202,13 @@ def _against_agnostic(
     return [_claim(claim, pruned, reference, metric, what, found, unit, _beyond_text(found, as_measured))]
 
 
-def _beyond_text(found: Estimate, as_measured: Estimate) -> dict[str, str]:
-    """The verdict on a change from which that of other texts was taken off: held only with and without, not held only
-    if nothing was measured.
+def _beyond_text(found: Estimate, as_measured: Estimate, existence: bool = False) -> dict[str, str]:
+    """The verdict on a change from which that of other texts was taken off: held only with and without. Not held where
+    it is less than what other texts would change, or nothing at all; `existence` has no such side, since a share is
+    never less than none.
     """
-    return judged(min(found.low, as_measured.low) > 0, as_measured.high <= 0)
+    against = found.high < 0 or as_measured.high <= 0
+    return judged(min(found.low, as_measured.low) > 0, against and not existence)
 
 
 def _magnitude(reference: Reference, pruned: Activations, often: np.ndarray, where: str, label: str) -> list[Claim]:
@@ -303,6 +306,7 @@ def _claim(
         statistic=found.value,
         low=found.low,
         high=found.high,
+        p=math.nan if claim == KEEPS else found.p,  # whether a change lies within a margin p does not say
         unit=unit if unit in ("%", MORE_OR_LESS) else "",
         n=int(reference.low.sum()),
         **((verdict or decided(found.low, found.high)) | {"note": note}),

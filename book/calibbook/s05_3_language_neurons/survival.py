@@ -25,13 +25,14 @@ from calibbook.s05_3_language_neurons.data import (
 from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, names, targeted
 from calibbook.shared.frames import BLOCK, blocks, in_order, square
 from calibbook.shared.languages import NO_TARGET
+from calibbook.shared.registered import wording
 from calibbook.shared.words import more_or_less, number
 from calibprune.metrics.neurons import language_specific, survival
 from calibprune.study.cells import Cell
 from calibprune.study.store import Store
 
-SURVIVES = "calibrating in a language keeps more of its neurons"
-STAYS = "calibrating in a language changes activation probabilities in it less"
+SURVIVES = wording("beyond-neurons-survive")
+STAYS = wording("beyond-probabilities-stay")
 
 
 def kept(store: Store, cells: Sequence[Cell]) -> pd.DataFrame:
@@ -92,7 +93,7 @@ def kept_claims(found: pd.DataFrame) -> pd.DataFrame:
     """Whether calibrating in a language keeps what belongs to it, against the mean of the other calibrations: one row a
     Claim.
 
-    Bootstrap interval over languages; the test exchanges the labels of the calibrations. found: rows of `kept`.
+    By `statistics.target_interval`. found: rows of `kept`.
     """
     claims = []
     for block, rows in blocks(found[found["method"] != "dense"]):

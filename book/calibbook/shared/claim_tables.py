@@ -59,6 +59,8 @@ def readable(
             "result": claims["what"],
             "95% interval": [interval(row) for row in claims.itertuples()],
             "p": claims["p"].map(p_value),
+            "p, corrected": claims["p_holm"].map(p_value),
+            "smallest effect seen": claims["seen"].replace("", "–"),
             "languages": claims["n"],
             "verdict": claims["verdict"],
             "note": claims["note"],

@@ -3,26 +3,30 @@ are made.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from calibbook.shared.frames import setting
+from calibbook.shared.registered import corrected
 from calibbook.shared.statistics import (
+    ALPHA,
+    crossed_interval,
     least_relabelling_p_value,
-    least_sign_flip_p_value,
-    mean_interval,
-    relabelling_p_value,
     share_interval,
-    sign_flip_p_value,
-    target_advantage,
+    student_interval,
+    target_interval,
 )
-from calibbook.shared.verdicts import UNDECIDED, decided
+from calibbook.shared.verdicts import FEWEST_LANGUAGES, UNDECIDED, decided
+from calibbook.shared.words import number
 
 MORE_OR_LESS = "% more"
 """The unit of percentages that are written as `3.00% more` and `3.00% less`."""
+NO_SPREAD = "the spread is not known"
+POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,9 @@ class Claim:
         what: the result in words.
         statistic, low, high: the result as a number and its 95% interval, in `unit`; NaN where there is none.
         unit: what an end of the interval is followed by: "%", "dB", or MORE_OR_LESS; nothing where the result says it.
-        p: of the test, NaN where there is none.
+        p: of the test, NaN where there is none; `claims_frame` adds `p_holm`, within the family of claims.
+        seen: the smallest effect that this test would find four times in five, in words. Where it is left empty,
+            `claims_frame` takes it from the interval.
         n: evaluation languages, or neurons.
         verdict: "held", "not held" or "undecided", by the rule of `verdicts.judged`; `note`: what it rests on.
     """
@@ -54,6 +60,7 @@ class Claim:
     high: float = math.nan
     unit: str = ""
     p: float = math.nan
+    seen: str = ""
     n: int = 0
     verdict: str = UNDECIDED
     note: str = ""
@@ -68,50 +75,98 @@ def names(block: tuple, **more: str) -> dict[str, str]:
 
 
 def claims_frame(claims: list[Claim]) -> pd.DataFrame:
-    """One row a Claim, its fields as columns, empty or not."""
-    return pd.DataFrame([asdict(claim) for claim in claims], columns=[field.name for field in fields(Claim)])
+    """One row a Claim, its fields as columns, and `p_holm`; a verdict that does not survive the correction for the
+    number of tests in its family is undecided (`registered.corrected`).
+    """
+    frame = pd.DataFrame([asdict(claim) for claim in claims], columns=[field.name for field in fields(Claim)])
+    frame["seen"] = [row.seen or _seen(row.low, row.high, row.unit) for row in frame.itertuples()]
+    return corrected(frame)
+
+
+def _seen(low: float, high: float, unit: str) -> str:
+    """The effect whose interval, as wide as this one, leaves out zero four times in five; empty without an interval."""
+    reach = (high - low) / 2 * (1 + norm.isf(1 - POWER) / norm.isf(ALPHA / 2))
+    end = "%" if unit in ("%", MORE_OR_LESS) else f" {unit}" if unit else ""
+    return f"{number(reach)}{end}" if math.isfinite(reach) else ""
+
+
+def detectable(errors: Iterable[float], tests: int) -> str:
+    """`4.2 points`: the difference that one of `tests` comparisons finds four times in five after Holm's first step, at
+    the median of their standard errors (as fractions); empty without any.
+    """
+    known = [error for error in errors if error > 0]
+    if not known:
+        return ""
+    return f"{number(100 * float(np.median(known)) * float(norm.isf(ALPHA / 2 / tests) + norm.isf(1 - POWER)))} points"
 
 
 def counted(hits: int, n: int) -> dict:
-    """The fields of a Claim about `hits` of `n`: a share in percent with the interval of Clopper and Pearson."""
+    """The fields of a Claim about `hits` of `n`: a share in percent with the interval of Clopper and Pearson, and how
+    many it takes for a majority.
+    """
     low, high = share_interval(hits, n)
-    return {"statistic": 100 * hits / n, "low": 100 * low, "high": 100 * high, "unit": "%"}
+    most = next((k for k in range(n + 1) if share_interval(k, n)[0] > 0.5), None)
+    seen = f"{most} of {n}" if most is not None else f"more than {n} needed"
+    return {"statistic": 100 * hits / n, "low": 100 * low, "high": 100 * high, "unit": "%", "seen": seen}
+
+
+Interval = tuple[float, float, float, float]
+"""Mean, ends of the 95% interval, two-sided p value."""
 
 
 def paired(
     values: np.ndarray, shown: Callable[[float], float], what: Callable[[float], str] | str, unit: str = ""
 ) -> dict:
-    """The fields of a Claim that says the mean of one difference a language is positive.
-
-    Bootstrap interval over languages, and a test that flips the signs.
+    """The fields of a Claim that says the mean of one difference a language is positive, by Student's interval.
 
     Args:
-        values: [languages] on a scale where differences add, positive as claimed.
+        values: [languages], each from models or text of its own, on a scale where differences add, positive as claimed.
         shown: turns one value into the unit of the page; monotonic.
         what: the result in words, or what makes them of the mean in that unit.
         unit: see Claim.
     """
-    values = np.asarray(values, dtype=float)
-    return _over_languages(values, sign_flip_p_value(values), least_sign_flip_p_value(len(values)), shown, what, unit)
+    return over_languages(student_interval(values), len(values), shown, what, unit)
 
 
-def targeted(gains: np.ndarray, shown: Callable[[float], float], what: Callable[[float], str], unit: str = "") -> dict:
-    """The fields of a Claim that says calibration in the target language gains more than in the others.
+def crossed(
+    values: np.ndarray, shown: Callable[[float], float], what: Callable[[float], str] | str, unit: str = ""
+) -> dict:
+    """`paired` of [calibrations, evaluations]: evaluations that share the pruned models (`crossed_interval`)."""
+    return over_languages(crossed_interval(values), values.shape[1], shown, what, unit, min(values.shape))
 
-    Bootstrap interval over languages, and a test that exchanges the labels of the calibrations.
+
+def targeted(
+    gains: np.ndarray, shown: Callable[[float], float], what: Callable[[float], str] | str, unit: str = ""
+) -> dict:
+    """The fields of a Claim that says calibration in the target language gains more than in the others, by
+    `target_interval`.
 
     Args:
         gains: [calibrations, evaluations], the same languages in the same order, more is better.
         shown, what, unit: as for `paired`.
     """
-    advantage, n = target_advantage(gains), len(gains)
-    return _over_languages(advantage, relabelling_p_value(gains), least_relabelling_p_value(n), shown, what, unit)
+    least = least_relabelling_p_value(len(gains))
+    return over_languages(target_interval(gains), len(gains), shown, what, unit, least_p=least)
 
 
-def _over_languages(values: np.ndarray, p: float, least_p: float, shown, what, unit: str) -> dict:
-    mean = shown(float(values.mean()) if len(values) else math.nan)
-    low, high = mean_interval(values)
+def over_languages(
+    found: Interval,
+    n: int,
+    shown: Callable[[float], float],
+    what: Callable[[float], str] | str,
+    unit: str = "",
+    languages: int | None = None,
+    least_p: float = 0.0,
+) -> dict:
+    """The fields of a Claim that says a value over `n` evaluation languages is positive; `languages`, if not `n`, is
+    how many the interval rests on. The rest as for `paired`.
+    """
+    value, low, high, p = found
+    mean = shown(value)
     first, last = sorted(map(shown, (low, high)))
     words = what if isinstance(what, str) else "–" if math.isnan(mean) else what(mean)
-    result = {"what": words, "statistic": mean, "low": first, "high": last, "unit": unit, "p": p, "n": len(values)}
-    return result | decided(low, high, p=p, least_p=least_p)
+    result = {"what": words, "statistic": mean, "low": first, "high": last, "unit": unit, "p": p, "n": n}
+    languages = n if languages is None else languages
+    enough = languages >= FEWEST_LANGUAGES and least_p <= ALPHA
+    note = NO_SPREAD if enough and math.isfinite(value) and math.isnan(low) else ""
+    return result | decided(low, high, p=p, least_p=least_p, languages=languages, note=note)

@@ -8,9 +8,9 @@ from calibbook.shared.statistics import ALPHA
 HELD, NOT_HELD, UNDECIDED = VERDICTS = ("held", "not held", "undecided")
 
 # Two kinds of evidence, and for each what is too little of it. Of an exact test the least p value that it can give says
-# so: signs of four languages cannot come below 1/16, orders of three not below 1/6. An interval always comes out, but
-# that of three languages rests on a spread that hardly is one (Student's t multiplies it by 4.3), and a jackknife that
-# leaves one of three out has a single pair left.
+# so: orders of three languages not below 1/6. An interval nearly always comes out, but that of three languages rests on
+# a spread that hardly is one (Student's t multiplies it by 4.3), and a jackknife that leaves one of three out has a
+# single pair left.
 FEWEST_LANGUAGES = 4
 TOO_FEW = "too few languages"
 TOO_FEW_FOR_THE_TEST = "too few languages to tell from chance"

@@ -141,7 +141,9 @@ def test_regrets_and_their_intervals(whole):
     assert table.loc[OWN, "regret"] < 0 < table.loc[NEAREST, "regret"] < table.loc[ENGLISH, "regret"]
     assert table.loc[ENGLISH, "n"] == 48 and table.loc[FAMILY, "n"] == 42
     for rule, row in table.iterrows():
-        assert row["low"] <= row["regret"] <= row["high"], rule
+        if not np.isnan(row["low"]):  # nothing is known of the spread where every regret is the same
+            assert row["low"] <= row["regret"] <= row["high"], rule
+    assert table["low"].notna().sum() >= len(table) - 1
     gaps = (whole[0].losses[NEAREST] - whole[0].losses[BEST]).sort_values()
     assert (gaps >= 0).all() and table.loc[NEAREST, "worst"] == gaps.index[-1]
     assert table.loc[NEAREST, "english_high"] < 0 < table.loc[NEAREST, "own_low"]

@@ -11,6 +11,7 @@ from calibbook.s04_1_pruning_results import claims
 from calibbook.s04_1_pruning_results.claims import no_single_best, section_4_1, target_is_best, target_is_better
 from calibbook.s04_1_pruning_results.claims_off_diagonal import exceptions, russian_for_chinese
 from calibbook.shared.claim_tables import NOTHING, readable, verdict_sentence
+from calibbook.shared.draws import ONE_DRAW
 from calibbook.shared.frames import summarize
 from calibbook.shared.languages import NO_TARGET
 
@@ -21,9 +22,12 @@ def one(found, method="wanda"):
     return picked[0]
 
 
+THREE = (0, 1, 2)  # draws
+
+
 def without_diagonal(winner: str):
     """Every column is won by one calibration language, by a wide margin."""
-    frame = tidy(gain=0.0)
+    frame = tidy(gain=0.0, seeds=THREE)
     for metric in MEASURED:
         frame = with_value(frame, 100.0 if metric == "snr_db" else 1e-6, calibration=winner, metric=metric)
     return frame
@@ -36,14 +40,16 @@ def test_a_full_diagonal_is_held(metric):
     assert claim.p == pytest.approx(1 / factorial(7))
     assert (claim.low, claim.high) == (pytest.approx(100 * 0.025 ** (1 / 7)), 100.0)
     assert one(target_is_better(tidy(), metric, "chromium")).verdict == "held"
-    assert one(no_single_best(tidy(), metric, "chromium")).verdict == "held"
+    single = one(no_single_best(tidy(seeds=THREE), metric, "chromium"))
+    assert single.verdict == "held" and single.seen.endswith("dB" if metric == "snr_db" else "%")
 
 
 @pytest.mark.parametrize("metric", MEASURED)
-def test_one_language_that_is_best_everywhere_refutes_both(metric):
+def test_one_language_that_is_best_everywhere(metric):
+    """One of seven columns does not refute a majority: its interval reaches to 58%."""
     frame = without_diagonal("sw")
     claim = one(target_is_best(frame, metric, "chromium"))
-    assert (claim.verdict, claim.what, claim.p) == ("not held", "1 of 7 columns", 1.0)
+    assert (claim.verdict, claim.what, claim.p) == ("undecided", "1 of 7 columns", 1.0)
     single = one(no_single_best(frame, metric, "chromium"))
     assert (single.verdict, single.statistic, single.note) == ("not held", 100.0, "sw is best everywhere")
 
@@ -79,9 +85,10 @@ def test_mixtures_magnitude_and_foreign_columns_take_no_part():
 
 
 def test_advantage_is_the_fall_of_perplexity_in_percent():
-    frame = tidy(languages=("ar", "de", "en", "es"), methods=("wanda",))
-    for calibration in ("ar", "de", "en", "es"):
-        for language in ("ar", "de", "en", "es"):
+    five = ("ar", "de", "en", "es", "ru")
+    frame = tidy(languages=five, methods=("wanda",))
+    for calibration in five:
+        for language in five:
             frame = with_value(
                 frame,
                 60.0 if calibration == language else 80.0,
@@ -93,19 +100,20 @@ def test_advantage_is_the_fall_of_perplexity_in_percent():
     assert [claim.statistic, claim.low, claim.high] == pytest.approx([25.0] * 3)
 
 
-def test_a_lead_within_the_standard_error_leaves_the_single_best_undecided():
+def test_a_lead_within_the_spread_of_draws_leaves_the_single_best_undecided():
     frame = without_diagonal("sw")
     close = with_value(frame, 0.9999e-6, metric="perplexity", calibration="de", language="de")
     clear = with_value(frame, 0.5e-6, metric="perplexity", calibration="de", language="de")
     claim = one(no_single_best(close, "perplexity", "chromium"))
-    assert (claim.verdict, claim.note, claim.what) == ("undecided", "within uncertainty: sw", "sw wins 6 of 7")
+    assert (claim.verdict, claim.note, claim.what) == ("undecided", "within the spread of draws: sw", "sw wins 6 of 7")
     assert one(no_single_best(clear, "perplexity", "chromium")).verdict == "held"
 
 
 def test_the_spread_of_draws_counts_as_uncertainty():
-    frame = without_diagonal("sw")
-    lead = with_value(frame, 150.0, metric="snr_db", calibration="de", language="de")
-    assert one(no_single_best(lead, "snr_db", "chromium")).note.startswith("read off the table")
+    once = without_diagonal("sw")[lambda frame: frame["seed"] == 0]
+    lead = with_value(once, 150.0, metric="snr_db", calibration="de", language="de")
+    unknown = one(no_single_best(lead, "snr_db", "chromium"))
+    assert (unknown.verdict, unknown.note) == ("undecided", ONE_DRAW)
     spread = tidy(gain=0.0, seeds=(0, 1))
     for seed, found in ((0, 60.0), (1, 140.0)):
         spread = with_value(spread, found, metric="snr_db", calibration="sw", seed=seed)
@@ -115,7 +123,7 @@ def test_the_spread_of_draws_counts_as_uncertainty():
 
 @pytest.mark.parametrize(("russian", "verdict"), [(50.0, "held"), (99.5, "undecided"), (200.0, "not held")])
 def test_the_exception_the_paper_names(russian, verdict):
-    frame = with_value(tidy(), 100.0, calibration="zh", language="zh", metric="perplexity")
+    frame = with_value(tidy(seeds=THREE), 100.0, calibration="zh", language="zh", metric="perplexity")
     frame = with_value(frame, russian, calibration="ru", language="zh", metric="perplexity")
     claim = one(russian_for_chinese(frame, "chromium"))
     assert claim.verdict == verdict and claim.statistic == pytest.approx(100 - russian)

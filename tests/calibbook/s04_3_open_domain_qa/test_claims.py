@@ -9,7 +9,7 @@ from calibbook.s04_2_downstream_tasks import claims_order as language_order
 from calibbook.s04_2_downstream_tasks.data import compare
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
 from calibbook.s04_2_downstream_tasks.tables import beside_quotes
-from calibbook.s04_3_open_domain_qa.claims import KNOWLEDGE_IS_LOST, kept, section_4_3
+from calibbook.s04_3_open_domain_qa.claims import KNOWLEDGE_IS_LOST, LOST_IN_ENGLISH, kept, section_4_3
 from calibbook.s04_3_open_domain_qa.tables import beside_table_3
 
 
@@ -93,16 +93,17 @@ def test_knowledge_that_is_lost_everywhere(generated):
     assert verdicts(found, language_order.LANGUAGES_DIFFER) == {"held"} and verdicts(
         found, language_order.LATIN_IS_STRONGER
     ) == {"held"}
+    assert verdicts(found, LOST_IN_ENGLISH) == {"held"}
     row = found[found["claim"] == KNOWLEDGE_IS_LOST].iloc[0]
-    expected = [100 * 0.15 / DENSE[code] for code in SEVEN]
-    assert row["low"] < row["statistic"] < row["high"] and row["statistic"] == pytest.approx(np.mean(expected), abs=6)
+    points = 100 * 0.15 * (0.75 if generated else 1)  # half of the right answers are half right
+    share = 0.15 / np.mean([DENSE[code] for code in SEVEN])
+    assert row["low"] < row["statistic"] < row["high"] and row["statistic"] == pytest.approx(points, abs=2)
+    assert abs(int(row["what"].split()[2].rstrip("%")) - 100 * share) < 5
 
 
-def test_knowledge_that_is_kept_in_one_language_or_that_was_never_there():
-    kept = item_scores(tasks=("facts",), methods=("wanda",), target=0.0, items=400)
-    for column in [column for column in kept if column.method != "dense" and column.language == "ru"]:
-        kept[column] = dict.fromkeys(kept[column], kept[column.of((column.model, "dense", 0.0, "dense"))][""])
-    assert verdicts(section(kept), KNOWLEDGE_IS_LOST) == {"not held"}
+def test_knowledge_that_is_kept_or_that_was_never_there():
+    kept = item_scores(tasks=("facts",), methods=("wanda",), target=0.0, effects={"wanda": 0.14}, items=400)
+    assert verdicts(section(kept), KNOWLEDGE_IS_LOST) == {"not held"}  # a hundredth of all answers
     nothing = {
         column: {text: np.zeros((1, 20)) for text in by_text}
         for column, by_text in item_scores(tasks=("facts",), items=20, methods=("wanda",)).items()

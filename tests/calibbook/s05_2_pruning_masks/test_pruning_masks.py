@@ -129,12 +129,14 @@ def frame(iou, languages=SEVEN, layers=32, draws=3, methods=("sparsegpt",)) -> p
 
 def papers_picture(kind, first, second, layer, component):
     """Section 5.2 in numbers, with a little difference between languages."""
-    own = 0.002 * (SEVEN.index(first) + SEVEN.index(second)) / 2
+    one, other = sorted((SEVEN.index(first), SEVEN.index(second)))
+    own, odd = 0.002 * (one + other) / 2, 0.002 * ((3 * one + 5 * other) % 7 - 3)
     if layer == 0 and component in ("q", "k", "v"):
-        return 0.97 - own
-    base = {"attn.out": 0.80, "ffn.down": 0.82}.get(component, 0.88) - own + (0.05 if kind == "draw" else 0)
-    late = 0.03 if component == "attn.out" and layer >= 20 else 0.0
-    return base - late if kind == "within" else base + 0.03 * (2 <= layer < 15)
+        return 0.97 - own + 0.1 * odd
+    base = {"attn.out": 0.80 + odd, "ffn.down": 0.82 + 0.5 * odd}.get(component, 0.88) - own
+    base += 0.05 if kind == "draw" else 0
+    late = 0.03 + odd if component == "attn.out" and layer >= 20 else 0.0
+    return base - late if kind == "within" else base + (0.03 + odd) * (2 <= layer < 15)
 
 
 def sets(masks: dict[str, torch.Tensor], name: str) -> set[tuple[int, int]]:
@@ -446,10 +448,7 @@ def test_the_middle_must_be_above_both_ends():
 @pytest.mark.parametrize("languages", [("de", "sw"), ("de", "en", "sw")])
 def test_few_languages_are_undecided_with_a_reason(languages):
     tested = claims.section_5_2(frame(papers_picture, languages=languages))
-    assert set(tested["verdict"]) == {"undecided"} and set(tested["note"]) == {
-        "too few languages to tell from chance",
-        "too few languages",
-    }
+    assert set(tested["verdict"]) == {"undecided"} and set(tested["note"]) == {"too few languages"}
 
 
 def test_one_draw_tests_pairs_alone():

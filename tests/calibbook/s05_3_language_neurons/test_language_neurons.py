@@ -14,6 +14,7 @@ from frames import SEVEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.stats import ttest_1samp
 
 from calibbook.s05_3_language_neurons import claims as claims
 from calibbook.s05_3_language_neurons import data as neurons
@@ -229,11 +230,11 @@ def test_intervals_are_those_of_whole_layers():
     by_layer = stream.normal(size=20)
     layer = np.repeat(np.arange(20), 50)
     ones = np.ones(1000)
-    value, low, high = over_layers(lambda x, n: x / n, layer, by_layer[layer], ones)
+    value, low, high, p = over_layers(lambda x, n: x / n, layer, by_layer[layer], ones)
     assert value == pytest.approx(by_layer.mean())
-    reach = 1.96 * by_layer.std() / math.sqrt(20)  # of 20 observations and not of 1,000
-    assert (high - low) / 2 == pytest.approx(reach, rel=0.1)
-    assert over_layers(lambda x, n: x / n, layer, 3 * ones, ones) == (3, 3, 3)
+    test = ttest_1samp(by_layer, 0)  # of 20 observations and not of 1,000
+    assert (low, high) == pytest.approx(tuple(test.confidence_interval())) and p == pytest.approx(test.pvalue)
+    assert over_layers(lambda x, n: x / n, layer, 3 * ones, ones)[:3] == (3, 3, 3)
     few = over_layers(lambda x, n: x / n, layer % 4, by_layer[layer], ones)
     assert few.value == pytest.approx(value) and math.isnan(few.low) and math.isnan(few.high)
 
@@ -241,7 +242,7 @@ def test_intervals_are_those_of_whole_layers():
 def test_values_that_are_not_known_are_left_out():
     layer = np.repeat(np.arange(5), 2)
     values = np.where(np.arange(10) % 2, 1.0, np.nan)
-    assert claims.mean_over_layers(layer, (values, np.ones(10, bool))) == (1, 1, 1)
+    assert claims.mean_over_layers(layer, (values, np.ones(10, bool)))[:3] == (1, 1, 1)
 
 
 # ---- claims
@@ -274,7 +275,8 @@ def test_neurons_that_lost_their_language_are_noticed(reference):
 
 def test_a_model_that_did_not_change_confirms_nothing_but_what_is_retained(reference):
     found = claims.pruned_claims(reference, activations(cell("wanda", "0.5", "de"), dense_probability()))
-    assert verdicts(found, claims.RISES) + verdicts(found, claims.CREATES) == ["not held"] * 3
+    assert verdicts(found, claims.RISES) == ["not held"]
+    assert verdicts(found, claims.CREATES) == ["undecided"] * 2  # that something exists nothing can refute
     assert "held" not in verdicts(found, claims.AGNOSTIC) + verdicts(found, claims.LOSES) + verdicts(
         found, claims.KEEPS_MORE
     )
@@ -389,7 +391,7 @@ def test_survival_is_what_sets_of_neurons_say(study):
 def test_the_language_whose_probabilities_stay_is_found(study):
     found = neuron_survival.kept_claims(neuron_survival.kept(*study))
     stays = found[found["claim"] == neuron_survival.STAYS]
-    assert list(stays["verdict"]) == ["held", "held"] and (stays["p"] == 1 / math.factorial(7)).all()
+    assert list(stays["verdict"]) == ["held", "held"] and (stays["p"] <= 0.001).all()
     assert (
         stays["statistic"].between(-91, -89).all()
         and (stays["low"] <= stays["statistic"]).all()

@@ -6,7 +6,9 @@ import pytest
 from calibbook.shared.claim_tables import NOTHING, interval, readable, show_claims, verdict_sentence
 from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame
 
-HELD = Claim("it rains", "udhr", "perplexity", "a", "wanda", "50%", "1.20% lower", 1.2, 0.5, 2.0, "%", 0.031, 7, "held")
+HELD = Claim(
+    "it rains", "udhr", "perplexity", "a", "wanda", "50%", "1.20% lower", 1.2, 0.5, 2.0, "%", 0.031, n=7, verdict="held"
+)
 NOT = Claim(
     "it rains", "udhr", "snr_db", "a", "gptq", "4-bit", "−1.00 dB", -1.0, -2.0, -0.5, "dB", n=7, verdict="not held"
 )
@@ -31,7 +33,8 @@ def test_intervals_use_the_words_of_their_unit(unit, low, high, text):
 def test_one_row_a_claim_and_no_column_that_says_nothing():
     table = readable(claims_frame([HELD, NOT]))
     assert table.columns.tolist() == [
-        "measured as", "method", "sparsity", "result", "95% interval", "p", "languages", "verdict"
+        "measured as", "method", "sparsity", "result", "95% interval", "p", "p, corrected",
+        "smallest effect seen", "languages", "verdict",
     ]  # fmt: skip
     assert table["measured as"].tolist() == ["PPL", "SNR"] and table["method"].tolist() == ["Wanda", "GPTQ"]
     assert table["p"].tolist() == ["0.031", "–"] and table["95% interval"].tolist() == [
@@ -39,7 +42,17 @@ def test_one_row_a_claim_and_no_column_that_says_nothing():
         "−2.00 to −0.500 dB",
     ]
     named = readable(claims_frame([HELD]), always=("evaluated on",), renamed={"languages": "neurons"})
-    assert named.columns.tolist() == ["evaluated on", "method", "result", "95% interval", "p", "neurons", "verdict"]
+    assert named.columns.tolist() == [
+        "evaluated on",
+        "method",
+        "result",
+        "95% interval",
+        "p",
+        "p, corrected",
+        "smallest effect seen",
+        "neurons",
+        "verdict",
+    ]
 
 
 def test_a_sentence_and_a_table_for_each_claim(monkeypatch):
