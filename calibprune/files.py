@@ -61,7 +61,8 @@ PUBLISHED = "book/results/published"
 
 
 def results_folder(path: str | Path) -> Path:
-    """Where the results are that a study's `store` or `shelves` names, whichever folder a command or a notebook is started in.
+    """Where the results are that a study's `store` or `shelves` names, whichever folder a command or a notebook is
+    started in.
 
     A relative path is taken from the top of the checkout of this repository that the current folder is in, and outside
     of a checkout from the current folder.

@@ -95,7 +95,7 @@ def _unpack(archive: Path, name: str, folder: Path) -> None:
                 _copy(source, file, member)
         except UNREADABLE as error:
             target.unlink(missing_ok=True)
-            problem = problem or f"{member.name} is damaged ({_reason(error)})"
+            problem = problem or f"{member.name} is damaged or cut short ({_reason(error)})"
     if problem:
         (folder / DAMAGE).write_text(problem, encoding="utf-8")
 
@@ -114,7 +114,7 @@ def _members(archive: Path, name: str) -> Iterator[_Member]:
                     yield _Member(info.filename, info.file_size, lambda info=info: packed.open(info))
         return
     try:
-        opened = tarfile.open(archive)
+        opened = tarfile.open(archive)  # noqa: SIM115 - closed below
     except UNREADABLE:
         raise StoreError(
             f"shelf {name}: is no zip or tar file, or was cut short; copy it again, or take it out of `shelves`"

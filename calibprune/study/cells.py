@@ -81,7 +81,7 @@ class Cell:
         except ParameterError as error:
             raise ValueError(str(error)) from None
         parallel = values.get("parallel")
-        return cls(
+        found = cls(
             model=values["model"],
             method=values["method"],
             sparsity=sparsity,
@@ -103,6 +103,17 @@ class Cell:
             grid=Grid(**values["grid"]) if "grid" in values else None,
             numerics=values["numerics"],
         )
+        texts = [found.model, found.method, found.calibration_source, found.dtype]
+        texts += [*found.calibration, *found.languages, *found.metrics, *found.tasks, *found.fingerprints.values()]
+        texts += [evaluation.source for evaluation in found.evaluations]
+        numbers = [found.seed, found.calibration_samples, found.calibration_length, found.numerics]
+        numbers += [size for evaluation in found.evaluations for size in (evaluation.samples, evaluation.length)]
+        if found.parallel:
+            source, samples = found.parallel
+            texts, numbers = [*texts, source], [*numbers, samples]
+        if not all(type(text) is str for text in texts) or not all(type(number) is int for number in numbers):
+            raise TypeError("a text or a number of the configuration is none")
+        return found
 
     @property
     def dense(self) -> bool:
@@ -248,7 +259,7 @@ def what_changed(cell: Cell, tasks: list[TaskSpec]) -> list[str]:
     now |= {f"task {task.name}": task_fingerprint(task) for task in tasks}
     if cell.calibration:
         now["calibration"] = text_fingerprint(cell.calibration_source, sorted(cell.calibration))
-    return sorted(name for name, value in now.items() if value != cell.fingerprints[name])
+    return sorted(name for name, value in now.items() if value != cell.fingerprints.get(name))
 
 
 def _taken_of(models: str, names: list[str]) -> tuple[str, ...]:

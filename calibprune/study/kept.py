@@ -1,5 +1,5 @@
-"""Cells as they are kept on disk, read and verified: `<root>/cells/<id>/` with `records.parquet`, `cell.json` and larger
-arrays as safetensors.
+"""Cells as they are kept on disk, read and verified: `<root>/cells/<id>/` with `records.parquet`, `cell.json` and
+larger arrays as safetensors.
 """
 
 import contextlib

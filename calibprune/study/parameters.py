@@ -48,9 +48,9 @@ class Parameters(BaseModel):
     are the sentences whose embeddings are compared; `tasks` are names of calibprune.tasks, `task_limit` the first items
     of each, `data_mirror` a folder to read their data from instead of the hub; `device`, `dtype` and `store` say where
     it is computed and kept, and do not change what it is; `shelves` are folders or archives, laid out like a store, in
-    which finished cells are looked up before they are computed. A relative `store` or shelf is taken from the top of the checkout that
-    the current folder is in, and outside of a checkout from the current folder, by commands and notebooks alike; every
-    other relative path from the current folder.
+    which finished cells are looked up before they are computed. A relative `store` or shelf is taken from the top of
+    the checkout that the current folder is in, and outside of a checkout from the current folder, by commands and
+    notebooks alike; every other relative path from the current folder.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -95,7 +95,9 @@ class Parameters(BaseModel):
     def _some_and_distinct(cls, values: list) -> list:
         return distinct(values)
 
-    @field_validator("evaluation_languages", "mask_seeds", "sweep_sparsity", "sweep_languages", "bits", "tasks", "shelves")
+    @field_validator(
+        "evaluation_languages", "mask_seeds", "sweep_sparsity", "sweep_languages", "bits", "tasks", "shelves"
+    )
     @classmethod
     def _perhaps_none_but_distinct(cls, values: list) -> list:
         return distinct(values) if values else values

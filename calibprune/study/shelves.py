@@ -53,7 +53,7 @@ def open_shelves(names: Iterable[str], store: str | Path = "") -> list[Shelf]:
 
 def _opened(name: str, own: Path | None) -> Shelf | None:
     path = results_folder(name)
-    if name == PUBLISHED and not (path / "cells").is_dir() or path.resolve() == own:
+    if (name == PUBLISHED and not (path / "cells").is_dir()) or path.resolve() == own:
         return None
     try:
         if path.is_file():

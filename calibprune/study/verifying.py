@@ -8,15 +8,14 @@ import math
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
 from calibprune import provenance
-from calibprune.errors import CalibpruneError, CorpusError, ModelError, ParameterError, StoreError
+from calibprune.errors import CalibpruneError, CorpusError, ModelError, StoreError
 from calibprune.models.identity import fingerprint
 from calibprune.models.loading import has_bfloat16, resolve_device
 from calibprune.study.cells import NUMERICS, Cell, what_changed
@@ -106,7 +105,7 @@ def some(places: Iterable[Kept], number: int) -> list[tuple[Kept, str]]:
         for identifier in place.ids():
             found.setdefault(identifier, place)
     if not found:
-        where = ", ".join(place.name or str(place.root) for place in places)
+        where = ", ".join(place.name or str(place.root) for place in places) or "the published run, which is not here"
         raise StoreError(f"{where}: holds no cells to verify; name another folder with --against")
     chosen = random.SystemRandom().sample(sorted(found), min(number, len(found)))
     return [(found[identifier], identifier) for identifier in chosen]

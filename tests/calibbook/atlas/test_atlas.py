@@ -33,8 +33,8 @@ from calibbook.atlas.rules import (
 )
 from calibbook.atlas.text import bits_per_byte, bytes_per_token, fertility, overlap
 from calibprune.languages import LANGUAGES, describe
-from calibprune.study.parameters import Parameters
 from calibprune.study.kept import Kept
+from calibprune.study.parameters import Parameters
 
 EVERYTHING = "+".join(ALL)
 MIXTURES = (EVERYTHING, *("+".join(codes) for codes in families(ALL).values()))
