@@ -1,8 +1,9 @@
 """Cells are computed again and compared, and what differs is said."""
 
+import hashlib
 import json
-import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ import torch
 from calibprune.errors import StoreError
 from calibprune.files import file_sha256
 from calibprune.study import verifying
+from calibprune.study.cells import NUMERICS
 from calibprune.study.kept import Kept
 from calibprune.study.study import Study
 from calibprune.study.verifying import announced, some, target, verify
@@ -149,7 +151,7 @@ def test_artifacts_that_a_shelf_leaves_out_are_not_compared(kept, settings):
     assert [one.same for one in verdicts(kept, identifier)] == [True]
 
 
-def test_how_long_it_takes_is_said_beforehand(kept, monkeypatch):
+def test_how_long_it_takes_is_said_beforehand(kept):
     for identifier in kept.ids():
         change(kept, identifier, seconds_prune=100.0, seconds_measure=20.0, machine="a processor, 2 cores")
     targets = [target(kept, identifier) for identifier in kept.ids()]
@@ -187,17 +189,22 @@ def test_cells_by_chance(kept, tmp_path):
         some([Kept(tmp_path / "none")], 5)
 
 
-def test_cells_of_a_later_version_are_not_read(kept, settings):
-    identifier = wanda(settings)
-    path = kept.root / "cells" / identifier / "cell.json"
-    content = json.loads(path.read_text())
-    content["configuration"]["numerics"] -= 1
-    older = verifying.Target(kept, identifier, None).kept
-    path.write_text(json.dumps(content))
-    with caplog_off():
-        [found] = verdicts(older, identifier)
-    assert not found.same and "configuration of another cell" in found.found
+def test_a_cell_of_older_numerics_is_computed_with_todays_and_that_is_said(kept, settings):
+    study = Study(**settings)
+    cell = replace(next(cell for cell in study.cells() if cell.method == "wanda"), numerics=NUMERICS - 1)
+    folder = kept.root / "cells" / cell.id
+    shutil.copytree(kept.root / "cells" / wanda(settings), folder)
+    change(kept, cell.id, id=cell.id, configuration=cell.configuration())
+    [found] = verdicts(kept, cell.id)
+    assert found.same and found.compared == "within tolerances"
+    assert found.differs == (f"numerics {NUMERICS - 1}, here {NUMERICS}",)
 
 
-def caplog_off():
-    return logging.LoggerAdapter(logging.getLogger("calibprune")) and __import__("contextlib").nullcontext()
+def test_a_configuration_that_this_version_does_not_know_is_said(kept, settings):
+    content = json.loads((kept.root / "cells" / wanda(settings) / "cell.json").read_text())
+    configuration = content["configuration"] | {"of_a_later_version": 1}
+    identifier = hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:16]
+    shutil.copytree(kept.root / "cells" / wanda(settings), kept.root / "cells" / identifier)
+    change(kept, identifier, id=identifier, configuration=configuration)
+    [found] = verdicts(kept, identifier)
+    assert not found.same and "none of this version of calibprune" in found.found
