@@ -41,6 +41,8 @@ CELL = "cell.json"
 ID = re.compile(r"[0-9a-f]{16}")
 ARTIFACT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The name of an artifact: it becomes a file's, and names no folder."""
+COST = ("seconds_prune", "seconds_measure", "peak_memory_gb")
+"""Numbers that every `cell.json` has."""
 MOST_ROWS = 10_000_000
 """Rows of a cell's records; a file that claims more is not read."""
 MOST_BYTES = 2**26
@@ -163,12 +165,17 @@ class Kept:
             StoreError: the folder cannot be read.
         """
         folder = self._folder(identifier)
+        if flaw := self._flaw_of_path(folder / CELL):
+            return flaw
         try:
             known = self._content(identifier)
         except StoreError:
-            return f"{CELL} is damaged" if (folder / CELL).is_file() else f"{CELL} is missing"
+            return f"{CELL} is damaged"
         if _id_of(known["configuration"]) != identifier:
             return f"{CELL} holds the configuration of another cell"
+        for name in COST:
+            if type(known.get(name)) not in (int, float):
+                return f"{CELL} has no number {name}"
         for name in known.get("artifacts_sha256", {}):
             if not ARTIFACT.fullmatch(name):
                 return f"{CELL} names the artifact {quoted(name)}"
@@ -180,12 +187,18 @@ class Kept:
         return ""
 
     def _flaw_of_file(self, path: Path, sha256: str) -> str:
+        if flaw := self._flaw_of_path(path):
+            return flaw
+        try:
+            return "" if known_sha256(path) == sha256 else f"the checksum of {path.name} is wrong"
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def _flaw_of_path(self, path: Path) -> str:
         try:
             if not path.resolve().is_relative_to(self.root.resolve()):
                 return f"{path.name} is a link to somewhere else"
-            if not path.is_file():
-                return f"{path.name} is missing"
-            return "" if known_sha256(path) == sha256 else f"the checksum of {path.name} is wrong"
+            return "" if path.is_file() else f"{path.name} is missing"
         except OSError as error:
             raise self._unreadable(error) from None
 

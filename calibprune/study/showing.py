@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-from calibprune.study.kept import Kept
+from calibprune.study.kept import COST, Kept
 
-COST = ("seconds_prune", "seconds_measure", "peak_memory_gb")
 ORIGIN = ("date", "commit", "machine", "device", "system")
 CHECKSUMS = ("records_sha256", "artifacts_sha256")
 GIVEN = ("id", "shelf", "configuration", "versions", "checksums", *COST, *ORIGIN, *CHECKSUMS)
@@ -28,7 +27,7 @@ def lines(kept: Kept, identifier: str) -> list[tuple[str, str]]:
         *_several("", known["configuration"]),
         *((name.replace("_", " "), _text(known[name])) for name in (*COST, *ORIGIN) if name in known),
         *_several("version of ", known.get("versions", {})),
-        *((name, _text(value)) for name, value in known.items() if name not in GIVEN),
+        *((name.replace("_", " "), _text(value)) for name, value in known.items() if name not in GIVEN),
         ("SHA-256 of the records", _text(known["records_sha256"])),
         *_several("SHA-256 of ", known.get("artifacts_sha256", {})),
     ]

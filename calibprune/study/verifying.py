@@ -55,10 +55,9 @@ class Target:
         return self.kept.provenance(self.cell) if self.cell else {}
 
     def seconds(self) -> float:
-        """That the cell took when it was computed first; NaN where that is not known."""
+        """That the cell took when it was computed first; NaN where it is damaged."""
         known = self.provenance()
-        taken = [known.get("seconds_prune"), known.get("seconds_measure")]
-        return math.fsum(taken) if all(isinstance(one, int | float) for one in taken) else math.nan
+        return known["seconds_prune"] + known["seconds_measure"] if known else math.nan
 
 
 @dataclass(frozen=True)
@@ -119,20 +118,18 @@ def announced(targets: Sequence[Target], device: str) -> list[str]:
     """
     where = resolve_device(device)
     ready = [one for one in targets if one.cell]
-    known = [one.seconds() for one in ready if not math.isnan(one.seconds())]
-    machines = dict.fromkeys(str(one.provenance().get("machine", "an unknown machine")) for one in ready)
-    lines = [f"{len(ready)} cells to compute again, which took {_duration(sum(known))} on {', '.join(machines)}"]
-    if len(known) < len(ready):
-        lines[0] += f"; of {len(ready) - len(known)} the time is not recorded"
     if not ready:
-        lines = ["no cell can be computed again"]
+        return ["no cell can be computed again"]
+    total = sum(one.seconds() for one in ready)
+    machines = dict.fromkeys(str(one.provenance().get("machine", "an unknown machine")) for one in ready)
+    lines = [f"{len(ready)} cells to compute again, which took {_duration(total)} on {', '.join(machines)}"]
     rounded = [one for one in ready if one.cell.dtype == "bfloat16"]
     if rounded and not has_bfloat16(where):
         times = slowness()
-        slow = sum(one.seconds() for one in rounded if not math.isnan(one.seconds())) * (max(times, 1) - 1)
+        slow = sum(one.seconds() for one in rounded) * (max(times, 1) - 1)
         lines.append(
             f"{len(rounded)} of them are computed in bfloat16, which this processor has not: matrix products take "
-            f"{times:.1f} times as long as in float32, so count on about {_duration(sum(known) + slow)}"
+            f"{times:.1f} times as long as in float32, so count on about {_duration(total + slow)}"
         )
     return lines
 

@@ -56,8 +56,9 @@ def store(tmp_path) -> Store:
     """Two cells, of which one has an artifact."""
     found = Store(tmp_path / "results")
     row = {name: "x" if kind == "str" else 1 for name, kind in COLUMNS.items()}
-    found.write(cell(), pd.DataFrame([row]), {}, {"masks": {"a": torch.zeros(8, dtype=torch.uint8)}})
-    found.write(cell(1), pd.DataFrame([row]), {})
+    cost = {"seconds_prune": 1.5, "seconds_measure": 2, "peak_memory_gb": 0.5}
+    found.write(cell(), pd.DataFrame([row]), cost, {"masks": {"a": torch.zeros(8, dtype=torch.uint8)}})
+    found.write(cell(1), pd.DataFrame([row]), cost)
     return found
 
 

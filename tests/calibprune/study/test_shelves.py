@@ -154,6 +154,19 @@ def test_ids_know_nothing_of_shelves(study, shelf):
         (lambda folder: (folder / "cell.json").write_text("{"), "cell.json is damaged"),
         (
             lambda folder: (folder / "cell.json").write_text(
+                (folder / "cell.json").read_text().replace("seconds_prune", "seconds")
+            ),
+            "has no number seconds_prune",
+        ),
+        (
+            lambda folder: (
+                shutil.move(folder / "cell.json", folder.parents[2] / "elsewhere"),
+                (folder / "cell.json").symlink_to(folder.parents[2] / "elsewhere"),
+            ),
+            "cell.json is a link to somewhere else",
+        ),
+        (
+            lambda folder: (folder / "cell.json").write_text(
                 (folder / "cell.json").read_text().replace('"calibration_samples": 4', '"calibration_samples": 5')
             ),
             "configuration of another cell",

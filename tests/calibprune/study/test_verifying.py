@@ -158,7 +158,9 @@ def test_how_long_it_takes_is_said_beforehand(kept):
     [line] = announced(targets, "cpu")
     assert line == "3 cells to compute again, which took 6 min on a processor, 2 cores"
     change(kept, targets[0].id, seconds_prune=None)
-    assert "of 1 the time is not recorded" in announced(targets, "cpu")[0]
+    damaged = target(kept, targets[0].id)
+    assert damaged.flaw == "cell.json has no number seconds_prune"
+    assert announced([damaged], "cpu") == ["no cell can be computed again"]
 
 
 @pytest.mark.parametrize("native", [True, False])
