@@ -69,6 +69,13 @@ def test_the_worst_value_is_named():
     assert "only before" in compare_records(records(), records().iloc[1:]).what
 
 
+def test_where_nothing_differs_that_is_said():
+    assert compare_records(records(), records()) == ("every value is the same", 0)
+    nothing = records().iloc[:0]  # as of a cell of which only the masks are kept
+    assert compare_records(nothing, nothing).excess == 0
+    assert compare_records(nothing, records()).excess == math.inf
+
+
 def test_damping_may_be_absent():
     both = records(metric="damping", layer=1, component="mlp.down_proj")
     assert compare_records(both, both.iloc[1:]).excess == 0
