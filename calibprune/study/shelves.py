@@ -3,6 +3,7 @@ folder laid out like a store, or an archive of one; nothing on it is believed be
 """
 
 import logging
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -47,13 +48,13 @@ def open_shelves(names: Iterable[str], store: str | Path = "") -> list[Shelf]:
         ParameterError: as `results_folder`. StoreError: no folder or archive has that name, the folder holds no cells,
             or the archive cannot be unpacked.
     """
-    own = results_folder(store).resolve() if store else None
+    own = os.path.realpath(results_folder(store)) if store else ""
     return [shelf for name in dict.fromkeys(names) if (shelf := _opened(name, own))]
 
 
-def _opened(name: str, own: Path | None) -> Shelf | None:
+def _opened(name: str, own: str) -> Shelf | None:
     path = results_folder(name)
-    if (name == PUBLISHED and not (path / "cells").is_dir()) or path.resolve() == own:
+    if (name == PUBLISHED and not (path / "cells").is_dir()) or os.path.realpath(path) == own:
         return None
     try:
         if path.is_file():
