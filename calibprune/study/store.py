@@ -1,57 +1,40 @@
-"""Records and provenance on disk: one folder a cell, which exists whole or not at all."""
+"""Where a study keeps its cells, each of which is there whole or not at all, and the shelves it reads beside that."""
 
 import contextlib
 import errno
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 import pandas as pd
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from calibprune.errors import StoreError, quoted
+from calibprune.errors import StoreError
 from calibprune.files import check_names_fit, file_sha256, held, results_folder, whole_folder
 from calibprune.study.cells import Cell
-
-COLUMNS = {
-    "model": "str",
-    "method": "str",
-    "sparsity": "float64",
-    "pattern": "str",
-    "calibration": "str",
-    "calibration_tokens": "int64",
-    "seed": "int64",
-    "metric": "str",
-    "source": "str",
-    "task": "str",
-    "language": "str",
-    "layer": "Int64",
-    "component": "str",
-    "value": "float64",
-    "stderr": "float64",
-    "n": "int64",
-}
-RECORDS = "records.parquet"
-CELL = "cell.json"
+from calibprune.study.kept import CELL, COLUMNS, RECORDS, Kept, artifact_file
 
 
 class Store:
-    """The folder that keeps a study's results: `<store>/cells/<id>/` with `records.parquet`, `cell.json` and larger
-    arrays as safetensors.
+    """The folder that keeps a study's results, `<store>/cells/<id>/`. What it lacks is read from shelves, which are
+    never written: whoever asks for a cell need not know where it is.
 
     Args:
         root: the folder, as the parameter `store` names it (`files.results_folder`).
+        shelves: in which order to look.
 
     Raises:
         ParameterError: as `results_folder`. StoreError: a path that is too long, or a link to nothing.
     """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, shelves: Sequence[Kept] = ()) -> None:
         self.root = results_folder(root)
+        self.own = Kept(self.root)
+        self.places = (self.own, *shelves)
         with self._writable():
             check_names_fit(self.root / "cells" / f".{'0' * 16}.00000000")
         if self.root.is_symlink() and not self.root.exists():  # results that are elsewhere would be computed again
@@ -61,14 +44,37 @@ class Store:
             )
 
     def folder(self, cell: Cell) -> Path:
-        return self.root / "cells" / cell.id
+        """Where the store itself keeps a cell."""
+        return self.own.folder(cell)
+
+    def where(self, cell: Cell) -> Kept:
+        """What a cell is read from: the store's own folder, or the first shelf that has the cell where that has it
+        not.
+
+        Raises:
+            StoreError: as `has`.
+        """
+        return next((place for place in self.places if place.has(cell)), self.own)
 
     def has(self, cell: Cell) -> bool:
-        """Raises StoreError where that cannot be known."""
-        try:
-            return (self.folder(cell) / CELL).is_file()
-        except OSError as error:
-            raise StoreError(f"{self.root}: cannot be read ({error.strerror}); choose another store") from None
+        """Whether the store or a shelf has the cell. Raises StoreError where that cannot be known."""
+        return any(place.has(cell) for place in self.places)
+
+    def records(self, cell: Cell) -> pd.DataFrame:
+        """As `Kept.records`."""
+        return self.where(cell).records(cell)
+
+    def artifact(self, cell: Cell, name: str) -> contextlib.AbstractContextManager[safe_open]:
+        """As `Kept.artifact`."""
+        return self.where(cell).artifact(cell, name)
+
+    def provenance(self, cell: Cell) -> dict:
+        """As `Kept.provenance`."""
+        return self.where(cell).provenance(cell)
+
+    def checksums(self, cell: Cell) -> str:
+        """As `Kept.checksums`."""
+        return self.where(cell).checksums(cell)
 
     def write(
         self,
@@ -94,75 +100,16 @@ class Store:
                 records[list(COLUMNS)].astype(COLUMNS).to_parquet(scratch / RECORDS, index=False)
                 for name, tensors in artifacts.items():
                     save_file(
-                        {key: tensor.contiguous() for key, tensor in tensors.items()}, self._artifact(scratch, name)
+                        {key: tensor.contiguous() for key, tensor in tensors.items()}, artifact_file(scratch, name)
                     )
                 content = {
                     "id": cell.id,
                     "configuration": cell.configuration(),
                     **provenance,
                     "records_sha256": file_sha256(scratch / RECORDS),
-                    "artifacts_sha256": {name: file_sha256(self._artifact(scratch, name)) for name in artifacts},
+                    "artifacts_sha256": {name: file_sha256(artifact_file(scratch, name)) for name in artifacts},
                 }
                 (scratch / CELL).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-
-    def records(self, cell: Cell) -> pd.DataFrame:
-        """A cell's records, verified.
-
-        Raises:
-            StoreError: they are damaged.
-        """
-        path = self.folder(cell) / RECORDS
-        try:
-            if file_sha256(path) == self.provenance(cell)["records_sha256"]:
-                return pd.read_parquet(path).astype(COLUMNS)
-        except (OSError, KeyError, ValueError):  # a ValueError for what is no Parquet file
-            pass
-        raise self._damaged(path)
-
-    @contextlib.contextmanager
-    def artifact(self, cell: Cell, name: str) -> Iterator[safe_open]:
-        """One of a cell's artifacts, verified and opened: `keys()` and `get_tensor(key)`, a tensor in memory at a time.
-
-        Raises:
-            StoreError: the cell has no such artifact, or it is damaged.
-        """
-        path = self._artifact(self.folder(cell), name)
-        known = self.provenance(cell).get("artifacts_sha256", {})
-        if name not in known:
-            raise StoreError(
-                f"{self.folder(cell)}: {cell.title} was computed without {quoted(name)}; it has "
-                f"{', '.join(known) or 'no artifacts'}"
-            )
-        try:
-            whole = file_sha256(path) == known[name]
-            opened = safe_open(path, "pt") if whole else None
-        except (OSError, SafetensorError):
-            opened = None
-        if opened is None:
-            raise self._damaged(path)
-        with opened as tensors:
-            yield tensors
-
-    def provenance(self, cell: Cell) -> dict:
-        """What `cell.json` holds: id, configuration, versions, commit, device, seconds, peak memory, date.
-
-        Raises:
-            StoreError: it is damaged, or another cell's.
-        """
-        path = self.folder(cell) / CELL
-        try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise self._damaged(path) from None
-        whole = isinstance(known, dict) and isinstance(known.get("records_sha256"), str)
-        if not whole or known.get("id") != cell.id or not isinstance(known.get("artifacts_sha256", {}), dict):
-            raise self._damaged(path)
-        return known
-
-    def checksums(self, cell: Cell) -> str:
-        """Of a cell's records and artifacts, as text; raises StoreError as `provenance`."""
-        known = self.provenance(cell)
-        return json.dumps([known["records_sha256"], known.get("artifacts_sha256", {})])
 
     @contextlib.contextmanager
     def claim(self, cell: Cell, wait: bool) -> Iterator[bool]:
@@ -185,15 +132,9 @@ class Store:
                     attempt.rmdir()
             yield mine
 
-    def _artifact(self, folder: Path, name: str) -> Path:
-        return folder / f"{name}.safetensors"
-
     def _forget_scratch(self, cell: Cell) -> None:
         for scratch in (self.root / "cells").glob(f"{_scratch(cell)}*"):  # of a process that was killed while writing
             shutil.rmtree(scratch, ignore_errors=True)
-
-    def _damaged(self, path: Path) -> StoreError:
-        return StoreError(f"{path}: damaged or cut short; delete the folder {path.parent} and run the study again")
 
     @contextlib.contextmanager
     def _writable(self) -> Iterator[None]:

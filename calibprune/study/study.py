@@ -11,6 +11,7 @@ from calibprune.study.cells import PARTS, Cell, cells_of
 from calibprune.study.parameters import Parameters
 from calibprune.study.progress import StudyProgress
 from calibprune.study.runner import Runner, identity, work
+from calibprune.study.shelves import open_shelves
 from calibprune.study.store import COLUMNS, Store
 
 
@@ -22,7 +23,7 @@ class Study:
 
     def __init__(self, **parameters: Any) -> None:
         self.parameters = Parameters.of(parameters)
-        self.store = Store(self.parameters.store)
+        self.store = Store(self.parameters.store, open_shelves(self.parameters.shelves, self.parameters.store))
 
     @classmethod
     def from_yaml(cls, path: str | Path, **overrides: Any) -> "Study":
@@ -53,7 +54,7 @@ class Study:
         return [cell for cell in cells_of(self.parameters) if not parts or cell.part in parts]
 
     def run(self, *parts: str, progress: bool = True) -> pd.DataFrame:
-        """Compute the cells that are missing in the store, and return the records of all as one tidy frame.
+        """Compute the cells that neither the store nor a shelf has, and return the records of all as one tidy frame.
 
         Args:
             parts: "languages", "mixtures", "draws", "sweep", "quantization" (see `cells.PARTS`); all by default.
@@ -107,7 +108,7 @@ class Study:
 
     def provenance(self, *parts: str) -> pd.DataFrame:
         """One row for each computed cell (of these parts, by default of all): what it is, how long it took, on what,
-        when, with which versions.
+        when, with which versions, and the shelf it was read from (empty for the study's own store).
         """
         rows = []
         for cell in filter(self.store.has, self.cells(*parts)):

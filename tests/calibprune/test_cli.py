@@ -118,6 +118,36 @@ def test_a_study_and_its_cells(run, params, tmp_path):
     assert (status, lines) == (0, []), "the second time there is nothing to compute"
 
 
+def test_what_a_cell_is_whether_it_comes_out_again_and_what_is_wrong(run, fails, params, tmp_path, monkeypatch):
+    monkeypatch.setenv("CALIBPRUNE_CACHE", str(tmp_path / "cache"))
+    run("study", params)
+    store = tmp_path / "results"
+    identifier = next(path.name for path in (store / "cells").iterdir())
+    status, out, lines = run("show", identifier[:8], "--store", store)
+    assert (status, lines) == (0, [])
+    for words in (identifier, "every checksum holds", "numerics", "version of torch", "seconds measure", "machine"):
+        assert words in out
+    status, out, _ = run("verify", "--against", store, "--device", "cpu")
+    assert status == 0 and "3 of 3 cells are the same" in out
+    assert out.splitlines()[0].startswith("3 cells to compute again, which took ")
+    (store / "cells" / identifier / "records.parquet").write_bytes(b"")
+    status, out, _ = run("verify", identifier, "--store", store, "--device", "cpu")
+    assert status == 1 and "0 of 1 cells are the same" in out and "not at all" in out
+    status, out, _ = run("doctor", "--store", store)
+    assert status == 1 and f"cell {identifier}: the checksum of records.parquet is wrong: delete" in out
+    fails("show", "zz", "--store", store, words=["'zz'", "no cell"])
+    fails("verify", identifier, "--random", 2, "--store", store, words=["not both"])
+    fails("verify", "--against", tmp_path / "none", words=["none", "no folder and no archive"])
+
+
+def test_a_cell_of_a_stranger_sends_nothing_to_the_terminal(run, params, tmp_path):
+    run("study", params)
+    path = next((tmp_path / "results" / "cells").glob("*/cell.json"))
+    path.write_text(path.read_text().replace('"commit": "', '"commit": "\\u001b[31m'))
+    _, out, _ = run("show", path.parent.name, "--store", tmp_path / "results")
+    assert "[31m" in out and "\x1b" not in out
+
+
 @pytest.mark.parametrize(("method", "sparsity"), [("wanda", "0.5"), ("sparsegpt", "2:4"), ("magnitude", "0.25")])
 def test_prune_writes_a_checkpoint(run, tiny_checkpoint, tiny_texts, tmp_path, method, sparsity):
     text = dict.fromkeys(("source", "calibration", "samples", "length")) if method == "magnitude" else {}

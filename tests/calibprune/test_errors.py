@@ -23,7 +23,7 @@ from calibprune.study.store import Store
 from calibprune.tasks.catalogue import resolve, select
 
 LONG = "1" * 5000
-FREE = ("models", "languages", "evaluation_languages", "device", "dtype", "store", "data_mirror", "tasks")
+FREE = ("models", "languages", "evaluation_languages", "device", "dtype", "store", "shelves", "data_mirror", "tasks")
 """Parameters that take any text, which is looked at where it is used."""
 
 

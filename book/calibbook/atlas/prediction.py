@@ -12,19 +12,19 @@ from scipy.stats import spearmanr
 from calibbook.atlas.data import Atlas
 from calibbook.shared.statistics import mean_interval
 from calibprune.schemes import Sparsity
-from calibprune.study.store import Store
+from calibprune.study.kept import Kept
 
 FEWEST = 4
 """Other languages for a rank correlation."""
 
 
-def read(stores: Iterable[Store], model: str) -> pd.DataFrame:
+def read(places: Iterable[Kept], model: str) -> pd.DataFrame:
     """What `calibprune advise --table FILE` wrote of whole models: `method, sparsity, calibration, language, value`.
 
-    Read are the CSV files in `advice/<model>/` of the stores, of hub ids and folders the last part of the name; the
-    first store that has a pair goes first.
+    Read are the CSV files in `advice/<model>/` of the places that cells are read from (`Store.places`), of hub ids and
+    folders the last part of the name; the first place that has a pair goes first.
     """
-    files = [path for store in stores for path in sorted((store.root / "advice" / Path(model).name).glob("*.csv"))]
+    files = [path for place in places for path in sorted((place.root / "advice" / Path(model).name).glob("*.csv"))]
     tables = [pd.read_csv(path, dtype={"sparsity": "str"}) for path in files]
     whole = [table[table["layer"].isna() & table["component"].isna()] for table in tables]
     key = ["method", "sparsity", "calibration", "language"]

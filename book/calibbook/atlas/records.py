@@ -1,18 +1,17 @@
-"""Where the atlas's records come from. The page computes nothing: it reads what the study's store, or the results
-published with the book, hold, and says what is missing.
+"""The atlas's records. The page computes nothing: it reads what the study's store and shelves hold, and says what is
+missing.
 """
 
 import pandas as pd
 
 from calibbook.atlas import prediction
-from calibbook.checkout import PUBLISHED, ROOT
+from calibbook.checkout import ROOT
 from calibbook.shared.frames import method_label
 from calibbook.shared.words import duration, listed
 from calibprune import Study
 from calibprune.study.cells import Cell
 from calibprune.study.parameter_files import read_parameters
 from calibprune.study.parameters import Parameters
-from calibprune.study.store import Store
 
 
 def cells(study: Study) -> list[Cell]:
@@ -22,28 +21,18 @@ def cells(study: Study) -> list[Cell]:
     return study.cells("languages", "mixtures")
 
 
-def stores(study: Study) -> list[Store]:
-    """The study's own store, then the published one where the checkout has it."""
-    published = PUBLISHED / "published"
-    return [study.store, *([Store(published)] if published.is_dir() else [])]
-
-
 def read(study: Study) -> pd.DataFrame:
-    """The records of `cells`, all of which one of `stores` holds.
+    """The records of `cells`, all of which are there.
 
     Raises:
-        StoreError: one is damaged, or in none of them.
+        StoreError: one is damaged or missing.
     """
-    found = []
-    for cell in cells(study):
-        store = next((store for store in stores(study) if store.has(cell)), study.store)
-        found.append(store.records(cell))
-    return pd.concat(found, ignore_index=True)
+    return pd.concat([study.store.records(cell) for cell in cells(study)], ignore_index=True)
 
 
 def predictions(study: Study) -> dict[str, pd.DataFrame]:
     """Model -> its predicted losses, as `prediction.read` gives them."""
-    return {model: prediction.read(stores(study), model) for model in study.parameters.models}
+    return {model: prediction.read(study.store.places, model) for model in study.parameters.models}
 
 
 def missing(study: Study) -> list[str]:
@@ -56,7 +45,7 @@ def missing(study: Study) -> list[str]:
         return [
             "An atlas compares languages: it needs models calibrated in two languages at least, and measured in them."
         ]
-    left = [cell for cell in asked if not any(store.has(cell) for store in stores(study))]
+    left = [cell for cell in asked if not study.store.has(cell)]
     if not left:
         return []
     methods = listed(dict.fromkeys(method_label(cell.method) for cell in asked if not cell.dense))
@@ -73,15 +62,16 @@ def missing(study: Study) -> list[str]:
 
 def _command(parameters: Parameters) -> str:
     """The command for these parameters, by the file of params/ that has them, wherever its records are kept."""
+    kept = {"store": parameters.store, "shelves": parameters.shelves}
     for path in sorted((ROOT / "params").glob("*.yaml")):
-        if Parameters.of(read_parameters(path) | {"store": parameters.store}) == parameters:
+        if Parameters.of(read_parameters(path) | kept) == parameters:
             return f".venv/bin/calibprune study {path.relative_to(ROOT).as_posix()}"
     return "calibprune study with a file of these parameters"
 
 
 def _time(study: Study, left: list[Cell], done: list[Cell]) -> str:
     """How long the models that are left will take, by those that are done."""
-    known = [store.provenance(cell) for cell in done for store in stores(study) if store.has(cell) and not cell.dense]
+    known = [study.store.provenance(cell) for cell in done if not cell.dense]
     if not known:
         return "The time depends on the machine; once some models are done, this page estimates the rest."
     each = sum(one["seconds_prune"] + one["seconds_measure"] for one in known) / len(known)

@@ -33,8 +33,8 @@ from calibbook.atlas.rules import (
 )
 from calibbook.atlas.text import bits_per_byte, bytes_per_token, fertility, overlap
 from calibprune.languages import LANGUAGES, describe
+from calibprune.study.kept import Kept
 from calibprune.study.parameters import Parameters
-from calibprune.study.store import Store
 
 EVERYTHING = "+".join(ALL)
 MIXTURES = (EVERYTHING, *("+".join(codes) for codes in families(ALL).values()))
@@ -235,12 +235,12 @@ def test_predictions_are_read_from_the_tables_that_advise_wrote(tmp_path):
         "method,sparsity,calibration,language,layer,component,value\n"
         "wanda,0.5,de,sw,,,0.25\nwanda,0.5,de,sw,0,mlp.down_proj,0.75\nwanda,2:4,de,sw,,,0.5\n"
     )
-    found = prediction.read([Store(tmp_path / "none"), Store(tmp_path / "results")], "google/gemma3-270m")
+    found = prediction.read([Kept(tmp_path / "none"), Kept(tmp_path / "results")], "google/gemma3-270m")
     assert found.to_dict("records") == [
         {"method": "wanda", "sparsity": sparsity, "calibration": "de", "language": "sw", "value": value}
         for sparsity, value in (("0.5", 0.25), ("2:4", 0.5))
     ]
-    assert prediction.read([Store(tmp_path / "none")], "gemma3-270m").empty
+    assert prediction.read([Kept(tmp_path / "none")], "gemma3-270m").empty
 
 
 def test_what_the_page_says_holds_the_planted_numbers(whole):
@@ -293,7 +293,7 @@ def test_texts_are_those_that_models_are_calibrated_with_and_measured_on(tiny_ch
     assert shared.loc["de", "sw"] == shared.loc["sw", "de"]
 
 
-def test_the_page_counts_what_is_missing_and_names_the_command(tiny_checkpoint, tiny_texts, tmp_path, monkeypatch):
+def test_the_page_counts_what_is_missing_and_names_the_command(tiny_checkpoint, tiny_texts, tmp_path):
     from calibprune import Study
 
     parameters = {
@@ -318,12 +318,11 @@ def test_the_page_counts_what_is_missing_and_names_the_command(tiny_checkpoint, 
     study.run(progress=False)
     assert records.missing(study) == []
     assert len(atlases(records.read(study))) == 1
-    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "book")
-    (tmp_path / "book").mkdir()
-    (tmp_path / "results").rename(tmp_path / "book" / "published")
+    (tmp_path / "results").rename(tmp_path / "published")
+    study = Study(**parameters | {"shelves": str(tmp_path / "published")})
     assert records.missing(study) == []
     assert len(atlases(records.read(study))) == 1
-    shutil.rmtree(tmp_path / "book" / "published" / "cells" / study.cells()[-1].id)
+    shutil.rmtree(tmp_path / "published" / "cells" / study.cells()[-1].id)
     found = " ".join(records.missing(study))
     assert "2 of its 3 models are done" in found and "The 1 that are left take about" in found
     assert "no perplexity" in records.missing(Study(**parameters | {"metrics": ["masks"]}))[0]

@@ -1,0 +1,242 @@
+"""Cells as they are kept on disk, read and verified: `<root>/cells/<id>/` with `records.parquet`, `cell.json` and
+larger arrays as safetensors.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as parquet
+from pyarrow import ArrowException
+from safetensors import SafetensorError, safe_open
+
+from calibprune.errors import StoreError, quoted
+from calibprune.files import file_sha256, known_sha256
+from calibprune.study.cells import Cell
+
+COLUMNS = {
+    "model": "str",
+    "method": "str",
+    "sparsity": "float64",
+    "pattern": "str",
+    "calibration": "str",
+    "calibration_tokens": "int64",
+    "seed": "int64",
+    "metric": "str",
+    "source": "str",
+    "task": "str",
+    "language": "str",
+    "layer": "Int64",
+    "component": "str",
+    "value": "float64",
+    "stderr": "float64",
+    "n": "int64",
+}
+RECORDS = "records.parquet"
+CELL = "cell.json"
+ID = re.compile(r"[0-9a-f]{16}")
+ARTIFACT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""The name of an artifact: it becomes a file's, and names no folder."""
+COST = ("seconds_prune", "seconds_measure", "peak_memory_gb")
+"""Numbers that every `cell.json` has."""
+MOST_ROWS = 10_000_000
+"""Rows of a cell's records; a file that claims more is not read."""
+MOST_BYTES = 2**26
+"""Bytes of a `cell.json`; a larger one is not read."""
+
+
+class Kept:
+    """The cells below one folder, which another computer may have written.
+
+    Args:
+        root: holds `cells/`.
+        name: what errors and provenance call it; empty for a study's own store.
+    """
+
+    def __init__(self, root: Path, name: str = "") -> None:
+        self.root = root
+        self.name = name
+
+    def folder(self, cell: Cell) -> Path:
+        return self._folder(cell.id)
+
+    def ids(self) -> list[str]:
+        """Of all cells here, also of those that are damaged.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        try:
+            found = [path.name for path in (self.root / "cells").iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise self._unreadable(error) from None
+        return sorted(filter(ID.fullmatch, found))
+
+    def cell(self, identifier: str) -> Cell:
+        """The cell of an id, made of the configuration that is kept with it.
+
+        Raises:
+            StoreError: it is not here, damaged, or has a configuration that this version of calibprune does not know.
+        """
+        path = self._folder(identifier) / CELL
+        configuration = self._content(identifier)["configuration"]
+        try:
+            found = Cell.of(configuration)
+        except (KeyError, TypeError, ValueError):
+            found = None
+        if found is None or found.id != identifier:
+            raise StoreError(
+                f"{path}: its configuration is none of this version of calibprune; use the version that computed it"
+            )
+        return found
+
+    def has(self, cell: Cell) -> bool:
+        """Raises StoreError where that cannot be known."""
+        try:
+            return (self.folder(cell) / CELL).is_file()
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def records(self, cell: Cell) -> pd.DataFrame:
+        """A cell's records, verified.
+
+        Raises:
+            StoreError: they are damaged.
+        """
+        path = self.folder(cell) / RECORDS
+        try:
+            whole = file_sha256(path) == self.provenance(cell)["records_sha256"]
+            if whole and parquet.read_metadata(path).num_rows <= MOST_ROWS:
+                return pd.read_parquet(path).astype(COLUMNS)
+        except (OSError, KeyError, ValueError, ArrowException):  # the last two for what is no Parquet file
+            pass
+        raise self._damaged(path)
+
+    @contextlib.contextmanager
+    def artifact(self, cell: Cell, name: str) -> Iterator[safe_open]:
+        """One of a cell's artifacts, verified and opened: `keys()` and `get_tensor(key)`, a tensor in memory at a time.
+
+        Raises:
+            StoreError: the cell has no such artifact, or it is damaged.
+        """
+        path = artifact_file(self.folder(cell), name)
+        known = self.provenance(cell).get("artifacts_sha256", {})
+        if name not in known:
+            elsewhere = "; take this shelf out of `shelves`, and the study computes it" if self.name else ""
+            raise StoreError(
+                f"{self.folder(cell)}: {cell.title} is here without {quoted(name)}; it has "
+                f"{', '.join(known) or 'no artifacts'}{elsewhere}"
+            )
+        try:
+            whole = file_sha256(path) == known[name]
+            opened = safe_open(path, "pt") if whole else None
+        except (OSError, SafetensorError):
+            opened = None
+        if opened is None:
+            raise self._damaged(path)
+        with opened as tensors:
+            yield tensors
+
+    def provenance(self, cell: Cell) -> dict:
+        """What `cell.json` holds: id, configuration, versions, commit, device, seconds, peak memory, date; and `shelf`,
+        the name of what it was read from, empty for a study's own store.
+
+        Raises:
+            StoreError: it is damaged, or another cell's.
+        """
+        return self._content(cell.id) | {"shelf": self.name}
+
+    def checksums(self, cell: Cell) -> str:
+        """Of a cell's records and artifacts, as text; raises StoreError as `provenance`."""
+        known = self.provenance(cell)
+        return json.dumps([known["records_sha256"], known.get("artifacts_sha256", {})])
+
+    def flaw(self, identifier: str) -> str:
+        """The first file of a cell that is damaged, missing or not its own, and why; empty for one that is whole. Every
+        file is read for it, once a process for each state of it.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        folder = self._folder(identifier)
+        if flaw := self._flaw_of_path(folder / CELL):
+            return flaw
+        try:
+            known = self._content(identifier)
+        except StoreError:
+            return f"{CELL} is damaged"
+        if _id_of(known["configuration"]) != identifier:
+            return f"{CELL} holds the configuration of another cell"
+        for name in COST:
+            if type(known.get(name)) not in (int, float):
+                return f"{CELL} has no number {name}"
+        for name in known.get("artifacts_sha256", {}):
+            if not ARTIFACT.fullmatch(name):
+                return f"{CELL} names the artifact {quoted(name)}"
+        wanted = {RECORDS: known["records_sha256"]}
+        wanted |= {artifact_file(folder, name).name: sha for name, sha in known.get("artifacts_sha256", {}).items()}
+        for name, sha256 in wanted.items():
+            if flaw := self._flaw_of_file(folder / name, sha256):
+                return flaw
+        return ""
+
+    def _flaw_of_file(self, path: Path, sha256: str) -> str:
+        if flaw := self._flaw_of_path(path):
+            return flaw
+        try:
+            return "" if known_sha256(path) == sha256 else f"the checksum of {path.name} is wrong"
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def _flaw_of_path(self, path: Path) -> str:
+        try:
+            real, root = map(os.path.realpath, (path, self.root))  # unlike Path.resolve, no exception for a circle
+            if not Path(real).is_relative_to(root):
+                return f"{path.name} is a link to somewhere else"
+            return "" if path.is_file() else f"{path.name} is missing"
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def _folder(self, identifier: str) -> Path:
+        return self.root / "cells" / identifier
+
+    def _content(self, identifier: str) -> dict:
+        path = self._folder(identifier) / CELL
+        try:
+            if path.stat().st_size > MOST_BYTES:
+                raise self._damaged(path)
+            known = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            raise self._damaged(path) from None
+        whole = isinstance(known, dict) and isinstance(known.get("records_sha256"), str)
+        if not whole or known.get("id") != identifier or not isinstance(known.get("artifacts_sha256", {}), dict):
+            raise self._damaged(path)
+        if not isinstance(known.get("configuration"), dict):
+            raise self._damaged(path)
+        return known
+
+    def _damaged(self, path: Path) -> StoreError:
+        if self.name:
+            return StoreError(f"{path}: damaged or cut short; copy the shelf {self.name} again")
+        return StoreError(f"{path}: damaged or cut short; delete the folder {path.parent} and run the study again")
+
+    def _unreadable(self, error: OSError) -> StoreError:
+        what = "take it out of `shelves`" if self.name else "choose another store"
+        return StoreError(f"{self.root}: cannot be read ({error.strerror}); {what}")
+
+
+def artifact_file(folder: Path, name: str) -> Path:
+    """Where an artifact is kept in a cell's folder."""
+    return folder / f"{name}.safetensors"
+
+
+def _id_of(configuration: dict) -> str:
+    """As `Cell.id`, of a configuration that was read."""
+    return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:16]
