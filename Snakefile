@@ -3,11 +3,13 @@
     make grid PARAMS=params/llama3-8b.yaml PROFILE=profiles/slurm CONFIG="machine=h200 minutes=60"
 
 A job is one group of cells of one model, which is loaded once (`calibprune study PARAMS --group K/N`); it is sized by
-measured rates, which `calibprune plan` shows. `machine` names the measured machine that the jobs will run on, `minutes`
-how long a job should take at least, `groups` how many there are instead; `mem_mb` and `runtime` (minutes) are what a job
-asks for where the plan does not know. What is done is in the store, not in Snakemake's files: each
-run of Snakemake begins with the groups that lack cells there, a job computes what is missing of its group, and the
-store's claims keep two jobs from the same cell.
+measured rates, which `calibprune plan` shows. What is done is in the store, not in Snakemake's files: each run of
+Snakemake begins with the groups that lack cells there, a job computes what is missing of its group, and the store's
+claims keep two jobs from the same cell.
+
+CONFIG may hold `machine`, a part of the name of the measured machine that the jobs will run on; `minutes`, how long a
+job should take at least; `groups`, how many there are instead; `mem_mb` and `runtime` (minutes), what a job asks for
+where the plan does not know; and `checkout`, the folder of the checkout on nodes that start jobs elsewhere.
 
 After a crash of Snakemake itself its jobs live on and go on writing cells, which does no harm. To end them on Slurm:
 `scancel --name RUN-ID`. Then `snakemake --unlock`, and the same command.
@@ -19,6 +21,7 @@ from functools import cache
 
 PARAMS = config.get("params", "params/embedded.yaml")
 PYTHON = sys.executable  # a job on a node reads this file there
+CHECKOUT = config.get("checkout", ".")
 UNKNOWN = {"mem_mb": 32_000, "runtime": 720, "gpu": 0}
 DONE = "_build/grid/{run}/{k}-of-{n}"
 RUN = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
@@ -54,7 +57,7 @@ rule cells:
         runtime=asked("runtime"),
         gpu=asked("gpu"),
     shell:
-        "{PYTHON} -m calibprune study {PARAMS} --group {wildcards.k}/{wildcards.n} > {log} 2>&1"
+        "(cd {CHECKOUT} && {PYTHON} -m calibprune study {PARAMS} --group {wildcards.k}/{wildcards.n}) > {log} 2>&1"
 
 
 localrules:

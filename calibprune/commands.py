@@ -88,7 +88,8 @@ def plan(
 def study(
     params: Params,
     cells: Annotated[
-        list[str] | None, typer.Option(help="compute these cells alone: ids, separated by commas, as `cells` shows them")
+        list[str] | None,
+        typer.Option(help="compute these cells alone: ids, separated by commas, as `cells` shows them"),
     ] = None,
     group: Annotated[str | None, typer.Option(help="compute the K-th of N groups of cells alone, as K/N")] = None,
 ) -> None:

@@ -10,7 +10,7 @@ from calibprune.study.cells import Cell
 from calibprune.study.runner import work
 
 MINUTES = 20.0
-"""How long a job should take at least: starting one, importing torch and loading a model takes up to a minute or two."""
+"""How long a job should take at least, so that starting it and loading its model is a small part of that."""
 UNMEASURED = 8
 """Cells of a group where it was not measured how long they take."""
 

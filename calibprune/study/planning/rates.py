@@ -140,6 +140,8 @@ def _fit(equations: list[tuple[dict[str, float], float]]) -> dict[str, float]:
     parts = list(dict.fromkeys(part for operations, _ in equations for part in operations))
     if not parts:
         return {}
-    left = np.array([[operations.get(part, 0.0) / SCALE / seconds for part in parts] for operations, seconds in equations])
+    left = np.array(
+        [[operations.get(part, 0.0) / SCALE / seconds for part in parts] for operations, seconds in equations]
+    )
     found, _ = nnls(left, np.ones(len(equations)))
     return dict(zip(parts, found.tolist(), strict=True))

@@ -9,7 +9,17 @@ from calibprune.study.cells import Cell
 from calibprune.study.store import CELL, Store
 
 PRUNING = ("model", "method", "sparsity", "grid", "dtype", "calibration_samples", "calibration_length")
-MEASURING = ("model", "dtype", "metrics", "languages", "evaluations", "parallel", "tasks", "task_limit", "chat_template")
+MEASURING = (
+    "model",
+    "dtype",
+    "metrics",
+    "languages",
+    "evaluations",
+    "parallel",
+    "tasks",
+    "task_limit",
+    "chat_template",
+)
 
 
 class Recorded(NamedTuple):
