@@ -2,6 +2,7 @@
 
 import json
 import sys
+from statistics import median
 
 import pytest
 import yaml
@@ -126,10 +127,13 @@ def test_missing_cells_take_what_recorded_ones_took(settings, nothing):
     found = plan(study.parameters, benchmarks=nothing)
     assert sum(row.done for row in found.rows()) == len(first) < len(cells)
     assert not found.unmeasured()
+    known = {kind: study.store.provenance(cell) for kind, cell in first.items()}
+    # what is measured on rounded models and on those of a method without text is the same
+    alike = known["gptq", "quantization"], known["magnitude", "languages"]
+    expected = alike[0]["seconds_prune"] + median(one["seconds_measure"] for one in alike)
     for cell in cells:
-        if cell.part == "quantization":  # of which one was recorded
-            alike = study.store.provenance(first[cell.method, cell.part])
-            assert found.cost(cell).seconds == pytest.approx(alike["seconds_prune"] + alike["seconds_measure"])
+        if cell.part == "quantization":
+            assert found.cost(cell).seconds == pytest.approx(expected)
         assert found.cost(cell).seconds > 0 and not found.cost(cell).without
 
 
