@@ -12,6 +12,8 @@ from calibprune.study.planning.counts import GEMMA_3_270M, LLAMA_3_8B, Shape
 
 LARGEST = 2**24
 """A size above it is not believed; the largest vocabularies have some 2¹⁸ tokens."""
+LONGEST = 10**6
+"""Bytes of a configuration; one that is longer is not read."""
 PATIENCE = 5.0
 """Seconds that the hub may take to answer for a file of a few thousand bytes."""
 
@@ -73,55 +75,70 @@ def find(name: str) -> Model:
     is asked of the hub, once.
 
     Raises:
-        ModelError: a local folder whose configuration cannot be read.
+        ModelError: a local folder whose configuration cannot be read, or a name that is none.
     """
     if name in PACKAGED:
         return Model(KNOWN[name], fingerprint(name))
     path = expanded(name, ModelError)
     if path.is_dir():
+        if not any(path.glob("*.safetensors")):
+            return Model(_of_folder(path), "", f"{name}: has no weights, and the ids of its cells hold their checksum")
         return Model(_of_folder(path), fingerprint(name))
     if path.is_file():
         return Model(None, fingerprint(name), f"{name}: the sizes in a GGUF file are not read beforehand")
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise ModelError(
+            f"unknown model {quoted(name)}: choose one of {', '.join(PACKAGED)}, a local folder, or a hub id"
+        )
     if (folder := _in_the_hubs_cache(name)) is not None:
         return Model(_of_folder(folder), fingerprint(folder))
     away = f"{name}: its weights are not on this machine, and the ids of its cells hold their checksum"
     if name in KNOWN:
         return Model(KNOWN[name], "", away)
     if (config := _from_the_hub(name)) is not None:
-        return Model(_of_config(config, name), "", away)
+        return Model(_of_config(config, f"{name}/config.json", name), "", away)
     return Model(None, "", f"{name}: neither on this machine nor to be had from the hub")
 
 
 def _of_folder(folder: Path) -> Architecture:
-    return _of_config(folder / "config.json", str(folder))
+    """Raises ModelError as `_of_config`, or where there is no configuration."""
+    path = folder / "config.json"
+    try:
+        with path.open("rb") as file:
+            text = file.read(LONGEST + 1)
+    except OSError as error:
+        raise ModelError(f"{path}: the model's sizes cannot be read ({error.strerror}); correct the file") from None
+    return _of_config(text, str(path), str(folder))
 
 
-def _of_config(path: Path, name: str) -> Architecture:
-    """Sizes from a config.json; of a model that also sees, those of its text decoder.
+def _of_config(text: bytes, where: str, name: str) -> Architecture:
+    """Sizes from what a config.json holds; of a model that also sees, those of its text decoder.
 
     Raises:
-        ModelError: it cannot be read, or a size in it is none.
+        ModelError: it is no configuration, or a size in it is none.
     """
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        text = config.get("text_config") or config
-        width, heads = _size(text, "hidden_size"), _size(text, "num_attention_heads")
-        head = _size(text, "head_dim", width // heads)
+        if len(text) > LONGEST:
+            raise ValueError("it is longer than any configuration")
+        config = json.loads(text)
+        own = config.get("text_config") or config
+        width, heads = _size(own, "hidden_size"), _size(own, "num_attention_heads")
+        head = _size(own, "head_dim", width // heads)
         shape = Shape(
             name,
-            _size(text, "num_hidden_layers"),
+            _size(own, "num_hidden_layers"),
             width,
             heads * head,
-            _size(text, "num_key_value_heads", heads) * head,
-            _size(text, "intermediate_size"),
+            _size(own, "num_key_value_heads", heads) * head,
+            _size(own, "intermediate_size"),
         )
-        tied = text.get("tie_word_embeddings", config.get("tie_word_embeddings"))
+        tied = own.get("tie_word_embeddings", config.get("tie_word_embeddings"))
         if tied is None:  # what transformers takes where a configuration does not say
-            tied = str(text.get("model_type", "")).startswith(("gemma", "cohere"))
-        return Architecture(_by_its_name(shape), _size(text, "vocab_size"), bool(tied))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())[:120]
-        raise ModelError(f"{path}: the model's sizes cannot be read ({reason}); correct the file") from None
+            tied = str(own.get("model_type", "")).startswith(("gemma", "cohere"))
+        return Architecture(_by_its_name(shape), _size(own, "vocab_size"), bool(tied))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ModelError(f"{where}: the model's sizes cannot be read ({reason}); correct the file") from None
 
 
 def _size(config: dict[str, Any], name: str, default: int | None = None) -> int:
@@ -149,11 +166,18 @@ def _in_the_hubs_cache(name: str) -> Path | None:
     return folder if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")) else None
 
 
-def _from_the_hub(name: str) -> Path | None:
+def _from_the_hub(name: str) -> bytes | None:
     """The configuration of a hub id, of a few thousand bytes; None where it is not to be had."""
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import get_session, hf_hub_url
+    from huggingface_hub.utils import build_hf_headers
 
     try:
-        return Path(hf_hub_download(name, "config.json", etag_timeout=PATIENCE))
+        # not `hf_hub_download`, which tries a hub that is not there for half a minute
+        request = get_session().stream(
+            "GET", hf_hub_url(name, "config.json"), headers=build_hf_headers(), timeout=PATIENCE, follow_redirects=True
+        )
+        with request as answer:
+            answer.raise_for_status()
+            return next(answer.iter_bytes(LONGEST + 1), b"")
     except Exception:  # as above: no such name, no access, no network
         return None

@@ -66,7 +66,7 @@ def read(folder: Path) -> list[Machine]:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             found.append(_machine(content["name"], content["device"], content["rows"]))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise StoreError(
                 f"{path}: benchmark results cannot be read ({type(error).__name__}); measure again, or remove the file"
             ) from None

@@ -1,6 +1,7 @@
 """Seconds that cells of a store took, for cells that compute as much."""
 
 import json
+import math
 import statistics
 from collections import defaultdict
 from typing import Any, NamedTuple
@@ -49,9 +50,9 @@ def read(store: Store, machine: str) -> Recorded:
             configuration = known["configuration"]
             seconds = float(known["seconds_prune"]), float(known["seconds_measure"])
             keys = _key(configuration, PRUNING), _key(configuration, MEASURING)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
-        if where == machine:
+        if where == machine and all(0 <= one < math.inf for one in seconds):
             prune[keys[0]].append(seconds[0])
             measure[keys[1]].append(seconds[1])
     return Recorded(*({key: statistics.median(found) for key, found in one.items()} for one in (prune, measure)))

@@ -83,6 +83,27 @@ def test_a_size_that_is_none_is_refused(change, tmp_path):
         architecture._of_folder(tmp_path)
 
 
+def test_a_folder_with_a_configuration_alone_is_enough(tmp_path):
+    CONFIGS["llama"]().save_pretrained(tmp_path)
+    found = architecture.find(str(tmp_path))
+    assert found.architecture.shape.layers == 3 and not found.fingerprint and "has no weights" in found.note
+
+
+def test_a_configuration_that_is_too_long_is_not_read(tmp_path):
+    (tmp_path / "config.json").write_text("[" * (architecture.LONGEST + 1))
+    with pytest.raises(ModelError, match="longer than any configuration"):
+        architecture.find(str(tmp_path))
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(ModelError, match="the model's sizes cannot be read"):
+        architecture.find(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["/nowhere/at-all", "./nowhere", "gemma", "a/b/c"])
+def test_a_name_that_is_none(name):
+    with pytest.raises(ModelError, match="unknown model"):
+        architecture.find(name)
+
+
 def test_a_hub_model_that_cannot_be_reached(monkeypatch):
     monkeypatch.setattr(architecture, "_from_the_hub", lambda name: None)
     found = architecture.find("nobody/nothing-that-is-there")

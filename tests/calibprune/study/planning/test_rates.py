@@ -110,7 +110,9 @@ def test_a_machine_is_chosen_by_a_part_of_its_name(tmp_path):
         rates.choose([], "h100")
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"name": "x"}', '{"name": "x", "device": "cpu", "rows": [{}]}', "null"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"name": "x"}', '{"name": "x", "device": "cpu", "rows": [{}]}', "null", "[" * 100_000]
+)
 def test_a_file_that_holds_no_results(tmp_path, text):
     (tmp_path / "some.json").write_text(text)
     with pytest.raises(StoreError, match="some.json: benchmark results cannot be read"):
