@@ -1,4 +1,4 @@
-"""Seconds that cells of a store took, for cells that compute as much."""
+"""Seconds that cells of a store took, for cells that compute as much: their mean, so that sums of them are right."""
 
 import json
 import math
@@ -30,11 +30,11 @@ class Recorded(NamedTuple):
     measure: dict[str, float]
 
     def pruning(self, cell: Cell) -> float | None:
-        """The median seconds of pruning in cells with the same model, method and number of calibration windows."""
+        """The mean seconds of pruning in cells with the same model, method and number of calibration windows."""
         return self.prune.get(_key(cell.configuration(), PRUNING))
 
     def measuring(self, cell: Cell) -> float | None:
-        """The median seconds of measuring in cells with the same texts, sentences and tasks."""
+        """The mean seconds of measuring in cells with the same texts, sentences and tasks."""
         return self.measure.get(_key(cell.configuration(), MEASURING))
 
 
@@ -55,7 +55,7 @@ def read(store: Store, machine: str) -> Recorded:
         if where == machine and all(0 <= one < math.inf for one in seconds):
             prune[keys[0]].append(seconds[0])
             measure[keys[1]].append(seconds[1])
-    return Recorded(*({key: statistics.median(found) for key, found in one.items()} for one in (prune, measure)))
+    return Recorded(*({key: statistics.fmean(found) for key, found in one.items()} for one in (prune, measure)))
 
 
 def _key(configuration: dict[str, Any], names: tuple[str, ...]) -> str:
