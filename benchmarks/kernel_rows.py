@@ -13,11 +13,11 @@ from measuring import Side, row
 from setting import HALF, Setting, measured_peaks
 from solving import gptq_matrix, solve, sparsegpt_matrix, sparsegpt_model
 
-from calibbook.appendix_h_kernels.counts import GEMMA_3_270M, LLAMA_3_8B, Peak, gram
 from calibprune.kernels import packed
 from calibprune.kernels.gram import add_gram
 from calibprune.kernels.norms import add_column_squares
 from calibprune.models.loading import resolve_device, resolve_dtype
+from calibprune.study.planning.counts import GEMMA_3_270M, LLAMA_3_8B, Peak, gram
 
 
 def gram_row(at: Setting) -> dict[str, Any]:

@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 import calibprune as cp
-from calibbook.appendix_h_kernels.counts import GEMMA_3_270M, LLAMA_3_8B, Shape
 from calibprune import provenance
 from calibprune.models.families import decoder
 from calibprune.models.loading import resolve_device, resolve_dtype
+from calibprune.study.planning.counts import GEMMA_3_270M, LLAMA_3_8B, Shape
 from calibprune.walk.inputs import batches
 
 GPU_SIZES = {

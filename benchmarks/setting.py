@@ -8,10 +8,10 @@ import torch
 from measuring import Side
 from torch import Tensor
 
-from calibbook.appendix_h_kernels.counts import GEMMA_3_270M, LLAMA_3_8B, Peak, Shape
 from calibprune import provenance
 from calibprune.kernels.gram import add_gram
 from calibprune.schemes import Sparsity
+from calibprune.study.planning.counts import GEMMA_3_270M, LLAMA_3_8B, Peak, Shape
 
 SAMPLES = 8  # sequences that a statistic is said to be of; only its scale depends on it
 HALF = Sparsity.of(0.5)

@@ -15,11 +15,11 @@ from setting import HALF, SAMPLES, Setting
 from torch import Tensor, nn
 
 import calibprune as cp
-from calibbook.appendix_h_kernels.counts import GEMMA_3_270M, LLAMA_3_8B, Count, factor, sweep
 from calibprune.kernels.gram import add_gram, symmetric
 from calibprune.methods import METHODS
 from calibprune.models.families import context_length, decoder, linears
 from calibprune.schemes import Grid, Sparsity
+from calibprune.study.planning.counts import GEMMA_3_270M, LLAMA_3_8B, Count, factor, sweep
 from calibprune.walk.inputs import capture
 from calibprune.walk.layerwise import collect
 

@@ -1,4 +1,4 @@
-"""The commands `calibprune study | cells | show | verify | doctor | prune | quantize | advise | corpora | fetch`;
+"""The commands `calibprune plan | study | cells | show | verify | doctor | prune | quantize | advise | corpora | fetch`;
 cli.py runs them.
 
 A command imports what it needs when it is called, so that `calibprune --help` answers at once.
@@ -73,13 +73,53 @@ def options(
 
 
 @app.command()
-def study(params: Params) -> None:
+def plan(
+    params: Params,
+    machine: Annotated[
+        str | None, typer.Option(help="a part of the name of a measured machine, for example h200; else this one")
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="how long a job should take at least")] = 20.0,
+    benchmarks: Annotated[Path | None, typer.Option(help="a folder of measured rates, else the checkout's")] = None,
+) -> None:
+    """Say what a study costs before it is computed: cells, hours, disk, memory. Needs no weights and no GPU."""
+    from rich.table import Table
+
+    from calibprune.study.parameters import Parameters
+    from calibprune.study.planning import plan as planning
+    from calibprune.study.planning import words
+
+    made = planning.plan(Parameters.from_yaml(params), machine, benchmarks)
+    table = Table(*words.HEADINGS, title=f"{params} on {made.machine.name}")
+    for row in words.table(made):
+        table.add_row(*row)
+    _console().print(table)
+    for line in words.sentences(made, minutes):
+        print(line)
+
+
+@app.command()
+def study(
+    params: Params,
+    cells: Annotated[
+        list[str] | None,
+        typer.Option(help="compute these cells alone: ids, separated by commas, as `cells` shows them"),
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="compute the K-th of N groups of cells alone, as K/N")] = None,
+) -> None:
     """Compute what a study lacks, and say where its records are. Interrupted, it goes on where it was."""
+    from calibprune.study.planning import groups
     from calibprune.study.study import Study
 
+    if cells and group:
+        raise ParameterError("--cells and --group both choose cells; give one of them")
     chosen = Study.from_yaml(params)
-    frame = chosen.run()
-    print(f"{len(frame)} records of {len(chosen.cells())} cells in {chosen.store.root / 'cells'}")
+    asked = chosen.cells()
+    if group:
+        asked = groups.of_text(group, asked)
+    elif cells:
+        asked = groups.of_ids([one.strip() for given in cells for one in given.split(",") if one.strip()], asked)
+    frame = chosen.run(only=asked)
+    print(f"{len(frame)} records of {len(asked)} cells in {chosen.store.root / 'cells'}")
 
 
 @app.command()

@@ -143,7 +143,7 @@ def test_the_versions_in_constraints_are_those_that_pyproject_allows():
     pins = pinned()
     for line in [
         *PROJECT["dependencies"],
-        *(line for lines in PROJECT["optional-dependencies"].values() for line in lines),
+        *(line for extra, lines in PROJECT["optional-dependencies"].items() if extra != "grid" for line in lines),
     ]:
         requirement = Requirement(line)
         if (name := canonical(requirement.name)) not in TOOLS:

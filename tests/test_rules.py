@@ -378,7 +378,7 @@ PLANTED = [
     (
         against_the_rooms,
         "book/calibbook/s05_3_language_neurons/data.py",
-        "from calibbook.appendix_h_kernels.counts import Shape",
+        "from calibbook.appendix_h_kernels.results import Machine",
         "s05_3_language_neurons imports appendix_h_kernels",
     ),
     (

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -188,11 +188,14 @@ class Cell:
         return " ".join(parts)
 
 
-def cells_of(parameters: Parameters) -> list[Cell]:
+def cells_of(parameters: Parameters, fingerprint_of: Callable[[str], str] = model_fingerprint) -> list[Cell]:
     """All cells of a study, the dense model of each family first.
 
     Each is measured by those of the study's metrics that are taken of such a model (`Metric.models`). Of further draws
     only the masks are kept, without evaluation text and tasks; models at further sparsities answer no tasks either.
+
+    Args:
+        fingerprint_of: names the weights behind a model's name; by default the model is located or fetched for it.
 
     Raises:
         ParameterError, ModelError, CorpusError: a name or a size that cannot be used.
@@ -204,7 +207,7 @@ def cells_of(parameters: Parameters) -> list[Cell]:
         check_languages(p.calibration_source, list(dict.fromkeys([*p.languages, *mixed, *p.sweep_languages])))
     cells = []
     for model in p.models:
-        base = _dense(p, model)
+        base = _dense(p, model, fingerprint_of(model))
         cells.append(base)
 
         def pruned(
@@ -267,7 +270,7 @@ def _taken_of(models: str, names: list[str]) -> tuple[str, ...]:
     return tuple(name for name in names if models in METRICS[name].models)
 
 
-def _dense(p: Parameters, model: str) -> Cell:
+def _dense(p: Parameters, model: str, fingerprint: str) -> Cell:
     """The cell of the dense model, with everything that its pruned copies share."""
     evaluations = tuple(
         Evaluation(source, p.of_evaluation("evaluation_samples", source), p.of_evaluation("evaluation_length", source))
@@ -276,7 +279,7 @@ def _dense(p: Parameters, model: str) -> Cell:
     sources = dict.fromkeys([*p.evaluation_source, *([p.parallel_source] if "subspace" in p.metrics else [])])
     tasks = p.task_specs()
     fingerprints = {
-        "model": model_fingerprint(model),
+        "model": fingerprint,
         **{source: text_fingerprint(source, sorted(p.evaluation_languages)) for source in sources},
         **{f"task {task.name}": task_fingerprint(task) for task in tasks},
     }

@@ -1,6 +1,6 @@
 """A study: parameters to cells to records."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,12 @@ class Study:
                 raise ParameterError(one_of("part of a study", part, PARTS))
         return [cell for cell in cells_of(self.parameters) if not parts or cell.part in parts]
 
-    def run(self, *parts: str, progress: bool = True) -> pd.DataFrame:
+    def run(self, *parts: str, only: Sequence[Cell] | None = None, progress: bool = True) -> pd.DataFrame:
         """Compute the cells that neither the store nor a shelf has, and return the records of all as one tidy frame.
 
         Args:
             parts: "languages", "mixtures", "draws", "sweep", "quantization" (see `cells.PARTS`); all by default.
+            only: these of `cells()` alone, instead of parts.
 
         A cell is written when it is complete, so a run that was interrupted goes on where it was. Several processes may
         run one study: each computes cells that no other has claimed.
@@ -65,7 +66,7 @@ class Study:
         Raises:
             CalibpruneError: one line saying what could not be computed; cells finished before stay in the store.
         """
-        cells = self.cells(*parts)
+        cells = self.cells(*parts) if only is None else list(only)
         missing = [cell for cell in cells if not self.store.has(cell)]
         if missing:
             with StudyProgress(sum(map(work, missing)), show=progress) as bar, self._runner() as runner:

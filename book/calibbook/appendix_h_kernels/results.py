@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from calibbook.appendix_h_kernels.comparisons import COMPARISONS, GPU, Comparison
-from calibbook.appendix_h_kernels.counts import Peak
 from calibbook.checkout import PUBLISHED
 from calibprune.errors import StoreError
+from calibprune.study.planning.counts import Peak
 
 RESULTS = PUBLISHED / "benchmarks"
 NOT_MEASURED = "not measured"

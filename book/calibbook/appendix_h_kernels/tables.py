@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from calibbook.appendix_h_kernels.comparisons import COMPARISONS, TARGETS, Comparison
-from calibbook.appendix_h_kernels.counts import Count, Peak, Shape, stages, steps
 from calibbook.appendix_h_kernels.results import NOT_MEASURED, Machine, as_asked, missing, verdict
 from calibbook.checkout import ROOT
 from calibbook.shared.words import duration, fixed, listed
+from calibprune.study.planning.counts import Count, Peak, Shape, stages, steps
 
 KERNELS = ROOT / "calibprune" / "kernels"
 

@@ -16,10 +16,10 @@ from calibbook.appendix_h_kernels import figures as benchmark_figures
 from calibbook.appendix_h_kernels import results as benchmark_results
 from calibbook.appendix_h_kernels import tables as benchmarks
 from calibbook.appendix_h_kernels.comparisons import AT_LEAST, COMPARISONS, TARGETS
-from calibbook.appendix_h_kernels.counts import GEMMA_3_270M, LLAMA_3_8B, Peak
 from calibbook.appendix_h_kernels.results import Machine, read
 from calibbook.checkout import ROOT
 from calibprune.errors import StoreError
+from calibprune.study.planning.counts import GEMMA_3_270M, LLAMA_3_8B, Peak
 
 BENCHMARKS = ROOT / "benchmarks"
 KERNEL_ROWS = [

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from tiny_models import some_tokens, tiny
 from torch.utils.flop_counter import FlopCounterMode
 
-from calibbook.appendix_h_kernels import counts
-from calibbook.appendix_h_kernels.counts import (
+from calibprune.kernels.gram import add_gram
+from calibprune.models.families import decoder, linears
+from calibprune.study.planning import counts
+from calibprune.study.planning.counts import (
     GEMMA_3_270M,
     LLAMA_3_8B,
     Count,
@@ -25,8 +27,6 @@ from calibbook.appendix_h_kernels.counts import (
     steps,
     sweep,
 )
-from calibprune.kernels.gram import add_gram
-from calibprune.models.families import decoder, linears
 from calibprune.walk.inputs import capture
 from calibprune.walk.layerwise import collect
 
