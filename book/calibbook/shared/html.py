@@ -101,6 +101,9 @@ class Mark(NamedTuple):
 
 
 BEST = Mark("★", "best calibration language of this column", best=True)
+BEST_MIXTURE = Mark(
+    "◆", "better than every single calibration language of this column, and the best mixture", best=True
+)
 
 
 class Cell(NamedTuple):

@@ -56,6 +56,14 @@ def in_caption(values) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
+def table_name(number: str, paper: str = "", about: str = "") -> str:
+    """`Table 4.1-1 (the paper's Table 1)`, `Table 4.4-2 (beyond the paper), against English`: the book's own number,
+    which begins with the section, what the table is in the paper, and what it is about.
+    """
+    origin = f"the paper's {paper}" if paper else "beyond the paper"
+    return f"Table {number} ({origin})" + (f", {about}" if about else "")
+
+
 def listed(words) -> str:
     """`a`, `a and b`, `a, b and c`."""
     words = [str(word) for word in words]
