@@ -90,8 +90,10 @@ def number(value: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """Two significant digits; a dash where there was no test."""
-    return "–" if math.isnan(p) else f"{p:.2g}"
+    """Two significant digits, below a thousandth as a power of ten; a dash where there was no test."""
+    if math.isnan(p):
+        return "–"
+    return number(p) if 0 < p < 0.001 else f"{p:.2g}"
 
 
 def more_or_less(percent: float) -> str:
