@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -359,9 +359,16 @@ def attached(text: str, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}"
 
 
-def folded(title: str, inside: Html) -> Html:
+class Shown(Protocol):
+    """What a notebook can show: a table, a box, a figure."""
+
+    def _repr_html_(self) -> str: ...
+
+
+def folded(title: str, inside: Shown) -> Html:
     """What stands behind a line that a reader opens."""
-    return Html(f"<details><summary>{escape(title)}</summary>{inside.html}</details>", f"{title}\n{inside.plain}")
+    html = f"<details><summary>{escape(title)}</summary>{inside._repr_html_()}</details>"
+    return Html(html, f"{title}\n{inside!r}")
 
 
 def shown(value) -> str:
