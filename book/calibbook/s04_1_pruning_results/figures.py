@@ -63,8 +63,8 @@ def fidelity_heatmap(frame: pd.DataFrame, metric: str, source: str) -> Picture:
     unit = f"10$^{{{style[0]}}}$" if style[0] else shape.unit
     marks = "★ best language of its column"
     if any(rows["best_mixture"].any() for _, rows in pruned):
-        marks += ",\n◆ mixture that is better than every language"
-    figure.suptitle(f"{shape.label}{f' ({unit})' if unit else ''} on {source}; dark is low, {marks}", fontsize=10)
+        marks += "\n◆ mixture that is better than every language"
+    figure.suptitle(f"{shape.label}{f' ({unit})' if unit else ''} on {source}; dark is low\n{marks}", fontsize=10)
     return Picture(figure, _best_of_columns(pruned, metric, source, style))
 
 

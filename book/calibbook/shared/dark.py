@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 
-PAPER, INK = "#14181e", "#dfe5ea"
+PAPER, INK = "#121212", "#dfe5ea"
 """The dark theme's page, and an ink on it."""
 
 GREY = 0.04
