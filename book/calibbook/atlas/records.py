@@ -2,6 +2,8 @@
 published with the book, hold, and says what is missing.
 """
 
+from copy import copy
+
 import pandas as pd
 
 from calibbook.atlas import prediction
@@ -39,6 +41,17 @@ def read(study: Study) -> pd.DataFrame:
         store = next((store for store in stores(study) if store.has(cell)), study.store)
         found.append(store.records(cell))
     return pd.concat(found, ignore_index=True)
+
+
+def provenance(study: Study) -> pd.DataFrame:
+    """As `Study.provenance`, of the cells that any of `stores` holds."""
+    found = []
+    for store in stores(study):
+        held = copy(study)
+        held.store = store
+        found.append(held.provenance("languages", "mixtures"))
+    every = pd.concat(found, ignore_index=True)
+    return every if every.empty else every.drop_duplicates("id")
 
 
 def predictions(study: Study) -> dict[str, pd.DataFrame]:

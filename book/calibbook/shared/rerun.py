@@ -41,6 +41,7 @@ def show_rerun(
     parts: Sequence[str] = (),
     data: pd.DataFrame | None = None,
     leaving_out: Collection[str] = (),
+    provenance: pd.DataFrame | None = None,
 ) -> None:
     """The last section of a page of results: the box with the command, and folded parameters and provenance.
 
@@ -50,8 +51,10 @@ def show_rerun(
         parts: of the study, those that the page reads; all by default.
         data: what the page shows, as a frame that a reader can download.
         leaving_out: parameters that the page makes no use of although the parts it reads have them, such as `OF_TASKS`.
+        provenance: of the cells that the page reads, where they are not all in the study's own store.
     """
-    provenance = study.provenance(*parts)
+    if provenance is None:
+        provenance = study.provenance(*parts)
     links = [Link("This notebook", f"../_sources/executed/{notebook}.ipynb", f"{notebook}.ipynb", "as it was executed")]
     if data is not None and len(data):
         links.append(
