@@ -1,5 +1,4 @@
-"""The commands `calibprune plan | study | cells | show | verify | doctor | prune | quantize | advise | corpora | fetch`;
-cli.py runs them.
+"""The commands of `calibprune`, from plan and study to prune and corpora; cli.py runs them.
 
 A command imports what it needs when it is called, so that `calibprune --help` answers at once.
 """

@@ -13,8 +13,11 @@ import papermill
 from nbclient.exceptions import CellTimeoutError
 
 from calibbook.checkout import PACKAGES
-from calibbook.gate import fault, last_line, numbered, read
+from calibbook.gate import INJECTED_TAG, fault, last_line, numbered, read
 from calibprune.errors import NotebookError, ParameterError, one_of
+
+OFF_THE_PAGE = "remove-cell"
+"""The book's builder leaves out a cell with this tag; the notebook that a page offers for download has it."""
 
 
 def execute(
@@ -153,11 +156,16 @@ def _failure(notebook: Path, partial: Path, reason: str) -> str:
 
 
 def _stamp(path: Path, fingerprint: str) -> None:
-    """Replaces papermill's metadata (paths and times) by the hash of what the copy was made from."""
+    """Replaces papermill's metadata (paths and times) by the hash of what the copy was made from, and keeps both cells
+    of parameters off the page: at its end a page shows those that it uses, each with its meaning.
+    """
     found = read(path)
     found.metadata.pop("papermill", None)
     for cell in found.cells:
         cell.metadata.pop("papermill", None)
+        tags = cell.metadata.get("tags", [])
+        if {"parameters", INJECTED_TAG} & set(tags):
+            cell.metadata["tags"] = [*tags, OFF_THE_PAGE]
     found.metadata["calibprune"] = {"fingerprint": fingerprint}
     nbformat.write(found, path)
 

@@ -4,7 +4,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -15,18 +15,23 @@ from calibprune.methods import METHODS
 from calibprune.study.parameter_files import read_parameters
 from calibprune.study.values import (
     BY_SOURCE,
+    Allowed,
     Bits,
+    Device,
+    Dtype,
+    Folder,
     Language,
     Length,
     Metric,
     Mixture,
+    ModelName,
     Pattern,
     Positive,
     Pruner,
     Seed,
     Several,
     Source,
-    Text,
+    TaskName,
     Truth,
     by_source,
     distinct,
@@ -35,55 +40,74 @@ from calibprune.tasks.catalogue import TaskSpec, resolve, select
 
 
 class Parameters(BaseModel):
-    """What a study computes. A single value stands for a list of one; a mapping gives a value for each evaluation
-    source.
+    """What a study computes: each field with its meaning; `allowed` says what it may be. A single value stands for a
+    list of one.
 
-    `sparsity` takes fractions and patterns ("2:4"); `sweep_sparsity` are further sparsities, for calibration in
-    `sweep_languages` alone; `methods` prune; `bits` are those that every method which only rounds, such as GPTQ, rounds
-    to, with `group_size` inputs sharing a scale;
-    `languages` are calibrated in, and measured in `evaluation_languages`, where these are not given the same: any codes
-    that the text sources have;
-    `calibration_mixtures` are texts such as "ar+en" beside the single languages; `seeds` are draws of calibration
-    windows, and `mask_seeds` further draws of which only the masks are kept; `parallel_source` and `parallel_samples`
-    are the sentences whose embeddings are compared; `tasks` are names of calibprune.tasks, `task_limit` the first items
-    of each, `data_mirror` a folder to read their data from instead of the hub; `device`, `dtype` and `store` say where
-    it is computed and kept, and do not change what it is; `shelves` are folders or archives, laid out like a store, in
-    which finished cells are looked up before they are computed. A relative `store` or shelf is taken from the top of
-    the checkout that the current folder is in, and outside of a checkout from the current folder, by commands and
-    notebooks alike; every other relative path from the current folder.
+    `device`, `dtype`, `store` and `shelves` say where it is computed and kept, and do not change what it is. A relative
+    `store` or shelf is taken from the top of the checkout that the current folder is in, and outside of a checkout from
+    the current folder, by commands and notebooks alike; every other relative path from the current folder.
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
 
-    models: Annotated[list[Text], Several] = ["gemma3-270m"]
+    models: Annotated[list[ModelName], Several] = ["gemma3-270m"]
+    """models that are pruned and quantized"""
     methods: Annotated[list[Pruner], Several] = ["wanda", "sparsegpt"]
+    """methods that prune"""
     sparsity: Annotated[list[Pattern], Several] = Field(default=[0.5], validate_default=True)
+    """how many of the weights are pruned"""
     sweep_sparsity: Annotated[list[Pattern], Several] = []
+    """further sparsities, for calibration in the sweep languages alone"""
     sweep_languages: Annotated[list[Language], Several] = []
+    """languages that calibrate at the further sparsities"""
     bits: Annotated[list[Bits], Several] = []
+    """bits that every method which only rounds, such as GPTQ, rounds to; none: no quantization"""
     group_size: Positive = 128
+    """inputs of a quantized matrix that share a scale"""
     languages: Annotated[list[Language], Several] = list(PAPER_LANGUAGES)
+    """languages to calibrate in"""
     evaluation_languages: Annotated[list[Language], Several] = []
+    """languages to measure in; none: the calibration languages"""
     calibration_mixtures: Annotated[list[Mixture], Several] = []
+    """calibration texts in several languages, in equal shares, beside the single ones"""
     seeds: Annotated[list[Seed], Several] = [0]
+    """draws of calibration windows"""
     mask_seeds: Annotated[list[Seed], Several] = []
+    """further draws, of which only the masks are kept"""
     calibration_source: Source = "chromium"
+    """where calibration text comes from"""
     calibration_samples: Positive = 32
+    """windows of calibration text"""
     calibration_length: Length = 512
+    """tokens of a calibration window"""
     evaluation_source: Annotated[list[Source], Several] = ["chromium"]
+    """where evaluation text comes from; the first one is that of the main tables"""
     evaluation_samples: by_source(Positive) = 8
+    """windows of evaluation text for each language; a mapping gives a number for each source"""
     evaluation_length: by_source(Length) = 512
+    """tokens of an evaluation window; a mapping gives a number for each source"""
     metrics: Annotated[list[Metric], Several] = ["perplexity", "snr_db", "pruning_error"]
+    """what is measured"""
     parallel_source: Source = "chromium"
+    """where the parallel sentences come from whose embeddings are compared"""
     parallel_samples: Positive = 200
-    tasks: Annotated[list[Text], Several] = []
+    """parallel sentences for each language"""
+    tasks: Annotated[list[TaskName], Several] = []
+    """tasks that the models are put to"""
     task_limit: Positive | None = None
+    """the first items of each task; none: all of them"""
     chat_template: Truth = False
-    data_mirror: Text | None = None
-    device: Text = "auto"
-    dtype: Text = "auto"
-    store: Text = "results"
-    shelves: Annotated[list[Text], Several] = [PUBLISHED]
+    """whether tasks are put in the model's chat format"""
+    data_mirror: Folder | None = None
+    """a folder to read the tasks' data from; none: the hub"""
+    device: Device = "auto"
+    """where it is computed"""
+    dtype: Dtype = "auto"
+    """numbers that the model is computed with"""
+    store: Folder = "results"
+    """where results are kept"""
+    shelves: Annotated[list[Folder], Several] = [PUBLISHED]
+    """folders or archives, laid out like a store, in which finished cells are looked up before they are computed"""
 
     @field_validator("models")
     @classmethod
@@ -186,6 +210,24 @@ class Parameters(BaseModel):
     def from_yaml(cls, path: str | Path) -> "Parameters":
         """Parameters from a YAML file; raises ParameterError as `of` and `read_parameters`."""
         return cls.of(read_parameters(path), str(path))
+
+
+def meanings() -> dict[str, tuple[str, str]]:
+    """Every parameter with what it means and what it may be, in words: the descriptions that users are shown."""
+    kinds = get_type_hints(Parameters, include_extras=True)
+    return {
+        name: (field.description or "", " or ".join(dict.fromkeys(_allowed(kinds[name]))))
+        for name, field in Parameters.model_fields.items()
+    }
+
+
+def _allowed(kind: Any) -> list[str]:
+    """The words of the annotations in a type, outermost first; of a mapping those of its values."""
+    own = [note.words for note in getattr(kind, "__metadata__", ()) if isinstance(note, Allowed)]
+    inner = get_args(kind)
+    if get_origin(kind) is dict:
+        inner = inner[1:]
+    return own or [words for part in inner for words in _allowed(part)]
 
 
 def _first_line(error: ValidationError) -> str:

@@ -7,6 +7,7 @@ in quotes, and from Python, where a number of numpy's or a `Path` is as good as 
 import os
 import re
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Annotated, Any
 
@@ -14,9 +15,10 @@ import numpy as np
 from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag
 
 from calibprune.corpora import find_source
+from calibprune.corpora import names as source_names
 from calibprune.errors import CalibpruneError, ParameterError, one_of, quoted
 from calibprune.languages import check_code, mixture
-from calibprune.methods import pruner
+from calibprune.methods import pruner, pruners
 from calibprune.metrics.registry import METRICS
 from calibprune.schemes import BITS, Sparsity
 
@@ -123,19 +125,37 @@ def _sparsity(value: Any) -> Sparsity:
 Several = BeforeValidator(_as_list)
 """A list; a single value stands for a list of one."""
 
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a value may be, in words for a reader."""
+
+    words: str
+
+
 Whole = Annotated[int, BeforeValidator(_whole)]
-Positive = Annotated[Whole, Field(ge=1)]
-Length = Annotated[Whole, Field(ge=2)]
-Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
-Bits = Annotated[Whole, Field(ge=BITS[0], le=BITS[-1])]
+Positive = Annotated[Whole, Field(ge=1), Allowed("a whole number from 1 on")]
+Length = Annotated[Whole, Field(ge=2), Allowed("a whole number from 2 on")]
+Seed = Annotated[Whole, Field(ge=0, lt=2**32), Allowed("a whole number from 0 on")]
+Bits = Annotated[Whole, Field(ge=BITS[0], le=BITS[-1]), Allowed(f"{BITS[0]} to {BITS[-1]}")]
 Text = Annotated[str, BeforeValidator(_text)]
-Truth = Annotated[bool, BeforeValidator(_truth)]
-Language = Annotated[str, BeforeValidator(_language)]
-Metric = Annotated[str, _one_of("metric", METRICS)]
-Pruner = Annotated[str, BeforeValidator(_pruner)]
-Source = Annotated[str, BeforeValidator(_source)]
-Mixture = Annotated[str, BeforeValidator(_mixture)]
-Pattern = Annotated[Sparsity, BeforeValidator(_sparsity), PlainSerializer(str)]
+ModelName = Annotated[Text, Allowed("a name of the package, an id of the hub, or a folder")]
+TaskName = Annotated[Text, Allowed("embedded, paper, or the name of a family or of one task")]
+Folder = Annotated[Text, Allowed("a folder")]
+Device = Annotated[Text, Allowed("auto, cpu, or a GPU as torch names it")]
+Dtype = Annotated[Text, Allowed("auto, bfloat16, float16 or float32")]
+Truth = Annotated[bool, BeforeValidator(_truth), Allowed("true or false")]
+Language = Annotated[str, BeforeValidator(_language), Allowed("a code that the text source has")]
+Metric = Annotated[str, _one_of("metric", METRICS), Allowed(", ".join(METRICS))]
+Pruner = Annotated[str, BeforeValidator(_pruner), Allowed(", ".join(pruners()))]
+Source = Annotated[str, BeforeValidator(_source), Allowed(", ".join(source_names()))]
+Mixture = Annotated[str, BeforeValidator(_mixture), Allowed("two or more codes, such as ar+en")]
+Pattern = Annotated[
+    Sparsity,
+    BeforeValidator(_sparsity),
+    PlainSerializer(str),
+    Allowed("a share from 0 to 1, or n of every m such as 2:4"),
+]
 
 BY_SOURCE = ("for all sources", "for each source", "[key]")
 """How pydantic names the branches of `by_source` in the place of an error."""

@@ -1,5 +1,8 @@
 """The rendered book, as a reader without a network sees it."""
 
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
 import pytest
 import yaml
 
@@ -65,12 +68,56 @@ def test_page_names_no_resource_of_another_host(desktop):
 
 def test_every_picture_is_shown_and_described(desktop):
     pictures = desktop.page.eval_on_selector_all(
-        "main img", "all => all.map(e => ({alt: e.alt, width: e.naturalWidth, src: e.src.slice(0, 80)}))"
+        "main img",
+        """all => Promise.all(all.map(async e => {
+            e.loading = 'eager';  // those further down, and those of the other mode
+            await e.decode().catch(() => {});
+            return {alt: e.alt, width: e.naturalWidth, src: e.src.slice(0, 80)};
+        }))""",
     )
     for picture in pictures:
         assert picture["width"] > 0, picture
         # The builder describes a picture by its file name where the author says nothing.
         assert picture["alt"].strip() and not picture["alt"].endswith((".png", ".svg", ".jpg")), picture
+
+
+def test_no_page_holds_its_pictures_and_data_inside_itself(desktop):
+    held = "all => all.map(e => (e.src || e.href).slice(0, 20)).filter(address => address.startsWith('data:'))"
+    assert desktop.page.eval_on_selector_all("main img, main a", held) == []
+
+
+def test_no_verdict_is_out_of_view_on_a_phone(phone):
+    heads = phone.page.locator("main table.study-table thead th", has_text="verdict")
+    tables = phone.page.locator("main table.study-table.cards")
+    assert heads.count() == tables.count()  # every table of verdicts has cards
+    out = """all => all.filter(e => e.getClientRects().length && e.getBoundingClientRect().right > window.innerWidth)
+        .map(e => e.closest('table').innerText.slice(0, 80))"""
+    assert phone.page.eval_on_selector_all("main td[data-label=verdict]", out) == []
+
+
+def test_no_cell_of_parameters_is_shown_and_the_page_says_how_to_rerun_it(results):
+    assert results.locator("main .cell.tag_parameters, main .cell.tag_injected-parameters").count() == 0
+    box = results.locator("main .admonition", has_text="Rerun it")
+    command = box.locator("pre").inner_text()
+    assert command.startswith(".venv/bin/papermill notebooks/04_1_pruning_results.ipynb")
+    assert box.locator("button.copybtn").count() == 1
+    for link in box.locator("a[download]").evaluate_all("all => all.map(e => e.href)"):
+        assert Path(unquote(urlparse(link).path)).is_file(), link
+    opened = results.locator("main details", has_text="Parameters of this run")
+    assert opened.get_attribute("open") is None
+    opened.locator("summary").click()
+    assert opened.locator("tbody th").first.is_visible()
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_the_mode_is_the_one_that_the_system_has_chosen(visiting, mode):
+    with visiting() as visit:
+        visit.page.emulate_media(color_scheme=mode)
+        page = visit.open(RESULTS)
+        assert page.locator("html").get_attribute("data-theme") == mode
+        shown = "all => all.filter(e => e.getClientRects().length).map(e => e.className)"
+        classes = page.eval_on_selector_all("main img", shown)
+        assert classes and {f"only-{mode}" in one for one in classes} == {True}
 
 
 def test_formulas_are_set(desktop):

@@ -1,5 +1,6 @@
 """No failed, timed-out or never-executed notebook gets into the book."""
 
+import base64
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import time
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from calibbook import __main__ as program
@@ -20,6 +22,7 @@ from calibprune import __version__
 from calibprune.errors import NotebookError, ParameterError
 from calibprune.files import results_folder
 
+PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=")
 PAGE = "# First page\n\n{{cite}}`{}`\n\n```{{bibliography}}\n```\n"
 
 
@@ -95,6 +98,30 @@ def test_execute_passes_parameters_and_working_folder(tmp_path):
     assert cells[-1].outputs[0].text == f"[1, 'zwei'] {folder}\n"
     assert str(tmp_path) not in json.dumps(nbformat.read(output, as_version=4).metadata)
     assert [path.name for path in output.parent.iterdir()] == ["n.ipynb"]
+
+
+def test_no_cell_of_parameters_is_on_the_page(tmp_path):
+    source = write(tmp_path / "n.ipynb", "print(value)")
+    execute(source, tmp_path / "out.ipynb", {"value": 2}, 60)
+    cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+    hidden = [cell.source for cell in cells if "remove-cell" in cell.metadata.get("tags", [])]
+    assert hidden[0] == "value = 1" and "value = 2" in hidden[1] and len(hidden) == 2
+
+
+def test_what_a_page_holds_inside_itself_becomes_a_file_of_the_book(small_book):
+    data = base64.b64encode(b"a,b\n1,2\n").decode()
+    picture = base64.b64encode(PIXEL).decode()
+    html = (
+        f'<a href=\\"data:text/csv;base64,{data}\\">table</a><img alt=\\"a pixel of the test\\" '
+        f'src=\\"data:image/png;base64,{picture}\\">'
+    )
+    write(small_book / "notebooks" / "n.ipynb", f'value\nfrom IPython.display import HTML\nHTML("{html}")')
+    folder = book.build(small_book / "params.yaml", root=small_book).parent
+    page = BeautifulSoup((folder / "executed" / "n.html").read_text(), "html.parser")
+    link, image = page.find("a", string="table"), page.find("img", alt="a pixel of the test")
+    assert (folder / "executed" / link["href"]).read_bytes() == b"a,b\n1,2\n"
+    assert (folder / "executed" / image["src"]).read_bytes() == PIXEL and image["loading"] == "lazy"
+    assert not page.select(".cell_output [src^=data], .cell_output [href^=data]")
 
 
 def test_execute_runs_again_only_when_something_changed(tmp_path):

@@ -30,6 +30,11 @@ def read(study: Study) -> pd.DataFrame:
     return pd.concat([study.store.records(cell) for cell in cells(study)], ignore_index=True)
 
 
+def provenance(study: Study) -> pd.DataFrame:
+    """As `Study.provenance`, of `cells`."""
+    return study.provenance("languages", "mixtures")
+
+
 def predictions(study: Study) -> dict[str, pd.DataFrame]:
     """Model -> its predicted losses, as `prediction.read` gives them."""
     return {model: prediction.read(study.store.places, model) for model in study.parameters.models}

@@ -61,9 +61,10 @@ def fidelity_heatmap(frame: pd.DataFrame, metric: str, source: str) -> Picture:
         _square(axis, rows, style, written, wide)
         axis.set_title(fill(block_title(block), int(10 * width)), fontsize=9)
     unit = f"10$^{{{style[0]}}}$" if style[0] else shape.unit
-    figure.suptitle(
-        f"{shape.label}{f' ({unit})' if unit else ''} on {source}; dark is low, ★ best of its column", fontsize=10
-    )
+    marks = "★ best language of its column"
+    if any(rows["best_mixture"].any() for _, rows in pruned):
+        marks += "\n◆ mixture that is better than every language"
+    figure.suptitle(f"{shape.label}{f' ({unit})' if unit else ''} on {source}; dark is low\n{marks}", fontsize=10)
     return Picture(figure, _best_of_columns(pruned, metric, source, style))
 
 
@@ -91,12 +92,13 @@ def _square(axis, rows: pd.DataFrame, style: tuple[int, int], written: bool, wid
     `rows` are those of `summarize`.
     """
     means, shades = square(rows), square(rows, "shade")
-    best = square(rows, "best").eq(True).to_numpy()  # a cell that was not measured is not the best
-    texts = np.where(best, "★", "").astype(object)
+    # a cell that was not measured is not the best
+    best, mixed = (square(rows, name).eq(True).to_numpy() for name in ("best", "best_mixture"))
+    texts = np.select([best, mixed], ["★", "◆"], "").astype(object)
     if written:
-        texts = means.map(lambda mean: fixed(mean, *style)).to_numpy() + np.where(best, " ★", "")
+        texts = means.map(lambda mean: fixed(mean, *style)).to_numpy() + np.select([best, mixed], [" ★", " ◆"], "")
     heatmap(axis, shades, SHADES)
-    write_cells(axis, shades, SHADES, texts, best)
+    write_cells(axis, shades, SHADES, texts, best | mixed)
     columns = [code_label(code) for code in means.columns]
     name_cells(axis, columns, [_in_lines(code) or "none" for code in means.index], rotation(columns, wide))
     axis.set_xlabel("evaluation language", fontsize=8)
@@ -134,6 +136,11 @@ def _best_of_columns(pruned: list, metric: str, source: str, style: tuple[int, i
         own = set(rows["language"]) & set(rows["calibration"])
         target = f"; the target language is best in {hits} of {len(own)} columns" if own else ""
         sentences.append(f"{block_title(block)}: best for {won}{target}.")
+        mixed = listed(
+            f"{row.language} by {row.calibration} ({fixed(row.mean, *style)})"
+            for row in rows[rows["best_mixture"]].itertuples()
+        )
+        sentences += [f"A mixture is better than every single language for {mixed}."] if mixed else []
     return " ".join(sentences)
 
 

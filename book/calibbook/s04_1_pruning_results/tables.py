@@ -6,9 +6,20 @@ import numpy as np
 import pandas as pd
 
 from calibbook.s04_1_pruning_results.paper import NUMBERS
-from calibbook.shared.frames import METRICS, ROW, in_order, languages_of, measured, setting, summarize, treatment
+from calibbook.shared.frames import (
+    METRICS,
+    ROW,
+    in_order,
+    is_mixture,
+    languages_of,
+    measured,
+    setting,
+    summarize,
+    treatment,
+)
 from calibbook.shared.html import (
     BEST,
+    BEST_MIXTURE,
     DIRECTION,
     MISSING,
     Cell,
@@ -58,7 +69,7 @@ def cell(row, metric: str, source: str, style: tuple[int, int]) -> Cell:
     return Cell(
         fixed(row.mean, *style),
         row.shade,
-        BEST if row.best else None,
+        BEST if row.best else BEST_MIXTURE if row.best_mixture else None,
         deviation(row.sd, *style),
         "" if known is None else fixed(known, *style),
     )
@@ -81,6 +92,7 @@ def caption(frame: pd.DataFrame, metrics, source: str, styles, known: bool) -> s
     counted = rows[rows["metric"] == metrics[0]]  # perplexity predicts one token less of each window
     calibrated = rows[rows["calibration"] != ""]
     seeds = sorted(set(calibrated["seed"]))
+    mixed = calibrated["calibration"].map(is_mixture).any()
     sentences = [
         *(f"{metric_label(name, styles[name])}: {DIRECTION[METRICS[name].lower_is_better]}." for name in metrics),
         f"Measured on “{source}”, {in_caption(counted['n'])} tokens per language.",
@@ -97,7 +109,9 @@ def caption(frame: pd.DataFrame, metrics, source: str, styles, known: bool) -> s
         sentences.append(
             "Shades run from the lowest to the highest value of a column within a model"
             + (" (perplexity by its logarithm)" if "perplexity" in metrics else "")
-            + "; ★ and bold mark the best calibration of a column for each model and method."
+            + "; ★ and bold mark the best single calibration language of a column for each model and method, which is "
+            + "what the claims count"
+            + ("; ◆ the best mixture, where it is better than every single language." if mixed else ".")
         )
     sentences.append(
         "The paper's own value is in brackets where its text gives one; its other values are not known."

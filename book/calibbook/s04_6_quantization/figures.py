@@ -38,7 +38,7 @@ def equal_memory(rows: pd.DataFrame, source: str) -> Picture:
         axis.set_title(describe(language).name, fontsize=10, pad=3)
         axis.tick_params(labelsize=8, labelbottom=True)
     for axis in axes[-COLUMNS:]:
-        axis.set_xlabel("bits a weight", fontsize=9)
+        axis.set_xlabel("bits a weight\n(marks of one size side by side)", fontsize=8)
     _scales(axes[0], rows)
     figure.supylabel("perplexity, times the dense one", fontsize=9)
     figure.suptitle(f"{rows['model'].iloc[0]}, on {source}", fontsize=10)

@@ -15,10 +15,10 @@ from calibbook.s04_6_quantization.memory import size
 from calibbook.shared.frames import BLOCK, ROW, calibrated, in_order, is_quantized, shade
 from calibbook.shared.html import Cell, Html, block_rows, heat_table
 from calibbook.shared.paper import LABELS
-from calibbook.shared.words import listed, percent, signed
+from calibbook.shared.words import listed, percent, signed, table_name
 from calibprune.schemes import Grid
 
-TABLES = {"4-bit": "Table 14", "8-bit": "Table 15"}
+TABLES = {"4-bit": ("4.6-1", "Table 14"), "8-bit": ("4.6-2", "Table 15")}
 """The paper's table of each width of the weights."""
 PAPER = f"the paper: {LABELS['llama3-8b']}"
 PAPER_GROUP = 128
@@ -74,8 +74,9 @@ def compare_widths(scores: Scores) -> dict[str, pd.DataFrame]:
 
 
 def title(width: str) -> str:
-    """`Table 14, 4 bits`; `3 bits`, which the paper does not have."""
-    return ", ".join(filter(None, [TABLES.get(width, ""), f"{width.removesuffix('-bit')} bits"]))
+    """`Table 4.6-1 (the paper's Table 14), 4 bits`; `3 bits`, which the paper does not have."""
+    bits = f"{width.removesuffix('-bit')} bits"
+    return table_name(*TABLES[width], bits) if width in TABLES else bits
 
 
 def paper_rows() -> pd.DataFrame:
@@ -101,7 +102,7 @@ def paper_table() -> Html:
         "(lighter) is better. "
         "Shades run from the lowest to the highest value of a column. The paper gives no intervals."
     )
-    return heat_table(rows, task_columns(table), cells, corner, "The paper's Table 15", note)
+    return heat_table(rows, task_columns(table), cells, corner, "Table 4.6-3 (the paper's own Table 15)", note)
 
 
 def costs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -155,4 +156,4 @@ def order(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _with_paper(table: pd.DataFrame | None, width: str) -> list[pd.DataFrame]:
     ours = [] if table is None or table.empty else [table]
-    return [*ours, paper_rows()] if TABLES.get(width) == "Table 15" else ours
+    return [*ours, paper_rows()] if TABLES.get(width, ("", ""))[1] == "Table 15" else ours

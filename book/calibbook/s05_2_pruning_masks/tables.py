@@ -11,7 +11,7 @@ from calibbook.shared.figure import block_title
 from calibbook.shared.frames import BLOCK, languages_of
 from calibbook.shared.html import MISSING, Cell, Html, Label, Languages, heat_table
 from calibbook.shared.paper import LABELS
-from calibbook.shared.words import fixed
+from calibbook.shared.words import fixed, table_name
 
 Pair = tuple[str, str]
 
@@ -34,7 +34,7 @@ def table_16(rows: pd.DataFrame) -> Html:
     ran = rows.loc[rows["kind"] == "within", "first"]
     languages = languages_of([*ran, *(first for first, _ in pairs("within"))])
     columns = {(code, code): Languages((code,)) for code in languages}
-    return _table(rows, "Table 16", "within", by_component(rows, "within"), columns)
+    return _table(rows, table_name("5.2-1", "Table 16"), "within", by_component(rows, "within"), columns)
 
 
 def table_17(rows: pd.DataFrame) -> Html:
@@ -46,7 +46,7 @@ def table_17(rows: pd.DataFrame) -> Html:
         values["all", "pairs"] = float(np.mean(list(values.values())))  # each pair stands there in both orders
     ran = len(rows.loc[rows["kind"] == "between", ["first", "second"]].drop_duplicates())
     columns = {pair: Languages(pair, "–") for pair in pairs("between")} | {("all", "pairs"): f"mean of all {ran}"}
-    return _table(rows, "Table 17", "between", found, columns)
+    return _table(rows, table_name("5.2-2", "Table 17"), "between", found, columns)
 
 
 def every_pair_table(rows: pd.DataFrame) -> Html:

@@ -8,7 +8,7 @@ from IPython.display import Markdown, display
 
 from calibbook.shared.claims import MORE_OR_LESS
 from calibbook.shared.frames import METHODS, METRICS
-from calibbook.shared.html import text_table
+from calibbook.shared.html import Html, box, text_table
 from calibbook.shared.verdicts import VERDICTS
 from calibbook.shared.words import listed, more_or_less, number, p_value
 
@@ -28,7 +28,35 @@ def show_claims(claims: pd.DataFrame, title: str = "Claim: {}", counted: pd.Data
 def show_tables(claims: pd.DataFrame, title: str, **table) -> None:
     """The tables of `show_claims` alone."""
     for claim, rows in claims.groupby("claim", sort=False):
-        display(text_table(readable(rows, **table), title.format(claim)))
+        display(claim_table(rows, title.format(claim), **table))
+
+
+def claim_table(claims: pd.DataFrame, title: str, note: str = "", **table) -> Html:
+    """Claims under a heading, one row each, the verdict in the second column; on a phone one card each. `table`:
+    further arguments of `readable`.
+    """
+    return text_table(readable(claims, **table), title, note, cards="verdict")
+
+
+def in_short(claims: pd.DataFrame, said: str = "") -> Html:
+    """The box that a page opens with: how many tests came out how, and which claims held throughout, in part, or not at
+    all.
+
+    claims: those that are counted, rows of `claims.claims_frame`; said: a sentence before the counts.
+    """
+    tally = {claim: rows["verdict"].value_counts() for claim, rows in claims.groupby("claim", sort=False)}
+    always = [claim for claim, counts in tally.items() if counts.get("held", 0) == counts.sum()]
+    never = [f"{claim} ({_tally(counts)})" for claim, counts in tally.items() if not counts.get("held", 0)]
+    partly = [
+        f"{claim} ({_tally(counts)})" for claim, counts in tally.items() if 0 < counts.get("held", 0) < counts.sum()
+    ]
+    named = {"Held in every test": always, "Held in some": partly, "Held in none": never}
+    sentences = [f"{how}: {'; '.join(names)}." for how, names in named.items() if names]
+    return box("In short", [said, verdict_sentence(claims), *sentences])
+
+
+def _tally(counts: pd.Series) -> str:
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts.get(verdict, 0))
 
 
 def verdict_sentence(claims: pd.DataFrame) -> str:

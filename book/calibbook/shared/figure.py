@@ -9,6 +9,7 @@ from html import escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from calibbook.shared.dark import in_the_dark
 from calibbook.shared.frames import METHODS, setting
 from calibprune.errors import ParameterError
 
@@ -21,7 +22,8 @@ class Picture:
     """A figure and what it shows in words: an image with alternative text in a notebook, the words alone elsewhere.
 
     The same figure gives the same bytes. A wide one scrolls in its box rather than shrink until its labels cannot be
-    read. Raises ParameterError if there are no words.
+    read. A page in the dark shows a dark one instead; both have the classes of the book's theme for that. Raises
+    ParameterError if there are no words.
     """
 
     figure: Figure
@@ -34,11 +36,16 @@ class Picture:
     def _repr_html_(self) -> str:
         width = self.figure.get_figwidth()
         wide = f"min-width: {LEGIBLE * width:.0f}px; " if width > WIDE else ""
+        style = f"{wide}max-width: 100%; height: auto"
+        with in_the_dark(self.figure):
+            dark = self._image("only-dark", f"display: none; {style}")  # the book's style sheet shows it in the dark
+        return self._image("only-light", style) + dark
+
+    def _image(self, kind: str, style: str) -> str:
         data = io.BytesIO()
         self.figure.savefig(data, format="png", dpi=144, metadata={"Software": None})
         source = base64.b64encode(data.getvalue()).decode()
-        style = f"{wide}max-width: 100%; height: auto"
-        return f'<img src="data:image/png;base64,{source}" alt="{escape(self.alt)}" style="{style}">'
+        return f'<img class="{kind}" src="data:image/png;base64,{source}" alt="{escape(self.alt)}" style="{style}">'
 
     def __repr__(self) -> str:
         return self.alt

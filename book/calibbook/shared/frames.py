@@ -114,8 +114,8 @@ def summarize(frame: pd.DataFrame, metric: str, source: str) -> pd.DataFrame:
 
     Returns one row per model, method, sparsity, pattern, calibration and language, in the paper's order, with
     `mean`, `sd` (sample standard deviation over seeds, NaN with one), `draws` (seeds), `stderr` (of the evaluation,
-    averaged over seeds), `n` (tokens), `best` (bool: no other calibration of the same model, method and sparsity
-    does better in this evaluation language) and `shade` (0 darkest to 1 lightest, NaN for no shade).
+    averaged over seeds), `n` (tokens), `best` and `best_mixture` (bool, see there) and `shade` (0 darkest to 1
+    lightest, NaN for no shade).
     Raises ParameterError for a metric or source the frame does not have, or for two records of one draw.
     """
     if metric not in METRICS:
@@ -148,6 +148,7 @@ def summarize(frame: pd.DataFrame, metric: str, source: str) -> pd.DataFrame:
     )
     summary = in_order(summary)
     summary["best"] = best(summary, METRICS[metric])
+    summary["best_mixture"] = best_mixture(summary, METRICS[metric])
     summary["shade"] = shade(summary, METRICS[metric])
     return summary
 
@@ -173,12 +174,32 @@ def in_order(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def best(summary: pd.DataFrame, metric: Metric) -> pd.Series:
-    """True where the mean is the best among at least two calibrations of one model, method and sparsity."""
-    groups = summary.assign(mean=summary["mean"].where(summary["calibration"] != "")).groupby(
-        [*BLOCK, "language"], sort=False
-    )["mean"]
-    extreme = groups.transform("min" if metric.lower_is_better else "max")
-    return (summary["calibration"] != "") & (summary["mean"] == extreme) & (groups.transform("count") > 1)
+    """True where the mean is the best among at least two single calibration languages of one model, method and
+    sparsity; mixtures do not compete with them, so that this is what the claims count.
+    """
+    single = (summary["calibration"] != "") & ~summary["calibration"].map(is_mixture).astype(bool)
+    mine = summary["mean"].where(single)
+    groups = mine.groupby(_columns_of(summary), sort=False)
+    return single & (mine == _extreme(groups, metric)) & (groups.transform("count") > 1)
+
+
+def best_mixture(summary: pd.DataFrame, metric: Metric) -> pd.Series:
+    """True where the mean is the best of the mixtures, and better than that of every single language in its column."""
+    mixed = summary["calibration"].map(is_mixture).astype(bool)
+    mine = summary["mean"].where(mixed)
+    singles = summary["mean"].where(~mixed & (summary["calibration"] != ""))
+    columns = _columns_of(summary)
+    to_beat = _extreme(singles.groupby(columns, sort=False), metric)
+    beats = mine < to_beat if metric.lower_is_better else mine > to_beat
+    return mixed & beats & (mine == _extreme(mine.groupby(columns, sort=False), metric))
+
+
+def _columns_of(summary: pd.DataFrame) -> list[pd.Series]:
+    return [summary[name] for name in [*BLOCK, "language"]]
+
+
+def _extreme(groups, metric: Metric) -> pd.Series:
+    return groups.transform("min" if metric.lower_is_better else "max")
 
 
 def shade(summary: pd.DataFrame, metric: Metric) -> pd.Series:

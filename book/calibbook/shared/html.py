@@ -1,12 +1,13 @@
 """How a notebook shows tables: the one file that writes HTML. Callers give text, which is escaped here."""
 
+import base64
 import math
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -100,6 +101,9 @@ class Mark(NamedTuple):
 
 
 BEST = Mark("★", "best calibration language of this column", best=True)
+BEST_MIXTURE = Mark(
+    "◆", "better than every single calibration language of this column, and the best mixture", best=True
+)
 
 
 class Cell(NamedTuple):
@@ -131,8 +135,8 @@ class Cell(NamedTuple):
         paper = f"[{self.paper}]" if self.paper else ""
         return " ".join(filter(None, [self.text, self.mark and self.mark.sign, self.deviation, paper, self.below]))
 
-    def html(self) -> str:
-        """The cell as a td."""
+    def html(self, attributes: str = "") -> str:
+        """The cell as a td, with further attributes."""
         text = _sign(self.text, self.aloud) if self.aloud else escape(self.text)
         best = self.mark is not None and self.mark.best
         if self.mark:
@@ -144,7 +148,7 @@ class Cell(NamedTuple):
         background, ink = ("", "") if math.isnan(self.shade) else colours(self.shade)
         colour = f' style="background-color: {background}; color: {ink}"' if background else ""
         title = f' title="{escape(self.title)}"' if self.title else ""
-        return f"<td{name}{colour}{title}>{text}</td>"
+        return f"<td{name}{colour}{title}{attributes}>{text}</td>"
 
 
 MISSING = Cell("–", aloud="not measured")
@@ -158,6 +162,7 @@ def heat_table(
     title: str,
     note: str = "",
     wrapped: bool = False,
+    cards: bool = False,
 ) -> Html:
     """A table of values with shades and marks, whose every header says what it heads.
 
@@ -173,23 +178,32 @@ def heat_table(
         title: begins the caption, in bold, and names the table to a screen reader.
         note: the rest of the caption.
         wrapped: whether long headers break into lines.
+        cards: whether a phone shows each row as a card, in which every value has the name of its column. Such a table
+            is a list of findings: its title is a heading, by which a screen reader finds it.
     """
     kind = ' class="text"' if wrapped else ""
-    caption = f"<strong>{escape(title)}.</strong> {escape(note)}"
+    name = f'<h3 class="study-heading">{escape(title)}</h3>' if cards else f"<strong>{escape(title)}.</strong>"
+    caption = f"{name} {escape(note)}"
     if not rows:
         return _captioned('<tbody><tr><td class="text">none</td></tr></tbody>', caption, title, f"{title}: none")
+    role = ' role="{}"'.format if cards else lambda name: ""  # which a table laid out as blocks would lose
     bodies = []
     for heads, group in groupby(rows.items(), key=lambda row: tuple(row[1][:-1])):
         lines = [
-            _th("row", labels[-1], kind) + "".join(cells.get((row, column), MISSING).html() for column in columns)
+            _th("row", labels[-1], kind + role("rowheader"))
+            + "".join(
+                cells.get((row, column), MISSING).html(f' data-label="{escape(str(names[-1]))}"{role("cell")}' * cards)
+                for column, names in columns.items()
+            )
             for row, labels in group
         ]
         lead = "".join(_th("rowgroup", head, f' rowspan="{len(lines)}"') for head in heads)
-        bodies.append(f"<tbody><tr>{lead}{'</tr><tr>'.join(lines)}</tr></tbody>")
+        row = f"<tr{role('row')}>"
+        bodies.append(f"<tbody{role('rowgroup')}>{row}{lead}{f'</tr>{row}'.join(lines)}</tr></tbody>")
     many = len(rows) > MANY_ROWS and not wrapped
     text = _grid(rows, columns, cells, corner)
     html = _head(columns, corner, kind) + "".join(bodies)
-    return _captioned(html, caption, title, f"{title}. {note}".rstrip() + f"\n{text}", many)
+    return _captioned(html, caption, title, f"{title}. {note}".rstrip() + f"\n{text}", many, cards)
 
 
 def _head(columns: Mapping[Hashable, Sequence[Label]], corner: Sequence[str], kind: str) -> str:
@@ -214,14 +228,15 @@ def _sign(sign: str, meaning: str) -> str:
     return f'<span role="img" aria-label="{escape(meaning)}">{escape(sign)}</span>'
 
 
-def _captioned(rows: str, caption: str, title: str, plain: str, many: bool = False) -> Html:
+def _captioned(rows: str, caption: str, title: str, plain: str, many: bool = False, cards: bool = False) -> Html:
     """Table rows inside a captioned table that scrolls sideways by keyboard and finger where the page is narrow; one
     with `many` rows scrolls both ways, under its head.
     """
     box = f"study-table-scroll{' many' * many}"
+    kind = 'class="study-table cards" role="table"' if cards else 'class="study-table"'
     return Html(
         f'{STYLE}<div class="{box}" role="region" tabindex="0" aria-label="{escape(title)}">'
-        f'<table class="study-table"><caption><span>{caption}</span></caption>{rows}</table></div>',
+        f"<table {kind}><caption><span>{caption}</span></caption>{rows}</table></div>",
         plain,
     )
 
@@ -270,11 +285,15 @@ def deviation(sd: float, exponent: int = 0, decimals: int = 1) -> str:
     return f"± {f'<{smallest:g}' if rounds_to_zero else fixed(sd, exponent, decimals)}"
 
 
-def text_table(frame: pd.DataFrame, title: str, note: str = "") -> Html:
+def text_table(frame: pd.DataFrame, title: str, note: str = "", cards: str = "") -> Html:
     """A frame of words and numbers as a captioned table; its first column heads the rows.
 
-    Missing values are a dash. An empty frame becomes one line that says so.
+    Missing values are a dash. An empty frame becomes one line that says so. `cards` names the column that matters most:
+    it stands right after the first, and on a phone each row becomes a card that shows every column, that one first.
     """
+    if cards in frame and cards != frame.columns[0]:
+        first, *others = (name for name in frame.columns if name != cards)
+        frame = frame[[first, cards, *others]]
     lines = [] if frame.empty else list(frame.itertuples(index=False, name=None))
     names = [str(name) for name in frame.columns]
     return heat_table(
@@ -289,18 +308,67 @@ def text_table(frame: pd.DataFrame, title: str, note: str = "") -> Html:
         title,
         note,
         wrapped=True,
+        cards=bool(cards),
     )
 
 
 def box(title: str, sentences: Sequence[str]) -> Html:
     """Sentences in a box with a title, one paragraph each; empty ones are left out. Between backticks stands code."""
     said = [sentence for sentence in sentences if sentence]
-    marked = (re.sub("`(.+?)`", r"<code>\1</code>", escape(sentence)) for sentence in said)
-    paragraphs = "".join(f"<p>{sentence}</p>" for sentence in marked)
+    paragraphs = "".join(f"<p>{_with_code(sentence)}</p>" for sentence in said)
     return Html(
         f'<div class="admonition important"><p class="admonition-title">{escape(title)}</p>{paragraphs}</div>',
         "\n".join([f"{title}.", *said]),
     )
+
+
+def _with_code(sentence: str) -> str:
+    return re.sub("`(.+?)`", r"<code>\1</code>", escape(sentence))
+
+
+def command_box(title: str, before: str, command: str, after: Sequence[str], links: Sequence["Link"]) -> Html:
+    """A box with a command that a page gives a button to copy, sentences before and after it, and links below."""
+    listed = "".join(f"<li>{link.html()}</li>" for link in links)
+    return Html(
+        f'<div class="admonition tip"><p class="admonition-title">{escape(title)}</p><p>{_with_code(before)}</p>'
+        f'<div class="highlight"><pre tabindex="0">{escape(command)}</pre></div>'
+        + "".join(f"<p>{_with_code(sentence)}</p>" for sentence in after)
+        + (f"<ul>{listed}</ul>" if listed else "")
+        + "</div>",
+        "\n".join([f"{title}. {before}", command, *after]),
+    )
+
+
+class Link(NamedTuple):
+    """Something to download: `target` is an address, `name` the file's name, `about` what stands after the link."""
+
+    label: str
+    target: str
+    name: str
+    about: str = ""
+
+    def html(self) -> str:
+        about = f" {escape(self.about)}" if self.about else ""
+        return f'<a href="{escape(self.target)}" download="{escape(self.name)}">{escape(self.label)}</a>{about}'
+
+
+def attached(text: str, kind: str) -> str:
+    """The address of a text that a page holds itself, such as a table of the kind "text/csv"; the book's builder makes
+    a file of it.
+    """
+    return f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}"
+
+
+class Shown(Protocol):
+    """What a notebook can show: a table, a box, a figure."""
+
+    def _repr_html_(self) -> str: ...
+
+
+def folded(title: str, inside: Shown) -> Html:
+    """What stands behind a line that a reader opens."""
+    html = f"<details><summary>{escape(title)}</summary>{inside._repr_html_()}</details>"
+    return Html(html, f"{title}\n{inside!r}")
 
 
 def shown(value) -> str:

@@ -56,6 +56,14 @@ def in_caption(values) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
+def table_name(number: str, paper: str = "", about: str = "") -> str:
+    """`Table 4.1-1 (the paper's Table 1)`, `Table 4.4-2 (beyond the paper), against English`: the book's own number,
+    which begins with the section, what the table is in the paper, and what it is about.
+    """
+    origin = f"the paper's {paper}" if paper else "beyond the paper"
+    return f"Table {number} ({origin})" + (f", {about}" if about else "")
+
+
 def listed(words) -> str:
     """`a`, `a and b`, `a, b and c`."""
     words = [str(word) for word in words]
@@ -82,8 +90,10 @@ def number(value: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """Two significant digits; a dash where there was no test."""
-    return "–" if math.isnan(p) else f"{p:.2g}"
+    """Two significant digits, below a thousandth as a power of ten; a dash where there was no test."""
+    if math.isnan(p):
+        return "–"
+    return number(p) if 0 < p < 0.001 else f"{p:.2g}"
 
 
 def more_or_less(percent: float) -> str:

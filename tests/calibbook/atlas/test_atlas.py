@@ -318,10 +318,12 @@ def test_the_page_counts_what_is_missing_and_names_the_command(tiny_checkpoint, 
     study.run(progress=False)
     assert records.missing(study) == []
     assert len(atlases(records.read(study))) == 1
+    assert set(records.provenance(study)["id"]) == {cell.id for cell in records.cells(study)}
     (tmp_path / "results").rename(tmp_path / "published")
     study = Study(**parameters | {"shelves": str(tmp_path / "published")})
     assert records.missing(study) == []
     assert len(atlases(records.read(study))) == 1
+    assert set(records.provenance(study)["id"]) == {cell.id for cell in records.cells(study)}
     shutil.rmtree(tmp_path / "published" / "cells" / study.cells()[-1].id)
     found = " ".join(records.missing(study))
     assert "2 of its 3 models are done" in found and "The 1 that are left take about" in found

@@ -31,6 +31,16 @@ def test_one_panel_a_method_with_values_and_stars_where_the_best_are():
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == [code.upper() for code in SEVEN]
 
 
+def test_a_mixture_that_is_better_has_a_mark_of_its_own_and_is_named():
+    frame = with_value(tidy(mixtures=("ar+en",)), 1.5, method="wanda", calibration="ar+en", metric="perplexity")
+    picture = fidelity_heatmap(frame, "perplexity", "chromium")
+    texts = panel_texts(picture.figure.axes[0])
+    assert {place for place, text in texts.items() if "★" in text} == {(i, i) for i in range(7)}
+    assert {place for place, text in texts.items() if "◆" in text} == {(7, i) for i in range(7)}
+    assert "A mixture is better than every single language for ar by ar+en (1.5)" in picture.alt
+    assert "◆" in picture.figure.get_suptitle()
+
+
 def test_cells_have_the_shades_of_the_tables():
     from matplotlib.colors import to_hex
 

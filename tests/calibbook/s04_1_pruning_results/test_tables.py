@@ -61,6 +61,26 @@ def test_mark_moves_with_the_value_and_ties_share_it():
         assert sorted(marked.calibration) == expected
 
 
+@pytest.mark.parametrize("metric", MEASURED)
+def test_a_mixture_takes_no_star_from_a_language_and_has_a_mark_of_its_own_where_it_is_better(metric):
+    frame = tidy(mixtures=("ar+en", "de+en"))
+    lower = metric != "snr_db"
+    where = {"method": "wanda", "language": "zh", "metric": metric, "source": "chromium"}
+    for mixture, value in (("ar+en", 1e-9 if lower else 99), ("de+en", 1e-8 if lower else 98)):
+        frame = with_value(frame, value, calibration=mixture, **where)
+    rows = rows_of(parsed(fidelity_table(frame, metric, "chromium")))
+    zh = SEVEN.index("zh")
+    column = {name: cells[zh] for (method, name), cells in rows.items() if method == "Wanda"}
+    assert {name: td.find(role="img").text for name, td in column.items() if td.find(role="img")} == {
+        "ZH": "★",
+        "AR+EN": "◆",
+    }
+    others = [td for (method, name), cells in rows.items() if "+" in name for td in cells if td is not column["AR+EN"]]
+    assert not any(td.find(role="img") for td in others)
+    assert "◆ the best mixture" in parsed(fidelity_table(frame, metric, "chromium")).caption.text
+    assert "◆" not in parsed(fidelity_table(tidy(), metric, "chromium")).caption.text
+
+
 def test_one_calibration_or_magnitude_alone_has_no_best():
     frame = tidy(languages=("de",), methods=("magnitude", "wanda"))
     assert not summarize(frame, "perplexity", "chromium").best.any()

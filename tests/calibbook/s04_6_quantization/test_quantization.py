@@ -160,7 +160,11 @@ def test_widths_are_told_apart_from_each_other_and_from_pruning():
         ("dense", "dense"),
         ("gptq", "4-bit"),
     }
-    assert [title(width) for width in ("3-bit", "4-bit", "8-bit")] == ["3 bits", "Table 14, 4 bits", "Table 15, 8 bits"]
+    assert [title(width) for width in ("3-bit", "4-bit", "8-bit")] == [
+        "3 bits",
+        "Table 4.6-1 (the paper's Table 14), 4 bits",
+        "Table 4.6-2 (the paper's Table 15), 8 bits",
+    ]
 
 
 def test_captions_say_what_was_done_to_the_weights():

@@ -2,8 +2,17 @@
 
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
-from calibbook.shared.claim_tables import NOTHING, interval, readable, show_claims, verdict_sentence
+from calibbook.shared.claim_tables import (
+    NOTHING,
+    claim_table,
+    in_short,
+    interval,
+    readable,
+    show_claims,
+    verdict_sentence,
+)
 from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame
 
 HELD = Claim(
@@ -69,3 +78,28 @@ def test_a_sentence_and_a_table_for_each_claim(monkeypatch):
 def test_nothing_to_test():
     assert verdict_sentence(claims_frame([])) == NOTHING and readable(claims_frame([])).empty
     assert isinstance(readable(claims_frame([])), pd.DataFrame)
+
+
+def test_a_page_opens_with_what_held_and_what_did_not():
+    claims = claims_frame([HELD, HELD, NOT, Claim("it snows", verdict="held"), Claim("it hails", verdict="undecided")])
+    shown = in_short(claims, "The paper says so.").plain.splitlines()
+    assert shown == [
+        "In short.",
+        "The paper says so.",
+        "Of 5 tests 3 held, 1 not held and 1 undecided.",
+        "Held in every test: it snows.",
+        "Held in some: it rains (2 held, 1 not held).",
+        "Held in none: it hails (1 undecided).",
+    ]
+    assert in_short(claims_frame([])).plain == f"In short.\n{NOTHING}"
+
+
+def test_the_verdict_is_the_second_column_and_a_card_names_every_value():
+    soup = BeautifulSoup(claim_table(claims_frame([HELD, NOT]), "It rains").html, "html.parser")
+    assert soup.select_one("caption h3").text == "It rains"
+    assert [head.text for head in soup.select("thead th")][:2] == ["measured as", "verdict"]
+    for row, verdict in zip(soup.select("tbody tr"), ["held", "not held"], strict=True):
+        assert row["role"] == "row" and row.th["role"] == "rowheader"
+        cells = row.select("td")
+        assert (cells[0].text, cells[0]["data-label"]) == (verdict, "verdict")
+        assert all(cell["data-label"] and cell["role"] == "cell" for cell in cells)

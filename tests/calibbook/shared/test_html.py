@@ -16,6 +16,7 @@ from calibbook.shared.html import (
     box,
     calibration_label,
     deviation,
+    folded,
     heat_table,
     shown,
     text_table,
@@ -198,3 +199,11 @@ def test_a_box_has_a_title_and_a_paragraph_for_each_sentence():
     assert page.select_one(".admonition-title").text == "In <short>"
     assert [p.text for p in page.select("p:not(.admonition-title)")] == ["One & two.", "Three."]
     assert found.plain == "In <short>.\nOne & two.\nThree."
+
+
+def test_what_is_folded_away_has_a_line_that_names_it_and_is_all_there():
+    inside = table()
+    soup = parsed(folded("More < less", inside))
+    assert soup.details.summary.text == "More < less" and not soup.details.has_attr("open")
+    assert soup.details.select_one("table.study-table caption").text == parsed(inside).caption.text
+    assert folded("More", inside).plain == f"More\n{inside.plain}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from calibbook.shared.words import duration, more_or_less, number, percent, signed
+from calibbook.shared.words import duration, more_or_less, number, p_value, percent, signed, table_name
 
 
 def test_numbers_in_words():
@@ -41,3 +41,14 @@ def test_shares_and_signs():
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_a_table_has_the_books_number_and_the_papers():
+    assert table_name("4.1-1", "Table 1") == "Table 4.1-1 (the paper's Table 1)"
+    assert table_name("4.4-2", about="against English") == "Table 4.4-2 (beyond the paper), against English"
+
+
+def test_small_probabilities_are_written_as_other_small_numbers_are():
+    assert [p_value(p) for p in (1.0, 0.031, 0.001, 7.1e-5, 0.0, float("nan"))] == [
+        "1", "0.031", "0.001", "7.1×10⁻⁵", "0", "–"
+    ]  # fmt: skip

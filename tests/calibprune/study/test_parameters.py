@@ -15,7 +15,7 @@ from calibprune.languages import PAPER_LANGUAGES, mixture
 from calibprune.methods import pruners
 from calibprune.metrics.registry import METRICS
 from calibprune.schemes import Sparsity
-from calibprune.study.parameters import Parameters
+from calibprune.study.parameters import Parameters, meanings
 from calibprune.study.study import Study
 
 PRUNERS, SOURCES = ", ".join(pruners()), ", ".join(names())
@@ -389,3 +389,11 @@ def test_mixtures():
     for bad in ("", "de+", "de,en", "-de", "d e", "../de"):
         with pytest.raises(ParameterError, match="is no code of a language; write one such as 'de'"):
             mixture(bad)
+
+
+def test_every_parameter_has_a_meaning_and_allowed_values():
+    known = meanings()
+    assert list(known) == list(Parameters.model_fields)
+    assert all(meaning and allowed for meaning, allowed in known.values())
+    assert known["bits"][1] == "2 to 8" and "sparsegpt" in known["methods"][1]
+    assert known["evaluation_samples"][1] == known["calibration_samples"][1]

@@ -1,0 +1,45 @@
+"""Sphinx extension: what a page holds inside itself becomes files of the book.
+
+A notebook shows a figure or offers a table with everything in its address (`data:image/png;base64,…`), so that it works
+alone. In the book each becomes a file beside the pages: these stay small, and a picture is fetched when it is
+scrolled to.
+"""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+FOLDER = "_attached"
+SUFFIX = {"image/png": "png", "image/svg+xml": "svg", "text/csv": "csv"}
+INSIDE = re.compile(r'(?P<name>src|href)="data:(?P<kind>[a-z]+/[a-z+]+);base64,(?P<data>[A-Za-z0-9+/=]+)"')
+
+
+def as_files(body: str, folder: Path, address) -> str:
+    """A page with its attachments written into `folder`, named by their content; `address` gives a file's address."""
+
+    def write(found: re.Match) -> str:
+        suffix = SUFFIX.get(found["kind"])
+        if suffix is None:
+            return found[0]
+        data = base64.b64decode(found["data"])
+        name = f"{hashlib.sha256(data).hexdigest()[:16]}.{suffix}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+        lazy = ' loading="lazy"' if found["name"] == "src" else ""
+        return f'{found["name"]}="{address(name)}"{lazy}'
+
+    return INSIDE.sub(write, body)
+
+
+def _take_out(app, pagename, templatename, context, doctree):
+    if "body" in context and app.builder.format == "html":
+        pathto = context["pathto"]
+        context["body"] = as_files(
+            context["body"], Path(app.outdir) / FOLDER, lambda name: pathto(f"{FOLDER}/{name}", True)
+        )
+
+
+def setup(app):
+    app.connect("html-page-context", _take_out)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,53 @@
+"""What the pages of reference say agrees with what they are about."""
+
+import re
+import tomllib
+
+import yaml
+
+from calibbook.checkout import ROOT
+
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def bibtex(text: str, key: str) -> dict[str, str]:
+    """The fields of one entry, without braces."""
+    entry = re.search(rf"@\w+\{{{key},\n(.*?)\n\}}", text, re.DOTALL)[1]
+    fields = re.findall(r"^ *(\w+) *= *\{(.*)\},?$", entry, re.MULTILINE)
+    return {name: value.replace("{", "").replace("}", "") for name, value in fields}
+
+
+def test_the_citation_is_that_of_this_package():
+    assert CITATION["cff-version"] == "1.2.0" and CITATION["message"]
+    assert (CITATION["version"], CITATION["license"]) == (PROJECT["version"], PROJECT["license"])
+    page = (ROOT / "book" / "how_to_cite.md").read_text(encoding="utf-8")
+    own = bibtex(page, "calibprune")
+    assert (own["title"], own["version"], own["license"]) == tuple(CITATION[n] for n in ("title", "version", "license"))
+    assert [{"name": own["author"]}] == CITATION["authors"]
+
+
+def test_the_paper_is_cited_alike_everywhere():
+    known = bibtex((ROOT / "book" / "references.bib").read_text(encoding="utf-8"), "kurz2026limitations")
+    known.pop("url")
+    assert bibtex((ROOT / "book" / "how_to_cite.md").read_text(encoding="utf-8"), "kurz2026limitations") == known
+    (paper,) = CITATION["references"]
+    assert (paper["title"], paper["doi"], str(paper["year"])) == (known["title"], known["doi"], known["year"])
+    assert f"{paper['start']}--{paper['end']}" == known["pages"]
+    authors = " and ".join(f"{one['family-names']}, {one['given-names']}" for one in paper["authors"])
+    assert authors == known["author"]
+
+
+def test_every_term_is_explained_once_and_in_order():
+    page = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
+    listed = re.search(r"```\{glossary\}\n(.*?)\n```", page, re.DOTALL)[1]
+    terms = re.findall(r"^(\S.*)\n  \S", listed, re.MULTILINE)
+    assert len(terms) > 25 and len(terms) == len(re.findall(r"^\S", listed, re.MULTILINE))
+    assert terms == sorted(set(terms), key=str.lower)
+
+
+def test_commands_of_the_first_page_are_right_where_a_reader_stands():
+    page = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
+    commands = [line for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    begun = [line.split()[0] for line in commands if not line.startswith(" ")]
+    assert {"make", ".venv/bin/papermill", ".venv/bin/calibprune"} == set(begun)
