@@ -1,5 +1,7 @@
 """Claims as a reader meets them."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
@@ -81,7 +83,8 @@ def test_nothing_to_test():
 
 
 def test_a_page_opens_with_what_held_and_what_did_not():
-    claims = claims_frame([HELD, HELD, NOT, Claim("it snows", verdict="held"), Claim("it hails", verdict="undecided")])
+    rains, snows = replace(HELD, p=0.001), Claim("it snows", verdict="held")
+    claims = claims_frame([rains, rains, NOT, snows, Claim("it hails", verdict="undecided")])
     shown = in_short(claims, "The paper says so.").plain.splitlines()
     assert shown == [
         "In short.",
