@@ -88,12 +88,26 @@ def ended_in_one_line(program: str, interrupted: str = "the same command starts 
                     f"{error.filename or 'a file'}: {reason}; check the path, its rights and the space left"
                 )
             )
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            line = (
+                "there is not enough memory; take fewer or shorter windows or a smaller model, or let prune and "
+                "quantize read the model layer by layer (--stream)"
+            )
         except KeyboardInterrupt:
             if _interrupts_here():
                 signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program ends, and cannot be interrupted in that
             line, status = f"interrupted; {interrupted}", INTERRUPTED
         print(f"{program}: {line}", file=sys.stderr)
         sys.exit(status)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is used up; torch has a class for that on a GPU alone."""
+    # by name, since torch takes seconds to import
+    known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return known or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
 def _interrupts_here() -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from calibprune.errors import ModelError, quoted
+from calibprune.errors import ModelError, out_of_memory, quoted
 from calibprune.files import cache_dir, expanded, file_sha256, follow_umask, held
 from calibprune.models.families import TEXT_PARTS, TextPart, check_family
 from calibprune.models.packaged import PACKAGED, Packaged
@@ -318,6 +318,11 @@ def as_model_error(
             raise
         if "No space left" in str(error):  # safetensors has its own class for the system's errors
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        if out_of_memory(error):
+            raise ModelError(
+                f"model {quoted(str(name))}: there is not enough memory for its weights; prune and quantize read it "
+                f"layer by layer with --stream"
+            ) from None
         if isinstance(error, ImportError):
             advice = "install the package that it names, in a version that transformers takes"
         elif type(error).__name__ == "SafetensorError":

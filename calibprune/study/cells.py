@@ -207,7 +207,7 @@ def cells_of(parameters: Parameters, fingerprint_of: Callable[[str], str] = mode
         check_languages(p.calibration_source, list(dict.fromkeys([*p.languages, *mixed, *p.sweep_languages])))
     cells = []
     for model in p.models:
-        base = _dense(p, model, fingerprint_of(model))
+        base = _dense(p, model, fingerprint_of)
         cells.append(base)
 
         def pruned(
@@ -270,7 +270,7 @@ def _taken_of(models: str, names: list[str]) -> tuple[str, ...]:
     return tuple(name for name in names if models in METRICS[name].models)
 
 
-def _dense(p: Parameters, model: str, fingerprint: str) -> Cell:
+def _dense(p: Parameters, model: str, fingerprint_of: Callable[[str], str]) -> Cell:
     """The cell of the dense model, with everything that its pruned copies share."""
     evaluations = tuple(
         Evaluation(source, p.of_evaluation("evaluation_samples", source), p.of_evaluation("evaluation_length", source))
@@ -279,7 +279,7 @@ def _dense(p: Parameters, model: str, fingerprint: str) -> Cell:
     sources = dict.fromkeys([*p.evaluation_source, *([p.parallel_source] if "subspace" in p.metrics else [])])
     tasks = p.task_specs()
     fingerprints = {
-        "model": fingerprint,
+        "model": fingerprint_of(model),
         **{source: text_fingerprint(source, sorted(p.evaluation_languages)) for source in sources},
         **{f"task {task.name}": task_fingerprint(task) for task in tasks},
     }

@@ -15,8 +15,9 @@ import torch
 from tiny_models import some_tokens, tiny
 
 import calibprune as cp
-from calibprune.errors import CalibpruneError, ModelError, one_of, quoted
+from calibprune.errors import CalibpruneError, ModelError, ended_in_one_line, one_of, quoted
 from calibprune.methods import pruner, quantizer
+from calibprune.models.loading import as_model_error
 from calibprune.schemes import Grid, Sparsity
 from calibprune.study.parameters import Parameters
 from calibprune.study.store import Store
@@ -142,3 +143,17 @@ with ended_in_one_line("program", "nothing is left"):
     out, errors = process.communicate(timeout=60)
     assert (process.returncode, out, errors) == (130, "ended\n", "program: interrupted; nothing is left\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_that_is_used_up_is_one_line(capsys):
+    with pytest.raises(SystemExit), ended_in_one_line("program"):
+        torch.empty(10**15)
+    assert capsys.readouterr().err.startswith("program: there is not enough memory; take fewer or shorter windows")
+    one_line = r"^model 'big': there is not enough memory for its weights; .* --stream$"
+    with pytest.raises(ModelError, match=one_line), as_model_error("big"):
+        torch.empty(10**15)
+
+
+def test_other_faults_of_the_program_keep_their_traceback():
+    with pytest.raises(RuntimeError, match="a fault"), ended_in_one_line("program"):
+        raise RuntimeError("a fault")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from calibbook.appendix_h_kernels import figures as benchmark_figures
@@ -19,7 +20,7 @@ from calibbook.appendix_h_kernels.comparisons import AT_LEAST, COMPARISONS, TARG
 from calibbook.appendix_h_kernels.results import Machine, read
 from calibbook.checkout import ROOT
 from calibprune.errors import StoreError
-from calibprune.study.planning.counts import GEMMA_3_270M, LLAMA_3_8B, Peak
+from calibprune.study.planning.counts import LLAMA_3_8B, Peak
 
 BENCHMARKS = ROOT / "benchmarks"
 KERNEL_ROWS = [
@@ -51,6 +52,17 @@ def written(tiny_checkpoint, tmp_path_factory) -> tuple[Path, str]:
     heads = ["--heads", "4", "--key-heads", "2", "--head-width", "8"]
     model = ["--layers", "2", "--width", "32", "--mlp", "64", *heads, "--samples", "3", "--length", "16"]
     return folder, shown + run("model.py", *model, *keep)
+
+
+def test_a_streamed_model_is_timed_beside_a_resident_one(tmp_path):
+    heads = ["--heads", "4", "--key-heads", "2", "--head-width", "8", "--width", "32", "--mlp", "64"]
+    sizes = ["--layers", "3", *heads, "--samples", "3", "--length", "16", "--repeats", "1"]
+    shown = run("streaming.py", *sizes, "--scratch", str(tmp_path), "--write", "--folder", str(tmp_path / "rows"))
+    (file,) = (tmp_path / "rows").iterdir()
+    rows = {row["key"]: row for row in json.loads(file.read_text())["rows"]}
+    assert list(rows) == ["streamed", "streamed_read", "streamed_memory"]
+    assert rows["streamed"]["value"] == rows["streamed"]["sides"]["ours"][0] / rows["streamed"]["sides"]["peer"][0]
+    assert "3 layers of width 32" in shown and [path.name for path in tmp_path.iterdir()] == ["rows"]
 
 
 def test_two_runs_at_once_are_timed_beside_one_alone(tiny_checkpoint, tiny_texts):
@@ -169,7 +181,7 @@ def test_the_first_script_on_a_gpu_runs_its_parts_and_keeps_their_rows(tiny_chec
         "WORKERS": "0",
         "CELL_ARGUMENTS": f"--checkpoint {tiny_checkpoint} --source {tiny_texts}",
     }
-    command = [BENCHMARKS / "gpu_first.sh", "--tiny", "--folder", tmp_path, "tests", "cells"]
+    command = [BENCHMARKS / "gpu_first.sh", "--tiny", "--folder", tmp_path, "tests", "cells", "stream"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert "== tests" in done.stdout and " passed" in done.stdout
@@ -177,9 +189,10 @@ def test_the_first_script_on_a_gpu_runs_its_parts_and_keeps_their_rows(tiny_chec
     by_key = {}
     for row in found.rows:
         by_key.setdefault(row["key"], []).append(row)
-    assert set(by_key) == {"cell_weights", "cell_perplexity"}
-    assert [len(rows) for rows in by_key.values()] == [4, 4], "a row a method"
-    assert all(row["value"] == 1 for row in found.rows), "a CPU agrees with itself"
+    assert set(by_key) == {"cell_weights", "cell_perplexity", "streamed", "streamed_read", "streamed_memory"}
+    cells = [*by_key["cell_weights"], *by_key["cell_perplexity"]]
+    assert len(cells) == 8, "two rows a method"
+    assert all(row["value"] == 1 for row in cells), "a CPU agrees with itself"
     unknown = subprocess.run([BENCHMARKS / "gpu_first.sh", "everything"], capture_output=True, text=True)
     assert unknown.returncode == 2 and "everything" in unknown.stderr
 
@@ -233,7 +246,7 @@ def test_without_any_results_every_target_is_not_measured(tmp_path):
     assert read(tmp_path / "nowhere") == []
     table = benchmarks.against_targets([])
     assert len(table) == len(TARGETS)
-    gpu = table["size"] != GEMMA_3_270M.name
+    gpu = pd.Series([target.device == "cuda" for target in TARGETS])
     assert set(table.loc[gpu, "verdict"]) == {"not measured: no GPU"}
     assert set(table.loc[~gpu, "verdict"]) == {"not measured: the benchmark was not run"}
     picture = benchmark_figures.against_targets([])

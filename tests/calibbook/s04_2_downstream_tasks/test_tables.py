@@ -103,7 +103,7 @@ def test_a_language_may_have_an_underscore_in_its_code(tmp_path):
 
 
 def test_a_cell_whose_items_are_missing_is_an_error_of_one_line(tmp_path):
-    with pytest.raises(StoreError, match="wanda 0 was computed without 'items'"):
+    with pytest.raises(StoreError, match="wanda 0 is here without 'items'; it has no artifacts"):
         task_scores.item_scores(study(tmp_path, ("wanda", ("de",), 0, ())), {"passage": "acc"})
 
 
