@@ -3,6 +3,7 @@
 "use strict";
 
 (function () {
+  const ANOTHER = "Nothing was measured for another language. Your model itself can say what to calibrate in.";
   const MISSING = "This combination was not measured. Choose another measure or method.";
 
   function cell(kind, text) {
@@ -27,7 +28,7 @@
       const answer = another ? undefined : data.answers[selected.join(".")];
       part("another").hidden = !another;
       part("result").hidden = !answer;
-      write(part("said"), another ? "" : answer ? answer.said : MISSING);
+      write(part("said"), another ? ANOTHER : answer ? answer.said : MISSING);
       if (!answer) return;
       write(part("note"), answer.note);
       const rows = answer.rows.map(([choice, value, behind, rank]) => {

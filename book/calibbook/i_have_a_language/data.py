@@ -95,9 +95,7 @@ def on_texts(frame: pd.DataFrame, languages: set[str]) -> pd.DataFrame:
     textless = (frame["calibration"] == "") & (frame["method"] != "dense")
     named = frame.assign(calibration=frame["calibration"].mask(textless, NO_TEXT))
     rows = ranking(named, {*languages, NO_TEXT})
-    dense = [
-        f"{fixed(value)} before" if np.isfinite(value) else "" for value in rows["perplexity"].div(rows["ratio"]).array
-    ]
+    dense = [f"{fixed(value)}" if np.isfinite(value) else "" for value in rows["perplexity"].div(rows["ratio"]).array]
     return rows.assign(measure=[f"perplexity on {source}" for source in rows["source"]], before=dense)
 
 
@@ -112,7 +110,7 @@ def on_tasks(study, languages: set[str]) -> pd.DataFrame:
         if column.method == "dense":
             continue
         before = scores.get(column.of(column.block.dense), {}).get("")
-        said = [f"{percent(before.mean())}% before"] if before is not None else []
+        said = [f"{percent(before.mean())}% as it was"] if before is not None else []
         said += [f"guessing reaches {percent(chance[column.task])}%"] if chance[column.task] else []
         measure = f"{task_name(column.task)} ({TASK_METRICS[column.metric]})"
         for calibration, found in by_text.items():

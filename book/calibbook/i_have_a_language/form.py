@@ -40,8 +40,7 @@ def chooser(found: list[Answer], study: Study, provenance: pd.DataFrame) -> Html
     html = (
         f'{STYLE}<div class="study-chooser"><form hidden aria-label="Choose">{selects}</form>'
         '<p class="chooser-said" role="status" aria-live="polite"></p>'
-        '<p class="chooser-another" hidden>A language that is not in the list: '
-        '<a href="#a-language-that-is-not-here">what to do, step by step</a>.</p>'
+        '<p class="chooser-another" hidden><a href="#a-language-that-is-not-here">What to do, step by step</a></p>'
         '<div class="chooser-result" hidden>'
         f'<div class="study-table-scroll" role="region" tabindex="0" aria-label="{TITLE}"><table class="study-table">'
         f'<caption><span><strong>{TITLE}.</strong> <span class="chooser-note"></span></span></caption>'
@@ -86,20 +85,23 @@ def listed_places(answer: Answer) -> list[int]:
 
 
 def said(answer: Answer) -> str:
-    """The answer in a sentence or two."""
+    """The answer in two sentences: what is best, and what the second costs."""
     ranked = answer.ranked
-    best = f"Best: {choice_name(ranked.iloc[0])}."
+    best = f"Best: {choice_name(ranked.iloc[0])}"
     if len(ranked) == 1:
-        return f"{best} Nothing else was measured."
+        return f"{best}. Nothing else was measured."
+    equal = int((ranked["behind"] == 0).sum()) - 1
+    if equal:
+        return f"{best}, and {equal} more that {'does' if equal == 1 else 'do'} just as well."
     second = ranked.iloc[1]
     sure = "clearly worse" if answer.told_apart else "not clearly worse"
-    return f"{best} The second, {choice_name(second)}, has {behind(second, answer.task)}: {sure}."
+    return f"{best}. The second, {choice_name(second)}, has {behind(second, answer.task)}: {sure}."
 
 
 def note(answer: Answer) -> str:
     """What the table of an answer holds."""
     question = answer.question
-    held = "score" if answer.task else "perplexity over that of the model before"
+    held = "score" if answer.task else "perplexity over that of the model as it was"
     before = f" ({answer.before})" if answer.before else ""
     return (
         f"{name_label(question.language)}, {question.measure}, {question.how}: {held}{before} "

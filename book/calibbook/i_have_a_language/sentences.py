@@ -51,12 +51,14 @@ def quantize_or_prune(rows: pd.DataFrame, source: str) -> str:
     if 2 * hits == of:
         advice = "Neither pruning nor quantizing is ahead"
     several = rows["model"].nunique() > 1
+    against: dict[tuple, list[str]] = {}
+    for pruned, quantized, won, n in equal:
+        other = f"{method_label(pruned[1])} {setting(*pruned[2:])} ({size(sizes[pruned])})"
+        against.setdefault(quantized, []).append(f"in {won} of {n} languages against {other}")
     compared = [
-        f"{method_label(quantized[1])} {quantized[3]} ({size(sizes[quantized])} bits a weight) has the lower perplexity"
-        f" in {won} of {n} languages against {method_label(pruned[1])} {setting(*pruned[2:])} ({size(sizes[pruned])})"
-        + f" for {pruned[0]}"
-        * several
-        for pruned, quantized, won, n in equal
+        f"{method_label(block[1])} {block[3]} ({size(sizes[block])} bits a weight){f' of {block[0]}' * several} has "
+        f"the lower perplexity {listed(others)}"
+        for block, others in against.items()
     ]
     textless = {
         method_label(block[1])
@@ -64,7 +66,7 @@ def quantize_or_prune(rows: pd.DataFrame, source: str) -> str:
         for block in (pruned, quantized)
         if not blocks["calibrated"][block]
     }
-    return f"{advice} at about the same memory. On {source}, {listed(compared)}{how(sorted(textless))}."
+    return f"{advice} at about the same memory. On {source}, {'; '.join(compared)}{how(sorted(textless))}."
 
 
 def own_language(found: list[Answer]) -> str:
