@@ -18,12 +18,13 @@ class Step(NamedTuple):
     command: str = ""
 
 
-def steps(model: str) -> list[Step]:
-    """What to do, in order, to prune or quantize a model for LANGUAGE."""
+def steps(model: str, group_size: int) -> list[Step]:
+    """What to do, in order, to quantize or prune a model for LANGUAGE; `group_size` inputs share a scale."""
     draw = Text()
     needed, held_out = draw.samples * draw.length, draw.target_samples * draw.length
     source = ["--source", FILES]
     candidates = f"{LANGUAGE},{BESIDE},{LANGUAGE}+{BESIDE}"
+    rounding = ["--bits", "8", "--group-size", str(group_size)]
     compressing = ["--calibration", LANGUAGE, *source]
     return [
         Step(
@@ -39,16 +40,16 @@ def steps(model: str) -> list[Step]:
         ),
         Step(
             f"Quantize with what came first, which need not be `{LANGUAGE}`:",
-            _line(["quantize", model, "--output", f"quantized-{LANGUAGE}", "--bits", "8", *compressing]),
+            _line(["quantize", model, "--output", f"quantized-{LANGUAGE}", *rounding, *compressing]),
         ),
         Step("Or prune:", _line(["prune", model, "--output", f"pruned-{LANGUAGE}", *compressing])),
     ]
 
 
-def worked(model: str) -> str:
+def worked(model: str, group_size: int) -> str:
     """The steps as a numbered list, in Markdown."""
     lines = []
-    for place, step in enumerate(steps(model), 1):
+    for place, step in enumerate(steps(model, group_size), 1):
         lines.append(f"{place}. {step.sentence}")
         if step.command:
             lines.append(f"   ```bash\n   {step.command}\n   ```")
