@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from html import escape
 
+import numpy as np
 import pandas as pd
 
 from calibbook.i_have_a_language.commands import command, cost
@@ -95,6 +96,7 @@ def said(answer: Answer) -> str:
         return f"{best}, and {equal} more that {'does' if equal == 1 else 'do'} just as well."
     second = ranked.iloc[1]
     sure = "clearly worse" if answer.told_apart else "not clearly worse"
+    sure = sure if np.isfinite(second["low"]) else "how certain that is, is not known"
     return f"{best}. The second, {choice_name(second)}, has {behind(second, answer.task)}: {sure}."
 
 

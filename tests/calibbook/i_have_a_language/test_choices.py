@@ -289,6 +289,13 @@ def test_what_the_box_counts(found, frame):
     assert "No language that this run measured" in sentences.own_language(other)
 
 
+def test_one_window_tells_not_how_certain_a_difference_is(frame):
+    alone = frame.assign(stderr=np.nan)
+    one = answer(data.answers(study(alone), alone), language="de", how="GPTQ 8-bit, 8.125 bits a weight")
+    assert not one.told_apart
+    assert form.said(one).endswith("calibrated in DE, has 3.57% more: how certain that is, is not known.")
+
+
 def test_one_choice_and_no_dense_model(frame):
     rows = [record(MODEL, "wanda", 0.5, "unstructured", "de", 0, "perplexity", "chromium", "de", 50.0)]
     (one,) = data.answers(study(frame), pd.DataFrame(rows).astype({"layer": "Int64"}))
