@@ -68,7 +68,7 @@ OTHERS = {
     ),
     "no text": (
         {"metrics": ["masks", "neurons"], "bits": [], "tasks": []},
-        {"04_1_pruning_results": NOTHING, "05_1_subspaces": "Nothing to separate"},
+        {"04_1_pruning_results": NOTHING, "05_1_subspaces": "Nothing to separate", "i_have_a_language": NOTHING},
     ),
     "a mixture of other languages": ({"languages": "sw", "calibration_mixtures": "de+en", "mask_seeds": []}, {}),
     "calibrated in several languages, measured in one of them": (
@@ -97,6 +97,7 @@ OTHERS = {
             "04_4_multiple_languages": "FR+PT",
             "04_6_quantization": "each side would be calibrated in the language itself",
             "05_2_pruning_masks": "Of 1 pairs fr and pt",
+            "i_have_a_language": "No language that this run measured was calibrated in",
         }
         | dict.fromkeys(("05_1_subspaces", "05_3_language_neurons"), APART),
     ),

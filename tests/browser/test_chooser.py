@@ -1,0 +1,62 @@
+"""The chooser of the page "I have a language", by mouse and keyboard, and the page without scripts."""
+
+import json
+
+import pytest
+
+PAGE = "executed/i_have_a_language"
+ANSWER = ".study-chooser .chooser-said"
+
+
+@pytest.fixture
+def page(visiting):
+    with visiting(width=390, height=844) as visit:
+        yield visit.open(PAGE)
+        assert visit.broken == [] and visit.external == []
+
+
+def held(page) -> dict:
+    return json.loads(page.locator(".study-chooser script").text_content())
+
+
+def chosen(page) -> str:
+    names = ("model", "language", "measure", "how")
+    return ".".join(page.locator(f".study-chooser select[name={name}]").input_value() for name in names)
+
+
+def test_a_choice_shows_its_answer(page):
+    data, language = held(page), page.locator("select[name=language]")
+    assert page.locator(ANSWER).inner_text() == data["answers"][chosen(page)]["said"]
+    language.select_option(index=1)
+    answer = data["answers"][chosen(page)]
+    assert page.locator(ANSWER).inner_text() == answer["said"]
+    assert page.locator(".study-chooser tbody tr").count() == len(answer["rows"])
+    assert page.locator(".study-chooser pre").text_content() == data["choices"][answer["rows"][0][0]][1]
+
+
+def test_the_keyboard_chooses(page):
+    before = chosen(page)
+    page.locator("select[name=language]").focus()
+    page.keyboard.press("ArrowDown")
+    assert chosen(page) != before
+    assert page.locator(ANSWER).inner_text() == held(page)["answers"][chosen(page)]["said"]
+
+
+def test_another_language_leads_to_the_worked_example(page):
+    page.locator("select[name=language]").select_option("another")
+    assert not page.locator(".study-chooser .chooser-result").is_visible()
+    page.locator(".study-chooser .chooser-another a").click()
+    assert page.locator("section#a-language-that-is-not-here").count() == 1
+    assert page.url.endswith("#a-language-that-is-not-here")
+
+
+def test_without_scripts_the_tables_are_there(browser, book_html):
+    context = browser.new_context(java_script_enabled=False, offline=True)
+    page = context.new_page()
+    page.goto(f"{(book_html / PAGE).as_uri()}.html")
+    assert not page.locator(".study-chooser form").is_visible()
+    table = page.locator("details:has(table.study-table)").first
+    assert not table.locator("table").is_visible()
+    table.locator("summary").click()
+    assert table.locator("table").is_visible()
+    context.close()
