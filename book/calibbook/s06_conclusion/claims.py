@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import Scores
-from calibbook.s04_2_downstream_tasks.effects import draws_of, effect
+from calibbook.s04_2_downstream_tasks.effects import Draws, draws_of, effect
 from calibbook.s06_conclusion.data import (
     FEWEST_CALIBRATIONS,
     Halves,
@@ -26,7 +26,9 @@ from calibbook.shared.words import fixed
 
 NOT_BY_PERPLEXITY = wording("6-not-by-perplexity")
 NOT_BY_ENGLISH = wording("6-not-by-english")
+PERPLEXITY_COSTS = wording("6-perplexity-costs")
 ENGLISH_COSTS = wording("6-english-costs")
+ORDER = (NOT_BY_PERPLEXITY, PERPLEXITY_COSTS, NOT_BY_ENGLISH, ENGLISH_COSTS)
 NO_ENGLISH = "English and another language were not both asked in"
 FEW_CALIBRATIONS = f"fewer than {FEWEST_CALIBRATIONS} calibration languages"
 
@@ -82,18 +84,34 @@ def not_by_english(one: Halves) -> Claim:
     return guided(NOT_BY_ENGLISH, one.names(), english, one.scores[:, :, others])
 
 
-def english_costs(scores: Scores, one: Halves) -> Claim:
-    """What it costs in other languages to choose the calibration by answers in English, against as many answers in the
-    language itself: points, judged on the other half of the questions.
-    """
+def english_costs(one: Halves, draws: Draws) -> Claim:
+    """What it costs in other languages to choose the calibration by answers in English."""
     if "en" not in one.languages or len(one.languages) < 2:
         return Claim(ENGLISH_COSTS, **one.names(), what=NO_ENGLISH)
-    english = gains_by(one, one.scores[:, :, [one.languages.index("en")] * len(one.languages)])
-    own = gains_by(one, one.scores)
-    costs = {
-        ("", code): (own[place] - english[place]) / 100 for place, code in enumerate(one.languages) if code != "en"
-    }
-    return effect(ENGLISH_COSTS, one.names(), costs, GAIN, draws=draws_of(scores, one.block).times(2))
+    english = one.scores[:, :, [one.languages.index("en")] * len(one.languages)]
+    return costs(ENGLISH_COSTS, one.names(), one, english, draws, [code for code in one.languages if code != "en"])
+
+
+def perplexity_costs(frame: pd.DataFrame, one: Halves, draws: Draws) -> list[Claim]:
+    """What it costs to choose the calibration by perplexity in the language, on every text that it was measured on."""
+    claims = []
+    for source in texts_with_perplexity(frame):
+        guide = by_perplexity(frame, one, source)
+        if guide is not None:
+            where = one.names(source=source)
+            claims.append(costs(PERPLEXITY_COSTS, where, one, np.stack([guide, guide]), draws, one.languages))
+    return claims
+
+
+def costs(
+    claim: str, where: dict[str, str], one: Halves, guide: np.ndarray, draws: Draws, languages: list[str]
+) -> Claim:
+    """A claim that a choice by this guide loses points against a choice by half of the questions in the language,
+    judged on the other half: mean over these languages. Two models are compared, each with the draws' spread.
+    """
+    lost = gains_by(one, one.scores) - gains_by(one, guide)
+    values = {("", code): lost[one.languages.index(code)] / 100 for code in languages}
+    return effect(claim, where, values, GAIN, draws=draws.times(2))
 
 
 def gains_by(one: Halves, guide: np.ndarray) -> np.ndarray:
@@ -114,8 +132,7 @@ def section_6(frame: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     """Every claim of the section, one row a Claim; none without scores."""
     claims = []
     for one in halves_of(scores):
-        claims += [*not_by_perplexity(frame, one), not_by_english(one), english_costs(scores, one)]
+        draws = draws_of(scores, one.block)
+        claims += [*not_by_perplexity(frame, one), *perplexity_costs(frame, one, draws)]
+        claims += [not_by_english(one), english_costs(one, draws)]
     return claims_frame(sorted(claims, key=lambda claim: ORDER.index(claim.claim)))
-
-
-ORDER = (NOT_BY_PERPLEXITY, NOT_BY_ENGLISH, ENGLISH_COSTS)
