@@ -40,6 +40,8 @@ EARLIER = {
     "s04_3_open_domain_qa": {"s04_2_downstream_tasks"},
     "s04_4_multiple_languages": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
     "s04_6_quantization": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
+    "s05_analysis": {"s04_1_pruning_results"},
+    "s06_conclusion": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
     "appendix_g_neurons": {"s05_3_language_neurons"},
     "i_have_a_language": {"s04_1_pruning_results", "s04_2_downstream_tasks", "s04_6_quantization"},
 }

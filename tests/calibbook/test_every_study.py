@@ -49,6 +49,8 @@ OTHERS = {
         {
             "04_4_multiple_languages": "no mixture",
             "04_6_quantization": "quantized nothing",
+            "05_analysis": NOTHING,
+            "06_conclusion": NOTHING,
             "05_1_subspaces": "Nothing to separate",
             "05_2_pruning_masks": "One language",
             "05_3_language_neurons": NOTHING,
@@ -61,6 +63,7 @@ OTHERS = {
         {
             "04_2_downstream_tasks": "no multiple-choice task",
             "04_3_open_domain_qa": "no task with generated answers",
+            "06_conclusion": NOTHING,
             "05_1_subspaces": "Nothing to separate",
             "05_2_pruning_masks": "No masks",
             "05_3_language_neurons": NOTHING,
@@ -68,7 +71,12 @@ OTHERS = {
     ),
     "no text": (
         {"metrics": ["masks", "neurons"], "bits": [], "tasks": []},
-        {"04_1_pruning_results": NOTHING, "05_1_subspaces": "Nothing to separate", "i_have_a_language": NOTHING},
+        {
+            "04_1_pruning_results": NOTHING,
+            "05_1_subspaces": "Nothing to separate",
+            "05_analysis": NOTHING,
+            "i_have_a_language": NOTHING,
+        },
     ),
     "a mixture of other languages": ({"languages": "sw", "calibration_mixtures": "de+en", "mask_seeds": []}, {}),
     "calibrated in several languages, measured in one of them": (
@@ -81,6 +89,8 @@ OTHERS = {
         {
             "04_1_pruning_results": "Swahili (SW) is served best by",
             "04_2_downstream_tasks": "of 1 columns",
+            "05_analysis": "of 1 columns",
+            "06_conclusion": "No question was asked in English",
             "05_1_subspaces": "Nothing to separate",
             "05_3_language_neurons": "`evaluation_languages`",
         },
@@ -136,6 +146,7 @@ OTHERS = {
             "04_3_open_domain_qa": "Left out: facts in de.",
             "04_4_multiple_languages": "Left out: knowledge in sw; facts in de.",
             "04_6_quantization": "Left out: knowledge in sw.",
+            "06_conclusion": NOTHING,
         },
     ),
 }

@@ -2,8 +2,9 @@
 
 Table 3 is token F1 on MKQA at 50% sparsity; the row of Aya-23 8B pruned by SparseGPT with Chinese calibration is
 missing in the text. Table 15 is accuracy with weights of 8 bits in groups of 128; its ARC is the hard set, in English
-the easy one as well. Of Table 2 the text gives in how many columns the target language does best. Tables 4 and 7 to 9
-are pictures, and Table 14 is garbled in the text.
+the easy one as well. Of Table 2 the text gives in how many columns the target language does best. The
+example of a change of order comes without the method and the calibration language. Tables 2, 4, 7 and 8 are
+pictures, and Table 14 is garbled in the text.
 """
 
 from pathlib import Path

@@ -11,7 +11,9 @@ from calibbook.s04_2_downstream_tasks.paper import NUMBERS
 from calibbook.shared.frames import BLOCK, ROW, languages_of, method_label, participle, treatment
 from calibbook.shared.html import Cell, Html, Label, Languages, Mark, block_rows, deviation, heat_table
 from calibbook.shared.languages import code_label
+from calibbook.shared.paper import LABELS
 from calibbook.shared.words import in_caption, listed, p_value, percent
+from calibprune.languages import describe
 
 BEST = Mark("★", "significantly better than every other calibration of this column", best=True)
 UNBEATEN = Mark("≈", "not significantly worse than the best of this column")
@@ -181,3 +183,14 @@ def beside_quotes(table: pd.DataFrame, section: str) -> pd.DataFrame:
             line[model] = "not measured" if found is None else percent(found)
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def change_of_order() -> str:
+    """The paper's example of a change of order, in a sentence with its own numbers."""
+    found = NUMBERS.of("4.2, order").merge(NUMBERS.of("Table 15"), on=["model", "task", "metric", "language"])
+    found = found[found["method_y"] == "dense"]
+    scores = "; ".join(
+        f"{describe(row.language).name} {percent(row.value_y)}% before pruning and {percent(row.value_x)}% after it"
+        for row in found.itertuples()
+    )
+    return f"The paper's example of a change of order, {LABELS['llama3-8b']} on Belebele: {scores}."

@@ -8,7 +8,7 @@ from task_items import DENSE, item_scores, lines_of, parsed, verdicts
 from calibbook.s04_2_downstream_tasks import claims_order as language_order
 from calibbook.s04_2_downstream_tasks.data import compare
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
-from calibbook.s04_2_downstream_tasks.tables import beside_quotes
+from calibbook.s04_2_downstream_tasks.tables import beside_quotes, change_of_order
 from calibbook.s04_3_open_domain_qa.claims import KNOWLEDGE_IS_LOST, LOST_IN_ENGLISH, kept, section_4_3
 from calibbook.s04_3_open_domain_qa.tables import beside_table_3
 
@@ -122,3 +122,4 @@ def test_numbers_of_the_text_beside_ours():
         and lines.loc[("SparseGPT", "zh"), "gemma3-270m"] == "not measured"
     )
     assert len(beside_quotes(rows, "4.4")) == 8 and set(beside_quotes(rows, "4.4")["gemma3-270m"]) == {"not measured"}
+    assert "Arabic 55.3% before pruning and 45.1% after it" in change_of_order()

@@ -61,6 +61,6 @@ def test_numbers_are_stated_once_and_by_names_that_a_study_has(path):
     frame = Numbers(path).frame
     names = [name for name in frame.columns if name not in ("section", "value")]
     assert not frame.duplicated(names).any() and frame["value"].notna().all() and (frame["section"] != "").all()
-    assert set(frame["model"]) <= {*paper.LABELS, ""} and set(frame["method"]) <= set(METHODS)
+    assert set(frame["model"]) <= {*paper.LABELS, ""} and set(frame["method"]) <= {*METHODS, ""}
     texts = {part for column in ("calibration", "language") if column in frame for part in frame[column]}
     assert {part for text in texts for part in text.split("+")} <= {*PAPER_LANGUAGES, ""}

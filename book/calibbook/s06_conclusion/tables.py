@@ -1,0 +1,88 @@
+"""What perplexity and English say about the answers, language by language."""
+
+import numpy as np
+import pandas as pd
+
+from calibbook.s06_conclusion.claims import gains_by
+from calibbook.s06_conclusion.data import Halves, by_perplexity, correlations, rank_interval, texts_with_perplexity
+from calibbook.shared.frames import method_label, setting
+from calibbook.shared.languages import name_label
+from calibbook.shared.words import fixed, signed
+
+MEAN = "mean"
+
+
+def guides(frame: pd.DataFrame, one: Halves) -> dict[str, np.ndarray]:
+    """What a calibration can be chosen by, [half, calibrations, languages] each: perplexity in the language, by text;
+    questions in English; questions in the language.
+    """
+    found = {}
+    for source in texts_with_perplexity(frame):
+        guide = by_perplexity(frame, one, source)
+        if guide is not None:
+            found[f"perplexity on {source}"] = np.stack([guide, guide])
+    if "en" in one.languages:
+        found["questions in English"] = one.scores[:, :, [one.languages.index("en")] * len(one.languages)]
+    return found | {"questions in the language": one.scores}
+
+
+def correlation_table(frame: pd.DataFrame, found: list[Halves]) -> pd.DataFrame:
+    """One row a model, method, setting and evaluation language, as text: the rank correlation over calibrations of each
+    of the `guides` with the scores on the other half of the questions, with its 95% interval (`rank_interval`). A last
+    row of each has the means over languages, which the claims are about.
+    """
+    lines = []
+    for one in found:
+        named = {name: correlations(guide, one.scores)[0] for name, guide in guides(frame, one).items()}
+        for place, language in enumerate(one.languages):
+            line = {"evaluation": name_label(language)} | _of(one)
+            for name, values in named.items():
+                line[name] = _with_interval(values[place], len(one.calibrations))
+            lines.append(line)
+        lines.append({"evaluation": MEAN} | _of(one) | {name: fixed(v.mean(), 0, 2) for name, v in named.items()})
+    return pd.DataFrame(lines)
+
+
+def choice_table(frame: pd.DataFrame, found: list[Halves]) -> pd.DataFrame:
+    """One row a model, method, setting and evaluation language, as text: what a calibration gains in points over the
+    mean of all calibrations if it is chosen by each of the `guides`, or is the language itself, or English.
+    """
+    lines = []
+    for one in found:
+        rules = {name: gains_by(one, guide) for name, guide in guides(frame, one).items()}
+        rules |= {"the language itself": _of_language(one), "English": _of_language(one, "en")}
+        for place, language in enumerate(one.languages):
+            values = {name: _points(values[place]) for name, values in rules.items()}
+            lines.append({"evaluation": name_label(language)} | _of(one) | values)
+        means = {name: _points(values.mean()) for name, values in rules.items()}
+        lines.append({"evaluation": MEAN} | _of(one) | means)
+    return pd.DataFrame(lines)
+
+
+def _of(one: Halves) -> dict[str, str]:
+    block = one.block
+    return {"model": block.model, "method": f"{method_label(block.method)} {setting(block.sparsity, block.pattern)}"}
+
+
+def _points(gain: float) -> str:
+    return "–" if np.isnan(gain) else signed(gain)
+
+
+def _with_interval(correlation: float, calibrations: int) -> str:
+    low, high = rank_interval(correlation, calibrations)
+    ends = "" if np.isnan(low) else f" ({fixed(low, 0, 2)} to {fixed(high, 0, 2)})"
+    return fixed(correlation, 0, 2) + ends
+
+
+def _of_language(one: Halves, language: str = "") -> np.ndarray:
+    """The gain of calibration in one language, or in each evaluation language itself: points [languages], NaN where it
+    was not calibrated in.
+    """
+    means = one.scores.mean(axis=0) - one.scores.mean(axis=(0, 1))
+    wanted = [language or code for code in one.languages]
+    return np.array(
+        [
+            means[one.calibrations.index(code), place] if code in one.calibrations else np.nan
+            for place, code in enumerate(wanted)
+        ]
+    )
