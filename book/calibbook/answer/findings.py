@@ -34,7 +34,7 @@ class Findings:
         texts: the calibrations of the study, "" for none.
         target, mixtures, memory, tasks: rows of `claims.claims_frame`, corrected in the families of their own pages.
         english: the same of `english_costs`.
-        pruned, quantized: whether the study prunes, and quantizes.
+        pruned, quantized: whether there is a perplexity of models that were.
         tokens: of the calibrations; items: of the columns of tasks, one number each.
     """
 
@@ -56,9 +56,9 @@ def findings(frame: pd.DataFrame, scores: Scores, group_size: int) -> Findings:
     """From the records of single languages, mixtures and quantized models, and the item scores of single languages."""
     source, none = text_of(frame), claims_frame([])
     bits = frame["pattern"].map(is_quantized).astype(bool)
-    compressed = frame["method"] != "dense"
+    measured = (frame["method"] != "dense") & (frame["metric"] == "perplexity")
     on_text = frame[~bits]
-    pruned = source and (compressed & ~bits & (frame["metric"] == "perplexity")).any()
+    pruned = bool((measured & ~bits).any())
     target = section_4_1(on_text) if pruned else none
     mixtures = beyond_4_4(on_text) if pruned else none
     tested = section_4_2(compare(scores), scores)
@@ -73,8 +73,8 @@ def findings(frame: pd.DataFrame, scores: Scores, group_size: int) -> Findings:
         mixtures[mixtures["metric"].str.endswith(f"perplexity on {source}")] if len(mixtures) else none,
         at_equal_memory(at_memory(frame, source, group_size), source) if source else none,
         _of(tested, claim=ON_TASKS),
-        bool((compressed & ~bits).any()),
-        bool((compressed & bits).any()),
+        pruned,
+        bool((measured & bits).any()),
         sorted(set(calibrated["calibration_tokens"])),
         [next(iter(by_text.values())).shape[1] for by_text in scores.values()],
     )

@@ -114,7 +114,7 @@ def quantize(found: Findings) -> str:
     """The claim `beyond-equal-memory`, and how much the choices of calibration differ where weights are rounded."""
     if not (found.pruned and found.quantized):
         missing = [word for word, there in (("pruned", found.pruned), ("quantized", found.quantized)) if not there]
-        said = QUANTIZE.without(f"nothing was {' or '.join(missing)}")
+        said = QUANTIZE.without(f"there is no perplexity of {' or '.join(missing)} models")
     elif found.memory.empty:
         said = QUANTIZE.without(
             "no two models of about equal size were calibrated in the language they are measured in"
