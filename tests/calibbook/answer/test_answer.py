@@ -76,10 +76,11 @@ def test_a_choice_is_another_calibration_for_each_target_language(found):
 def test_choices_are_compared_on_the_languages_that_all_of_them_have():
     frame = whole()
     frame = frame[frame["calibration"] != "de+en"]
-    rows = findings(frame, {}, 128).rows
+    found = findings(frame, {}, 128)
+    rows = found.rows
     pruned, rounded = (rows[(rows["method"] == method)] for method in ("wanda", "gptq"))
     assert "de" not in set(pruned["language"]) and "de" in set(rounded["language"])
-    assert "5 of 6 languages" in answer_table(findings(frame, {}, 128)).plain
+    assert "5 of 6 languages" in answer_table(found).plain
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_mixture_is_called_by_what_it_has(singles, mixture, words):
 
 def test_in_english_alone_english_is_the_target():
     frame = whole()
-    rows = findings(frame[frame["language"] == "en"], {}, 128).rows
+    rows = choices.choices(frame[frame["language"] == "en"], "chromium")
     assert set(rows["language"]) == {"en"} and ENGLISH not in set(rows["choice"]) and TARGET in set(rows["choice"])
 
 
