@@ -72,8 +72,8 @@ def test_notebooks_take_every_parameter_and_have_the_smoke_values_or_those_of_th
 
 
 def test_every_notebook_is_a_page_of_the_table_of_contents():
-    parts = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
-    pages = [chapter["file"] for part in parts for chapter in part["chapters"]]
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    pages = [contents["root"], *(chapter["file"] for part in contents["parts"] for chapter in part["chapters"])]
     executed = [page.removeprefix("executed/") for page in pages if page.startswith("executed/")]
     assert sorted(executed) == sorted(path.stem for path in NOTEBOOKS)
 

@@ -44,6 +44,12 @@ EARLIER = {
     "s06_conclusion": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
     "appendix_g_neurons": {"s05_3_language_neurons"},
     "i_have_a_language": {"s04_1_pruning_results", "s04_2_downstream_tasks", "s04_6_quantization"},
+    "answer": {
+        "s04_1_pruning_results",
+        "s04_2_downstream_tasks",
+        "s04_4_multiple_languages",
+        "s04_6_quantization",
+    },
 }
 """The rooms that a room and the notebook of its name import beside `shared`. Those that are not here import none."""
 

@@ -51,3 +51,19 @@ def test_commands_of_the_first_page_are_right_where_a_reader_stands():
     commands = [line for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
     begun = [line.split()[0] for line in commands if not line.startswith(" ")]
     assert {"make", ".venv/bin/papermill", ".venv/bin/calibprune"} == set(begun)
+
+
+def test_the_readme_says_where_the_answer_is_and_has_no_number_of_it():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "in which language should I calibrate, and what do I lose?" in readme
+    answer = re.search(r"\n## The answer\n(.*?)\n    make ", readme, re.DOTALL)[1]
+    assert "`_build/html/index.html`" in answer and not re.search(r"\d", answer)
+
+
+def test_what_the_readme_and_contributing_tell_make_to_do_is_there():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for name in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        told = re.findall(r"(?:^    |`)(?:[A-Z_]+=\S+ )?make ([a-z]+)(?: PARAMS=(\S+?\.yaml))?", text, re.MULTILINE)
+        assert told and {target for target, _ in told} <= targets
+        assert all((ROOT / file).is_file() for _, file in told if file)

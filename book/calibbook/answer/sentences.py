@@ -1,0 +1,190 @@
+"""The five sentences that the book opens with. Every number in them comes from records; a verdict is that of the claim
+on its own page.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import pandas as pd
+
+from calibbook.answer.choices import EVERY, WITH_ENGLISH, label, largest
+from calibbook.answer.findings import Findings
+from calibbook.s04_4_multiple_languages import data as mixed
+from calibbook.shared.claim_tables import interval, verdict_sentence
+from calibbook.shared.frames import BLOCK, is_quantized, method_label, setting
+from calibbook.shared.languages import NO_TARGET
+from calibbook.shared.statistics import ALPHA
+from calibbook.shared.verdicts import HELD, NOT_HELD, UNDECIDED
+from calibbook.shared.words import as_given, in_caption, listed, number
+
+EACH_UP_TO = 4
+"""Results that a sentence gives one by one; of more it gives how many came out how."""
+LEVEL = f"{as_given(1 - ALPHA)}% interval"
+NOT_TOLD = "could not be told"
+VERDICT = {HELD: "held", NOT_HELD: "did not hold", UNDECIDED: NOT_TOLD}
+
+
+class Lead(NamedTuple):
+    """How a sentence begins: where all that was tested held, where none of it did, and what the question was."""
+
+    held: str
+    not_held: str
+    whether: str
+
+    def of(self, verdicts: Iterable[str]) -> str:
+        found = set(verdicts)
+        if found == {HELD}:
+            return self.held
+        if found == {NOT_HELD}:
+            return self.not_held
+        return f"Whether {self.whether} {NOT_TOLD}{' in every case' * (found != {UNDECIDED})}"
+
+    def without(self, why: str) -> str:
+        return f"Whether {self.whether} {NOT_TOLD}: {why}."
+
+
+USE = Lead(
+    "Calibrate in the language that the model is for",
+    "Calibrating in the language that the model is for does not pay",
+    "it pays to calibrate in the language that the model is for",
+)
+ALONE = Lead(
+    "Calibrating in English alone costs the other languages",
+    "Calibrating in English alone serves the other languages better than they serve themselves",
+    "calibrating in English alone costs the other languages anything",
+)
+MORE = Lead(
+    "Add further languages to the target language: they help it",
+    "Further languages beside the target language do not help it",
+    "further languages beside the target language help it",
+)
+QUANTIZE = Lead(
+    "At about equal memory quantize rather than prune",
+    "At about equal memory prune rather than quantize",
+    "to quantize rather than prune at about equal memory",
+)
+ANSWERS = Lead(
+    "Models calibrated in the target language also answer questions better",
+    "Models calibrated in the target language do not answer questions better",
+    "models calibrated in the target language answer questions better",
+)
+
+
+def five(found: Findings) -> list[str]:
+    """The five sentences, for any study: what it has no records of could not be told, and why is said."""
+    return [language_of_use(found), english_alone(found), further_languages(found), quantize(found), tasks(found)]
+
+
+def language_of_use(found: Findings) -> str:
+    """What the target language gains over the average other one (`4.1-target-better`)."""
+    if found.target.empty:
+        return USE.without("there is no perplexity of pruned models that were calibrated")
+    name = namer(found.target)
+    before = "against the average other language, perplexity falls by"
+    return _said(USE, found.target, before, lambda row: f"{row.what.removesuffix(' lower')} with {name(row)}")
+
+
+def english_alone(found: Findings) -> str:
+    """How much more perplexity the other languages have after calibration in English than in themselves."""
+    if found.english.empty:
+        return ALONE.without("no language other than English has models calibrated in English and in itself")
+    name = namer(found.english)
+    before = "against the target language, perplexity changes by"
+    return _said(ALONE, found.english, before, lambda row: f"{row.what} with {name(row)}")
+
+
+def further_languages(found: Findings) -> str:
+    """What the mixtures of the table change against the target language alone (`beyond-mixtures-perplexity`)."""
+    shown = {mixed.WITH_ENGLISH: label(WITH_ENGLISH, found.texts)}
+    if every := largest(found.texts):
+        shown |= dict.fromkeys((every, mixed.number_of_languages(every)), label(EVERY, found.texts))
+    rows = found.mixtures
+    if len(rows):
+        rows = rows.assign(setup=[metric.rpartition(", ")[0] for metric in rows["metric"]])
+        rows = rows[rows["setup"].isin(list(shown))]
+    if rows.empty:
+        return MORE.without("no mixture of languages stands beside its target language alone")
+    name = namer(rows)
+    before = "against the target language alone, perplexity changes by"
+    return _said(MORE, rows, before, lambda row: f"{row.what} for {shown[row.setup]} with {name(row)}")
+
+
+def quantize(found: Findings) -> str:
+    """The claim `beyond-equal-memory`, and how much the choices of calibration differ where weights are rounded."""
+    if not (found.pruned and found.quantized):
+        missing = [word for word, there in (("pruned", found.pruned), ("quantized", found.quantized)) if not there]
+        said = QUANTIZE.without(f"there is no perplexity of {' or '.join(missing)} models")
+    elif found.memory.empty:
+        said = QUANTIZE.without(
+            "no two models of about equal size were calibrated in the language they are measured in"
+        )
+    else:
+        several = found.memory["model"].nunique() > 1
+        said = _said(QUANTIZE, found.memory, "perplexity is", lambda row: f"{row.what} with {_sizes(row, several)}")
+    return " ".join(filter(None, [said, _spread_of_choices(found.rows)]))
+
+
+def tasks(found: Findings) -> str:
+    """What the target language gains in tasks (`4.2-target-better`)."""
+    if not found.items:
+        return ANSWERS.without("no task with choices was measured")
+    asked = f"from {in_caption(found.items)} questions a task and language"
+    if found.tasks.empty:
+        return ANSWERS.without(f"{asked}, no target language can be compared with others")
+    name = namer(found.tasks)
+    before = "against the average other language, the gain is"
+    return _said(ANSWERS, found.tasks, before, lambda row: f"{row.what} with {name(row)}", f", {asked}")
+
+
+def namer(rows: pd.DataFrame) -> Callable:
+    """What to call the model of a row of claims: `Wanda 50%`, with its name where there are several."""
+    several = rows["model"].nunique() > 1
+    return lambda row: f"{f'{row.model}, ' * several}{method_label(row.method)} {row.sparsity}".strip()
+
+
+def block_name(block: tuple, several: bool) -> str:
+    """`Wanda 50%`, `GPTQ 4-bit` of (model, method, sparsity, pattern), with the model where there are several."""
+    model, method, sparsity, pattern = block
+    return f"{f'{model}, ' * several}{method_label(method)} {setting(sparsity, pattern)}".strip()
+
+
+def _said(lead: Lead, rows: pd.DataFrame, before: str, words: Callable, after: str = "") -> str:
+    """`lead`, and the results of a claim, each with its interval and verdict; of many how many came out how."""
+    known = rows[rows["statistic"].map(math.isfinite)]
+    if known.empty:
+        notes = dict.fromkeys(row.note or (row.what if row.what == NO_TARGET else "") for row in rows.itertuples())
+        return lead.without(listed(filter(None, notes)) or "nothing was measured that it can be told from")
+    if len(known) > EACH_UP_TO:
+        counts = verdict_sentence(known).removesuffix(".")
+        return f"{lead.of(known['verdict'])}: {counts[0].lower()}{counts[1:]}{after}."
+    said = lead.of(known["verdict"])
+    one, notes = known["verdict"].nunique() == 1, list(dict.fromkeys(filter(None, known["note"])))
+    if one and known["verdict"].iloc[0] == UNDECIDED and notes:
+        said += f" ({listed(notes)})"
+    results = (words(row) + _bracket(interval(row), "" if one else VERDICT[row.verdict]) for row in known.itertuples())
+    return f"{said}: {before} {listed(results)}{after}."
+
+
+def _bracket(ends: str, verdict: str) -> str:
+    """` (95% interval 1.20 to 3.00%; held)`, without what is not known or said already."""
+    inside = [f"{LEVEL} {ends}" if ends != "–" else "", verdict]
+    return f" ({'; '.join(filter(None, inside))})" if any(inside) else ""
+
+
+def _sizes(row, several: bool) -> str:
+    """`8-bit than with Wanda 50%` of a row of the claim about equal memory."""
+    pruned, _, quantized = row.sparsity.partition(" against ")
+    return f"{f'{row.model}, ' * several}{quantized} than with {method_label(row.method)} {pruned}"
+
+
+def _spread_of_choices(rows: pd.DataFrame) -> str:
+    """How far the best and the worst choice lie apart, by geometric means, where weights are rounded."""
+    several, parts = rows["model"].nunique() > 1, []
+    for block, mine in rows[rows["pattern"].map(is_quantized).astype(bool)].groupby(BLOCK, sort=False):
+        means = mine.groupby("choice", sort=False)["log_ratio"].mean()
+        if len(means) > 1 and math.isfinite(spread := math.expm1(means.max() - means.min())):
+            parts.append(f"{number(100 * spread)}% with {block_name(block, several)}")
+    if not parts or len(parts) > EACH_UP_TO:
+        return ""
+    return f"Where weights are rounded, the worst choice of calibration lies behind the best by {listed(parts)}."

@@ -1,0 +1,69 @@
+"""The one table of the first page: what each choice of calibration costs, by method."""
+
+import numpy as np
+import pandas as pd
+
+from calibbook.answer.choices import CHOICES, EVERY, asked, clear_best, label, largest
+from calibbook.answer.findings import Findings
+from calibbook.answer.sentences import LEVEL, block_name
+from calibbook.shared.frames import BLOCK
+from calibbook.shared.html import Cell, Html, Mark, heat_table
+from calibbook.shared.languages import SPELLED_OUT, name_label, text_label
+from calibbook.shared.words import fixed, in_caption, listed
+
+BEST = Mark("✓", f"better than every other choice of this column by the {LEVEL} of their ratio", best=True)
+TITLE = "Perplexity, times that of the dense model"
+
+
+def answer_table(found: Findings) -> Html:
+    """Choices down, methods and settings across: the geometric mean over the target languages, and below it their
+    range. The caption has what the numbers rest on.
+    """
+    rows, several = found.rows, found.rows["model"].nunique() > 1
+    columns, cells = {}, {}
+    for block, mine in rows.groupby(BLOCK, sort=False):
+        name = block_name(block, several=False)
+        columns[block] = (block[0], name) if several else (name,)
+        best = clear_best(mine)
+        for choice, ratios in ratios_of(mine).items():
+            few, of = len(ratios), rows["language"].nunique()
+            below = f"{fixed(ratios.min(), 0, 2)} to {fixed(ratios.max(), 0, 2)}" if few > 1 else ""
+            part = f"{few} of {of} languages" if few < of else ""
+            mark = BEST if choice == best else None
+            shown = fixed(float(np.exp(np.log(ratios).mean())), 0, 2)
+            cells[choice, block] = Cell(shown, mark=mark, below="; ".join(filter(None, [below, part])))
+    present = set(rows["choice"])
+    names = {choice: (label(choice, found.texts),) for choice in CHOICES if choice in present}
+    return heat_table(names, columns, cells, ["Calibrated in"], TITLE, " ".join([*_what_it_shows(rows), basis(found)]))
+
+
+def ratios_of(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """Choice -> perplexity over the dense model's, by language; of one model, method and setting."""
+    by_language = rows.assign(ratio=np.exp(rows["log_ratio"])).set_index("language")
+    return {choice: part for choice, part in by_language.groupby("choice", sort=False)["ratio"]}
+
+
+def basis(found: Findings) -> str:
+    """What the numbers of the page rest on: models, draws, tokens and questions."""
+    rows = found.rows
+    calibrated = rows[rows["calibration"] != ""]
+    parts = [listed(dict.fromkeys(rows["model"]))]
+    if len(calibrated):
+        parts.append(_counted(calibrated["draws"], "draw of calibration text", "draws of calibration text"))
+        parts.append(f"{in_caption(found.tokens)} tokens of it a model")
+    parts.append(f"perplexity on “{found.source}”, on {in_caption(rows['n'])} tokens a language")
+    parts.append(_counted(found.items, "question", "questions") + " a task" if found.items else "no tasks with choices")
+    if EVERY in set(rows["choice"]):
+        parts.append(f"{label(EVERY, found.texts)}: {text_label(largest(found.texts))}")
+    return f"{'; '.join(parts)}."
+
+
+def _counted(values, one: str, more: str) -> str:
+    return f"{in_caption(values)} {one if max(values) == 1 else more}"
+
+
+def _what_it_shows(rows: pd.DataFrame) -> list[str]:
+    codes = asked(rows["language"])
+    whom = listed(map(name_label, codes)) if len(codes) <= SPELLED_OUT else f"{len(codes)} languages"
+    over = f"Geometric mean over target languages and their range: {whom}." if len(codes) > 1 else f"In {whom}."
+    return [over, f"Lower is better. {BEST.sign}: {BEST.meaning}."]
