@@ -1,6 +1,4 @@
-"""The notebooks of the laboratory, executed in this process: as they stand, or with the solutions in place of the
-exercises.
-"""
+"""The notebooks of the laboratory, executed in this process: each exercise as it stands, and then with its solution."""
 
 import ast
 import json
@@ -38,16 +36,21 @@ def solutions(notebook: Path) -> dict[str, str]:
 
 
 class Ran:
-    """What became of a notebook: `values`, the last expression of each code cell by its id; `names`, its variables."""
+    """What became of a notebook: `names`, its variables; `untouched` and `solved`, by the id of an exercise what its
+    check said.
+    """
 
-    def __init__(self, notebook: Path, solved: bool = False) -> None:
+    def __init__(self, notebook: Path) -> None:
         self.names: dict[str, Any] = {}
-        self.values: dict[str, Any] = {}
-        instead = solutions(notebook) if solved else {}
+        self.untouched: dict[str, Any] = {}
+        self.solved: dict[str, Any] = {}
+        answers = solutions(notebook)
         with mock.patch.object(IPython.display, "display", lambda *things: [repr(thing) for thing in things]):
             for cell in cells_of(notebook):
                 if cell["cell_type"] == "code":
-                    self.values[cell["id"]] = self._run(instead.get(cell["id"], "".join(cell["source"])))
+                    said = self._run("".join(cell["source"]))
+                    if cell["id"] in answers:
+                        self.untouched[cell["id"]], self.solved[cell["id"]] = said, self._run(answers[cell["id"]])
 
     def _run(self, code: str) -> Any:
         statements = ast.parse(code)
