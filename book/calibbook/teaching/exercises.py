@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from calibbook.teaching import exercises_activations, exercises_by_hand, exercises_evidence
+from calibbook.teaching import exercises_activations, exercises_by_hand, exercises_choices, exercises_evidence
 from calibbook.teaching.judged import Judged, Wrong
 from calibprune.errors import ParameterError, one_of
 
 EXERCISES: dict[str, Callable[..., None]] = {
     **exercises_by_hand.EXERCISES,
     **exercises_activations.EXERCISES,
+    **exercises_choices.EXERCISES,
     **exercises_evidence.EXERCISES,
 }
 """Name -> a function that is given the answer and what it is about, and raises Wrong where it is not right."""

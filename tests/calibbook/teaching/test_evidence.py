@@ -1,10 +1,13 @@
 """Notebook (d): the scores that are kept, what is calculated from them, and what a wrong answer is told."""
 
+from unittest import mock
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from calibbook.s04_2_downstream_tasks.data import Column
 from calibbook.shared.comparison import holm
 from calibbook.teaching import check, evidence
 from calibbook.teaching.evidence import Evidence
@@ -27,6 +30,38 @@ def test_what_is_kept_is_right_or_wrong_and_has_mixtures():
     assert kept.scores.columns[0] == "dense"
     assert kept.calibrations == ["ar", "de", "en", "es", "ru", "sw", "zh"]
     assert set(kept.scores.index.get_level_values("task")) == set(evidence.TASKS)
+
+
+def test_a_study_is_read_into_the_same_form(monkeypatch):
+    def column(method, sparsity, pattern, language):
+        return Column("model", method, sparsity, pattern, "knowledge", language, "acc")
+
+    found = {
+        column("dense", 0.0, "dense", "de"): {"": np.ones((1, 2))},
+        column("wanda", 0.5, "unstructured", "de"): {
+            "sw": np.zeros((2, 2)),
+            "de": np.array([[1, 0], [0, 0]]),
+            "de+sw": np.ones((1, 2)),
+        },
+        column("wanda", 0.7, "unstructured", "de"): {"de": np.zeros((1, 2))},
+        column("sparsegpt", 0.5, "unstructured", "de"): {"de": np.zeros((1, 2))},
+    }
+    asked = []
+    monkeypatch.setattr(evidence, "item_scores", lambda study, *how: asked.append(how) or found)
+    monkeypatch.setattr(evidence.Study, "from_yaml", lambda path: mock.MagicMock())
+    scores, origin = evidence.read()
+    assert list(scores.columns) == ["dense", "de", "sw", "de+sw"]
+    assert scores.index.names == ["task", "language", "item"]
+    assert scores["de"].tolist() == [1, 0] and "own study" in origin
+    assert asked == [({"continuation": "acc", "knowledge": "acc", "passage": "acc"}, "languages", "mixtures")]
+
+
+def test_where_the_study_is_not_computed_what_is_kept_is_read(monkeypatch):
+    study = mock.MagicMock()
+    study.cells.return_value = ["a cell"]
+    study.store.has.return_value = False
+    monkeypatch.setattr(evidence.Study, "from_yaml", lambda path: study)
+    assert evidence.read().scores.equals(evidence.kept().scores)
 
 
 def test_the_sign_test_is_the_binomial_one():
