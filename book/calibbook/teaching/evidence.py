@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from calibbook.checkout import ROOT
-from calibbook.s04_2_downstream_tasks.data import item_scores
+from calibbook.s04_2_downstream_tasks.data import item_scores, reported
 from calibbook.shared.comparison import holm
 from calibbook.shared.frames import calibration_rank, is_mixture
 from calibbook.shared.html import Html, text_table
@@ -65,7 +65,8 @@ def kept() -> Evidence:
 
 def _of(study: Study) -> pd.DataFrame:
     found: dict[str, dict[tuple, float]] = {}
-    for column, by_text in item_scores(study, dict.fromkeys(TASKS, "acc"), *PARTS).items():
+    metrics = {task: metric for task, metric in reported(study).items() if task in TASKS}
+    for column, by_text in item_scores(study, metrics, *PARTS).items():
         if (column.method, column.sparsity, column.pattern) not in (
             (METHOD, SPARSITY, "unstructured"),
             (DENSE, 0.0, "dense"),

@@ -48,12 +48,13 @@ def test_a_study_is_read_into_the_same_form(monkeypatch):
     }
     asked = []
     monkeypatch.setattr(evidence, "item_scores", lambda study, *how: asked.append(how) or found)
+    monkeypatch.setattr(evidence, "reported", lambda study: {"knowledge": "acc", "mkqa": "f1", "passage": "acc_norm"})
     monkeypatch.setattr(evidence.Study, "from_yaml", lambda path: mock.MagicMock())
     scores, origin = evidence.read()
     assert list(scores.columns) == ["dense", "de", "sw", "de+sw"]
     assert scores.index.names == ["task", "language", "item"]
     assert scores["de"].tolist() == [1, 0] and "own study" in origin
-    assert asked == [({"continuation": "acc", "knowledge": "acc", "passage": "acc"}, "languages", "mixtures")]
+    assert asked == [({"knowledge": "acc", "passage": "acc_norm"}, "languages", "mixtures")]
 
 
 def test_where_the_study_is_not_computed_what_is_kept_is_read(monkeypatch):
