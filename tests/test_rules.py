@@ -50,6 +50,7 @@ EARLIER = {
         "s04_4_multiple_languages",
         "s04_6_quantization",
     },
+    "teaching": {"s04_2_downstream_tasks"},
 }
 """The rooms that a room and the notebook of its name import beside `shared`. Those that are not here import none."""
 
@@ -215,10 +216,11 @@ def _below(other: str, own: str) -> bool:
 
 def against_the_rooms(root: Path) -> list[str]:
     """A room of calibbook imports `shared` and the rooms that `EARLIER` names, `shared` no room, neither of them what
-    builds the book; a room has the name of a notebook.
+    builds the book; a room has the name of a notebook, or of a folder of them.
     """
     rooms = rooms_of(root)
-    notebooks = {path.stem for path in (root / "notebooks").glob("*.ipynb")}
+    folder = root / "notebooks"
+    notebooks = {path.stem for path in folder.glob("*.ipynb")} | {path.parent.name for path in folder.glob("*/*.ipynb")}
     found = [f"{room}: no notebook of this name" for room in sorted(rooms) if room.removeprefix("s") not in notebooks]
     for module, target, _, where in imports(root):
         own, other = part(module), part(target)
@@ -234,10 +236,11 @@ def against_the_rooms(root: Path) -> list[str]:
 def notebooks_against_the_rooms(root: Path) -> list[str]:
     """The code of a notebook names its own room and those that `EARLIER` has for it, and no other."""
     found, rooms = [], rooms_of(root)
-    for path in sorted((root / "notebooks").glob("*.ipynb")):
+    for path in sorted((root / "notebooks").rglob("*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-        own = path.stem if path.stem in {*rooms, *EARLIER} else f"s{path.stem}"
+        name = path.stem if path.parent == root / "notebooks" else path.parent.name
+        own = name if name in {*rooms, *EARLIER} else f"s{name}"
         named = {room for room in rooms if re.search(rf"\b{room}\b", code)}
         found += [f"{path.name} names {room}" for room in sorted(named - {own} - EARLIER.get(own, set()))]
     return found

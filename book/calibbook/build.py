@@ -30,6 +30,9 @@ from calibprune.files import held, results_folder
 LOG_TAIL = 20
 """Lines of the builder's log that are shown when it fails."""
 
+UNPARAMETERIZED = "teaching/"
+"""Below it in notebooks/ stand those that take no parameters: the laboratory is the same in every book."""
+
 AT_ONCE = 2
 """Notebooks that are executed side by side. Each is mostly the work of one thread, and may hold a gigabyte."""
 
@@ -46,7 +49,8 @@ def build(
     `root`/_build/html only when it is whole.
 
     A notebook with a study of its own (`notebooks.own_study`) is executed with that study's parameters, whatever study
-    the book is of; only the store is the book's.
+    the book is of; only the store is the book's. Those of the laboratory, below `UNPARAMETERIZED`, are executed as they
+    are.
 
     Args:
         params: YAML file with a flat mapping of study parameters.
@@ -91,18 +95,18 @@ def check_ready(root: Path = ROOT) -> None:
 
 def _build(root: Path, parameters: dict, timeout: int, inputs: str) -> Path:
     names = [page for page in pages(root / "_toc.yml") if page.startswith("executed/")]
-    executed = [root / "book" / f"{name}.ipynb" for name in names]
+    executed = {root / "book" / f"{name}.ipynb": f"{name.removeprefix('executed/')}.ipynb" for name in names}
     # by a process that was killed; the builder would take it for a page
-    for left in (root / "book" / "executed").glob(".executing-*"):
+    for left in (root / "book" / "executed").rglob(".executing-*"):
         shutil.rmtree(left, ignore_errors=True)
     store = results_fingerprint(results_folder(str(parameters.get("store", "results"))))
     published = results_fingerprint(root / "book" / "results")  # published runs and benchmarks
     calls = {}
-    for path in executed:
-        own = own_study(notebook := root / "notebooks" / path.name)
-        given = _parameters(root / own, parameters) if own else parameters
-        reads = store if own else inputs or store
-        calls[path.name] = (notebook, path, given, timeout, reads + published, Path.cwd())
+    for path, name in executed.items():
+        own, alone = own_study(notebook := root / "notebooks" / name), name.startswith(UNPARAMETERIZED)
+        given = {} if alone else _parameters(root / own, parameters) if own else parameters
+        reads = store if own or alone else inputs or store
+        calls[name] = (notebook, path, given, timeout, reads + published, Path.cwd())
     _execute({name: call for name, call in calls.items() if not _is_unchanged(*call)})
     for path in executed:
         check(path)

@@ -207,6 +207,16 @@ def small_book(tmp_path, monkeypatch):
     return tmp_path
 
 
+def test_a_notebook_of_the_laboratory_is_executed_as_it_is(small_book):
+    (small_book / "notebooks" / "teaching").mkdir()
+    notebook = new_notebook(cells=[new_markdown_cell("# A lesson"), new_code_cell("print(40 + 2)")])
+    nbformat.write(notebook, small_book / "notebooks" / "teaching" / "lesson.ipynb")
+    with (small_book / "_toc.yml").open("a") as contents:
+        contents.write("  - file: executed/teaching/lesson\n")
+    folder = book.build(small_book / "params.yaml", root=small_book).parent
+    assert "42" in (folder / "executed" / "teaching" / "lesson.html").read_text()
+
+
 def test_build_returns_the_first_page_and_a_second_build_executes_nothing(small_book, capsys):
     first = book.build(small_book / "params.yaml", root=small_book)
     said = capsys.readouterr()

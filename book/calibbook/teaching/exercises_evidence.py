@@ -1,0 +1,111 @@
+"""Checks of the exercises of notebook (d), on the evidence that the notebook has read."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from calibbook.shared.comparison import holm
+from calibbook.shared.statistics import ALPHA
+from calibbook.teaching.evidence import Evidence, columns_of, ends, own_language_wins, sign_test
+from calibbook.teaching.judged import Wrong, array, called, number, numbers, whole
+
+FAMILIES = ([0.01, 0.04, 0.03], [0.5, 0.5, 0.001, 0.02], [0.2], [0.9, 0.6, 0.7], [0.03, 0.01, 0.02, 0.02, 0.04])
+"""Families of p values that a correction is tried on."""
+
+
+def d1(answer: Any, evidence: Evidence) -> None:
+    """The standard error of the leader's accuracy, in points."""
+    scores = evidence.scores[ends(evidence)[0]]
+    right = 100 * scores.std(ddof=1) / math.sqrt(len(scores))
+    found = number(answer)
+    if math.isclose(found, right, rel_tol=0.01):
+        return
+    if math.isclose(found, right / 100, rel_tol=0.01):
+        raise Wrong("That is the standard error as a fraction; points are asked for.")
+    if math.isclose(found, 100 * scores.std(ddof=1), rel_tol=0.01):
+        raise Wrong("That is the spread of single items. The mean of many varies less.")
+    if math.isclose(found, 1.96 * right, rel_tol=0.02):
+        raise Wrong("That is half the width of a 95% interval, and so twice what is asked for.")
+    raise Wrong("The standard deviation of the items' scores, over the root of their number.")
+
+
+def d2(answer: Any, evidence: Evidence) -> None:
+    """How many items the comparison of the first and the last calibration rests on."""
+    best, worst = (evidence.scores[name] for name in ends(evidence))
+    found, right = whole(answer), int((best != worst).sum())
+    if found == right:
+        return
+    if found == len(best) - right:
+        raise Wrong("Those are the ties, which say nothing about which calibration is better.")
+    if found == int(best.sum() - worst.sum()):
+        raise Wrong("That is how many more the leader gets right. Count the items on which the two disagree.")
+    raise Wrong("Count the items that exactly one of the two gets right.")
+
+
+def d3(answer: Any, evidence: Evidence) -> None:
+    """The exact p value of that comparison."""
+    best, worst = (evidence.scores[name] for name in ends(evidence))
+    found, right = number(answer), sign_test(best, worst)
+    if not 0 <= found <= 1:
+        raise Wrong("A p value lies between 0 and 1.")
+    if math.isclose(found, right, rel_tol=0.01):
+        return
+    if math.isclose(2 * found, right, rel_tol=0.01):
+        raise Wrong("That is one-sided. Before looking, nobody said which of the two would be ahead.")
+    raise Wrong("Toss a fair coin for each item on which the two disagree: how often is it at least as uneven as here?")
+
+
+def d4(answer: Any, evidence: Evidence) -> None:
+    """The chance of a false alarm among all pairs of calibrations, were they independent."""
+    count = len(evidence.calibrations)
+    found = number(answer)
+    right, too_many, of_leader = (
+        1 - (1 - ALPHA) ** tests for tests in (count * (count - 1) // 2, count * (count - 1), count - 1)
+    )
+    if math.isclose(found, right, rel_tol=0.01):
+        return
+    if math.isclose(found, 1 - right, rel_tol=0.01):
+        raise Wrong("That is the chance of no false alarm at all.")
+    if math.isclose(found, too_many, rel_tol=0.001):
+        raise Wrong("You count every pair twice.")
+    if math.isclose(found, of_leader, rel_tol=0.01):
+        raise Wrong("That is for the comparisons with one calibration. Here every pair is compared.")
+    if found > 1:
+        raise Wrong("A probability is at most 1: false alarms may coincide, so their chances do not add up.")
+    raise Wrong("Each test stays silent with probability 0.95. How likely is it that all of them do?")
+
+
+def d5(answer: Any) -> None:
+    """A function that corrects p values by Holm's procedure."""
+    for family in FAMILIES:
+        given, right = np.array(family), holm(family)
+        found = array(called(answer, given), given.shape, "The result").astype(float)
+        if np.allclose(found, right, atol=1e-9):
+            continue
+        if (found > 1).any():
+            raise Wrong(f"Of {family} you return {found.max():g}: a p value is at most 1.")
+        if np.allclose(found, np.minimum(given * len(given), 1)):
+            raise Wrong("That is Bonferroni's correction, which multiplies each by the number of tests.")
+        if np.allclose(np.sort(found), np.sort(right)):
+            raise Wrong(f"Of {family} the values are right, and not in the order in which they were given.")
+        order = np.argsort(given, kind="stable")
+        if (np.diff(found[order]) < -1e-12).any():
+            raise Wrong(f"Of {family} a larger p value ends below a smaller one: carry the largest so far along.")
+        raise Wrong(f"Of {family} you return {np.round(found, 4).tolist()}, which is not Holm's.")
+
+
+def d6(answer: Any, evidence: Evidence) -> None:
+    """In how many columns the own language is best or tied, and in how many it is best alone."""
+    found, right = tuple(numbers(answer, 2)), own_language_wins(columns_of(evidence))
+    if found == right:
+        return
+    if found == right[::-1]:
+        raise Wrong("The other way round: first those where a tie counts, then those won alone.")
+    if found[1] > found[0]:
+        raise Wrong("A column that is won alone is also one that is won or tied, so the second number is not larger.")
+    wrong = [name for name, mine, its in zip(("first", "second"), found, right, strict=True) if mine != its]
+    raise Wrong(f"Not right: the {' and the '.join(wrong)} number.")
+
+
+EXERCISES = {"d1": d1, "d2": d2, "d3": d3, "d4": d4, "d5": d5, "d6": d6}
