@@ -78,21 +78,14 @@ def page_of(claim: Registered) -> str:
 
 def missing(study: Study, section: Section) -> str:
     """Why a section cannot be tested on what there is, in a sentence; empty where it can."""
-    if not study.cells(section.needs):
-        return f"The study has no {NEEDED[section.needs]}."
+    part, what = section.about
+    if part and not study.cells(part):
+        return f"The study has no {what}."
     cells = study.cells(*section.parts)
     done = sum(map(study.store.has, cells))
     if done == len(cells):
         return ""
     return f"{done} of the {len(cells)} models that it takes are done; `calibprune study` computes the others."
-
-
-NEEDED = {
-    "languages": "model",
-    "mixtures": "mixture of calibration languages",
-    "quantization": "quantized model",
-}
-"""The parts of a study that a section may have nothing to show without, in words."""
 
 
 def _columns(claims: pd.DataFrame, items: str = "", draws: str = "") -> pd.DataFrame:

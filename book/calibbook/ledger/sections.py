@@ -48,15 +48,15 @@ class Section(NamedTuple):
         number: as claims.yaml writes it.
         page: the notebook's name without suffix.
         parts: of a study, those that the page reads.
-        needs: the part without which the page has nothing to show.
         test: every test that the page shows, of a study whose cells of `parts` are all there.
+        about: the part of a study that the page is about, and what it consists of, where not every study has it.
     """
 
     number: str
     page: str
     parts: tuple[str, ...]
-    needs: str
     test: Callable[[Study, pd.DataFrame], list[Tested]]
+    about: tuple[str, str] = ("", "")
 
 
 def pruning_results(study: Study, frame: pd.DataFrame) -> list[Tested]:
@@ -75,14 +75,14 @@ def open_domain_qa(study: Study, frame: pd.DataFrame) -> list[Tested]:
 
 def multiple_languages(study: Study, frame: pd.DataFrame) -> list[Tested]:
     metrics = (reported(study, generated) for generated in (False, True))
-    choices, answers = (item_scores(study, named, "languages", "mixtures") for named in metrics)
+    choices, answers = (item_scores(study, named, "mixtures") for named in metrics)
     scores = choices | answers
     found = [_on_tasks(section_4_4(scores, against(scores, TARGET)), scores)]
     return [*found, _on_text(beyond_4_4(frame), frame)] if "perplexity" in measured(frame) else found
 
 
 def quantization(study: Study, frame: pd.DataFrame) -> list[Tested]:
-    scores = item_scores(study, reported(study), "languages", "quantization")
+    scores = item_scores(study, reported(study), "quantization")
     found = [_on_tasks(section_4_6(compare_widths(scores), scores), scores)]
     if "perplexity" in measured(of_width(frame), pruned=True):
         size = study.parameters.group_size
@@ -120,15 +120,17 @@ def language_neurons(study: Study, frame: pd.DataFrame) -> list[Tested]:
     ]
 
 
+MIXTURES = "mixtures", "mixture of calibration languages"
+QUANTIZED = "quantization", "quantized model"
 SECTIONS = (
-    Section("4.1", "04_1_pruning_results", ("languages", "mixtures"), "languages", pruning_results),
-    Section("4.2", "04_2_downstream_tasks", ("languages",), "languages", downstream_tasks),
-    Section("4.3", "04_3_open_domain_qa", ("languages",), "languages", open_domain_qa),
-    Section("4.4", "04_4_multiple_languages", ("languages", "mixtures"), "mixtures", multiple_languages),
-    Section("4.6", "04_6_quantization", ("languages", "quantization"), "quantization", quantization),
-    Section("5.1", "05_1_subspaces", ("languages",), "languages", subspaces),
-    Section("5.2", "05_2_pruning_masks", ("languages", "draws"), "languages", pruning_masks),
-    Section("5.3", "05_3_language_neurons", ("languages", "sweep"), "languages", language_neurons),
+    Section("4.1", "04_1_pruning_results", ("languages", "mixtures"), pruning_results),
+    Section("4.2", "04_2_downstream_tasks", ("languages",), downstream_tasks),
+    Section("4.3", "04_3_open_domain_qa", ("languages",), open_domain_qa),
+    Section("4.4", "04_4_multiple_languages", ("languages", "mixtures"), multiple_languages, MIXTURES),
+    Section("4.6", "04_6_quantization", ("languages", "quantization"), quantization, QUANTIZED),
+    Section("5.1", "05_1_subspaces", ("languages",), subspaces),
+    Section("5.2", "05_2_pruning_masks", ("languages", "draws"), pruning_masks),
+    Section("5.3", "05_3_language_neurons", ("languages", "sweep"), language_neurons),
 )
 
 

@@ -25,15 +25,15 @@ def section_table(entries: Sequence[Entry]) -> Html:
 
 def by_section(entries: Sequence[Entry]) -> pd.DataFrame:
     """One row a section, the questions beyond the paper as one, and all: how many claims, how many of them this study
-    tests, how many tests those have, and the tests by verdict.
+    tests, how many tests those have, the tests by verdict, and a remark where there are none.
     """
     sections: dict[str, list[Entry]] = {}
     for entry in entries:
         sections.setdefault(entry.claim.section, []).append(entry)
     paper = [entry for entry in entries if entry.claim.section != BEYOND]
     beyond = sections.pop(BEYOND, [])
-    named = sections | {"the paper": paper} | ({"beyond the paper": beyond} if beyond else {})
-    return pd.DataFrame(
+    named = sections | {"all of the paper": paper} | ({"beyond the paper": beyond} if beyond else {})
+    table = pd.DataFrame(
         {
             "section": name,
             "claims": len(mine),
@@ -41,8 +41,17 @@ def by_section(entries: Sequence[Entry]) -> pd.DataFrame:
             "tests": sum(len(entry.tests) for entry in mine),
         }
         | {verdict: sum(entry.counts.get(verdict, 0) for entry in mine) for verdict in VERDICTS}
+        | {"remark": _untested(mine)}
         for name, mine in named.items()
     )
+    return table if table["remark"].any() else table.drop(columns="remark")
+
+
+def _untested(entries: Sequence[Entry]) -> str:
+    """NOT_HERE or NOT_TESTED of claims of which none is tested; else empty."""
+    if any(len(entry.tests) for entry in entries):
+        return ""
+    return NOT_HERE if any(entry.verdict == NOT_HERE for entry in entries) else NOT_TESTED
 
 
 def in_short(entries: Sequence[Entry]) -> Html:
@@ -56,9 +65,10 @@ def in_short(entries: Sequence[Entry]) -> Html:
     return box(
         "In short",
         [
-            f"The paper has {len(paper)} claims here, and the book asks {len(entries) - len(paper)} questions of its "
-            f"own. This study tests {len(tested)} of the paper's claims. For {verdicts.count(NOT_HERE)} it has no "
-            f"records, and {verdicts.count(NOT_TESTED)} cannot be decided by records of this kind; their rows say why.",
+            f"The ledger has {len(paper)} claims of the paper and {len(entries) - len(paper)} questions of the "
+            f"book's own. This study tests {len(tested)} of the paper's claims. For {verdicts.count(NOT_HERE)} it has "
+            f"no records, and {verdicts.count(NOT_TESTED)} cannot be decided by records of this kind; their rows say "
+            f"why.",
             outcome if tested else "",
             f"The paper's claims and ours together: {verdict_sentence(pd.concat([entry.tests for entry in entries]))}",
             f"The claims and their tests are fixed in `{'/'.join(FILE.parts[-3:])}`, whose SHA-256 is "

