@@ -30,7 +30,7 @@ def beyond_the_paper(entries: Iterable[Entry]) -> Html:
 
 
 def _table(entries: Sequence[Entry], title: str, note: str, place: str, evidence: str, choices: Sequence[str]) -> Html:
-    names = ("verdict", place, evidence, "our result", "p, corrected", "items", "draws")
+    names = ("verdict", place, "kind", evidence, "our result", "p, corrected", "items", "draws")
     cells = {
         (row, name): cell
         for row, entry in enumerate(entries)
@@ -49,6 +49,7 @@ def _cells(entry: Entry) -> tuple[Cell, ...]:
     return (
         Cell(entry.verdict, left=True),
         Cell(section, link=f"{entry.page}.html" if entry.page else "", left=True),
+        Cell(entry.claim.kind, below=entry.claim.margin, left=True),
         Cell(entry.claim.evidence, left=True),
         _result(entry),
         Cell(_between(p_value(p.min()), p_value(p.max())), order=float(p.min()), left=True) if len(p) else Cell(""),

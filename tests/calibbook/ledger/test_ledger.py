@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from ledger_entries import ENTRIES, entry
+from ledger_entries import ENTRIES, TESTS, entry
 
 from calibbook.build import pages
 from calibbook.checkout import ROOT
@@ -184,6 +184,7 @@ def test_a_row_has_the_evidence_the_result_its_tests_and_a_link():
     cells = {cell["data-label"]: cell for cell in rows[0].select("td")}
     assert next(iter(cells)) == "verdict" and cells["verdict"].text == "held 2, undecided 2"
     assert cells["section"].a["href"] == "04_1_pruning_results.html"
+    assert cells["kind"].text == "difference"
     assert cells["the paper's evidence"].text == CLAIMS["4.1-target-better"].evidence
     assert cells["our result"].summary.text == "its 4 tests" and len(cells["our result"].select("li")) == 4
     assert cells["p, corrected"].text == "0.003 to 0.5" and float(cells["p, corrected"]["data-order"]) == 0.003
@@ -191,6 +192,8 @@ def test_a_row_has_the_evidence_the_result_its_tests_and_a_link():
     _, theirs = rows[2].select("li")
     assert theirs.text.startswith("On the paper's own numbers:") and "−0.1 points" in theirs.text
     assert rows[3].select_one("td[data-label='our result']").text == "It is a conjunction." and not rows[3].a
+    (outlier,) = BeautifulSoup(of_the_paper([entry("4.6-outlier", TESTS[:1])]).html, "html.parser").select("tbody tr")
+    assert outlier.select_one("td[data-label=kind]").get_text(" ") == "equivalence 1 point"
     (beyond,) = BeautifulSoup(beyond_the_paper(ENTRIES).html, "html.parser").select("tbody tr")
     assert beyond.a["href"] == "04_6_quantization.html" and beyond.a.text == "4.6"
 
