@@ -51,6 +51,16 @@ EARLIER = {
         "s04_6_quantization",
     },
     "teaching": {"s04_2_downstream_tasks"},
+    "ledger": {
+        "s04_1_pruning_results",
+        "s04_2_downstream_tasks",
+        "s04_3_open_domain_qa",
+        "s04_4_multiple_languages",
+        "s04_6_quantization",
+        "s05_1_subspaces",
+        "s05_2_pruning_masks",
+        "s05_3_language_neurons",
+    },
 }
 """The rooms that a room and the notebook of its name import beside `shared`. Those that are not here import none."""
 

@@ -119,6 +119,9 @@ class Cell(NamedTuple):
         title: what a pointer that rests on the cell shows.
         aloud: what a screen reader says in place of `text`, where that is a sign.
         left: set to the left, as words are, and free to break into lines.
+        link: the address that `text` leads to.
+        folded: further lines, behind a line that a reader opens, which `fold` is.
+        order: a number that a reader's sorting goes by, NaN where that is the text (`sortable`).
     """
 
     text: str
@@ -130,25 +133,35 @@ class Cell(NamedTuple):
     title: str = ""
     aloud: str = ""
     left: bool = False
+    link: str = ""
+    fold: str = ""
+    folded: Sequence[str] = ()
+    order: float = math.nan
 
     def __str__(self) -> str:
         paper = f"[{self.paper}]" if self.paper else ""
-        return " ".join(filter(None, [self.text, self.mark and self.mark.sign, self.deviation, paper, self.below]))
+        shown = [self.text, self.mark and self.mark.sign, self.deviation, paper, self.below, *self.folded]
+        return " ".join(filter(None, shown))
 
     def html(self, attributes: str = "") -> str:
         """The cell as a td, with further attributes."""
         text = _sign(self.text, self.aloud) if self.aloud else escape(self.text)
+        text = f'<a href="{escape(self.link)}">{text}</a>' if self.link else text
         best = self.mark is not None and self.mark.best
         if self.mark:
             text = f"{f'<strong>{text}</strong>' if best else text} {_sign(self.mark.sign, self.mark.meaning)}"
         text += f' <small class="sd">{escape(self.deviation)}</small>' if self.deviation else ""
         text += f' <small class="known">[{escape(self.paper)}]</small>' if self.paper else ""
         text += f'<br><small class="sd">{escape(self.below)}</small>' if self.below else ""
+        if self.folded:
+            lines = "".join(f"<li>{escape(line)}</li>" for line in self.folded)
+            text = f"<div>{text}<details><summary>{escape(self.fold)}</summary><ul>{lines}</ul></details></div>"
         name = ' class="best"' if best else ' class="text"' if self.left else ""
         background, ink = ("", "") if math.isnan(self.shade) else colours(self.shade)
         colour = f' style="background-color: {background}; color: {ink}"' if background else ""
         title = f' title="{escape(self.title)}"' if self.title else ""
-        return f"<td{name}{colour}{title}{attributes}>{text}</td>"
+        order = "" if math.isnan(self.order) else f' data-order="{self.order:g}"'
+        return f"<td{name}{colour}{title}{order}{attributes}>{text}</td>"
 
 
 MISSING = Cell("–", aloud="not measured")
@@ -310,6 +323,13 @@ def text_table(frame: pd.DataFrame, title: str, note: str = "", cards: str = "")
         wrapped=True,
         cards=bool(cards),
     )
+
+
+def sortable(table: Html, choices: Sequence[str] = ()) -> Html:
+    """A table that a reader sorts by any of its columns and filters, by words and by the values of the columns
+    `choices`. The script is book/_static/sortable.js; without it the table is read as it is. It has no groups of rows.
+    """
+    return Html(f'<div class="sortable" data-choices="{escape("|".join(choices))}">{table.html}</div>', table.plain)
 
 
 def box(title: str, sentences: Sequence[str]) -> Html:

@@ -90,6 +90,16 @@ def test_a_cell_shows_its_value_and_what_is_known_beside():
     assert cells["Dense", "none"][2].text == "– [7]"
 
 
+def test_a_cell_leads_somewhere_and_holds_what_a_reader_opens():
+    cell = Cell("4 & 5", link='a.html?b="c"', fold="its tests", folded=["p < 1", "p = 1"], order=0.25)
+    shown = BeautifulSoup(cell.html(), "html.parser").td
+    assert (shown.a.text, shown.a["href"]) == ("4 & 5", 'a.html?b="c"')
+    assert shown.details.summary.text == "its tests" and not shown.details.has_attr("open")
+    assert [line.text for line in shown.select("li")] == ["p < 1", "p = 1"] and shown["data-order"] == "0.25"
+    assert str(cell) == "4 & 5 p < 1 p = 1"
+    assert not BeautifulSoup(Cell("4").html(), "html.parser").select("a, details, [data-order]")
+
+
 def test_the_same_table_as_plain_text():
     lines = table().plain.splitlines()
     assert lines[0] == "Table <1>. Less & more." and lines[1].split() == (

@@ -1,0 +1,77 @@
+"""The ledger in short: how many claims were tested, and how their tests came out."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from calibbook.ledger.data import BEYOND, NOT_HERE, NOT_TESTED, Entry, ledger
+from calibbook.shared.claim_tables import verdict_sentence
+from calibbook.shared.html import Html, box, text_table
+from calibbook.shared.registered import FILE, fingerprint
+from calibbook.shared.verdicts import HELD, VERDICTS
+from calibprune import Study
+
+
+def summary(study: Study) -> Html:
+    """The counts by section of a study's ledger, for a page that shows no more of it."""
+    return section_table(ledger(study))
+
+
+def section_table(entries: Sequence[Entry]) -> Html:
+    """`by_section` as a table."""
+    note = "Claims may have several tests: one for each method, setting, metric or text."
+    return text_table(by_section(entries), "Claims and their tests by section", note)
+
+
+def by_section(entries: Sequence[Entry]) -> pd.DataFrame:
+    """One row a section, the questions beyond the paper as one, and all: how many claims, how many of them this study
+    tests, how many tests those have, the tests by verdict, and a remark where there are none.
+    """
+    sections: dict[str, list[Entry]] = {}
+    for entry in entries:
+        sections.setdefault(entry.claim.section, []).append(entry)
+    paper = [entry for entry in entries if entry.claim.section != BEYOND]
+    beyond = sections.pop(BEYOND, [])
+    named = sections | {"all of the paper": paper} | ({"beyond the paper": beyond} if beyond else {})
+    table = pd.DataFrame(
+        {
+            "section": name,
+            "claims": len(mine),
+            "tested here": sum(len(entry.tests) > 0 for entry in mine),
+            "tests": sum(len(entry.tests) for entry in mine),
+        }
+        | {verdict: sum(entry.counts.get(verdict, 0) for entry in mine) for verdict in VERDICTS}
+        | {"remark": _untested(mine)}
+        for name, mine in named.items()
+    )
+    return table if table["remark"].any() else table.drop(columns="remark")
+
+
+def _untested(entries: Sequence[Entry]) -> str:
+    """NOT_HERE or NOT_TESTED of claims of which none is tested; else empty."""
+    if any(len(entry.tests) for entry in entries):
+        return ""
+    return NOT_HERE if any(entry.verdict == NOT_HERE for entry in entries) else NOT_TESTED
+
+
+def in_short(entries: Sequence[Entry]) -> Html:
+    """The box that the ledger opens with."""
+    paper = [entry for entry in entries if entry.claim.section != BEYOND]
+    tested = [entry for entry in paper if len(entry.tests)]
+    always = sum(set(entry.counts) == {HELD} for entry in tested)
+    never = sum(HELD not in entry.counts for entry in tested)
+    verdicts = [entry.verdict for entry in paper]
+    outcome = f"Of those {always} held in every test, {len(tested) - always - never} in some and {never} in none."
+    return box(
+        "In short",
+        [
+            f"The ledger has {len(paper)} claims of the paper and {len(entries) - len(paper)} questions of the "
+            f"book's own. This study tests {len(tested)} of the paper's claims. For {verdicts.count(NOT_HERE)} it has "
+            f"no records, and {verdicts.count(NOT_TESTED)} cannot be decided by records of this kind; their rows say "
+            f"why.",
+            outcome if tested else "",
+            f"The paper's claims and ours together: {verdict_sentence(pd.concat([entry.tests for entry in entries]))}",
+            f"The claims and their tests are fixed in `{'/'.join(FILE.parts[-3:])}`, whose SHA-256 is "
+            f"`{fingerprint()}`.",
+        ],
+    )
