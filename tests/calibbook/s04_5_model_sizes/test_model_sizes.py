@@ -15,6 +15,7 @@ from pages import NOTEBOOKS, shown_by
 from task_items import item_scores
 from tiny_models import tiny
 
+from calibbook.checkout import ROOT
 from calibbook.s04_5_model_sizes import data
 from calibbook.s04_5_model_sizes.claims import (
     DENSE_PREDICTS_PRUNED,
@@ -166,6 +167,23 @@ def test_verdicts_of_two_models_are_counted_side_by_side():
     assert (line["first"], line["second"]) == ("2 held", "1 held, 1 not held")
     assert (line["same verdict"], line["contradict each other"]) == ("1 of 2", "1 of 2 decided")
     assert same_verdicts(claims_frame(rows), []).empty
+
+
+@pytest.mark.parametrize(
+    ("file", "others"),
+    [
+        ("embedded", ["smollm2-135m"]),
+        ("smoke", []),
+        ("gemma3-270m", []),
+        ("llama3-8b", ["aya23-35b", "aya23-8b", "llama3-70b", "llama31-8b"]),
+        ("aya23-35b", ["aya23-8b", "llama3-70b", "llama3-8b", "llama31-8b"]),
+    ],
+)
+def test_files_that_ask_the_same_of_other_models(file, others, tmp_path):
+    study = Study.from_yaml(ROOT / "params" / f"{file}.yaml", store=str(tmp_path))
+    found = data.other_studies(study)
+    assert [other.file for other in found] == [f"params/{other}.yaml" for other in others]
+    assert all(other.missing and other.study is None for other in found)
 
 
 ASKED = {
