@@ -55,9 +55,11 @@ def winners_alike(one: np.ndarray, other: np.ndarray) -> Winners:
 
     The interval is that of Clopper and Pearson with as many trials as there are different pairs of winners: one
     calibration that wins everywhere in both models is a single coincidence, however many columns it is seen in.
-    (scipy's takes whole numbers only.)
+    (scipy's takes whole numbers only.) NaN where the calibrations of a model draw level in every evaluation language.
     """
     first, second = _best(one), _best(other)
+    if not (np.ptp(first) > 0 and np.ptp(second) > 0):
+        return Winners(*[float("nan")] * 5)
     columns = one.shape[1]
     matches = first @ second.T / columns
     found = _relabelled(matches)

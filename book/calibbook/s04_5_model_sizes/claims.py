@@ -27,6 +27,7 @@ SIZES_DIFFER = wording("4.5-sizes-differ")
 DENSE_PREDICTS_PRUNED = wording("4.5-dense-predicts-pruned")
 FEWEST_MODELS = 4
 """Models of which the orders are enough for a p value of 5%: one of 24."""
+LEVEL, BY_CHANCE = "the calibrations of a model draw level", "relabelled calibrations would often agree as much"
 NO_COMMON_PATTERN = "draws of one model have no pattern in common"
 
 
@@ -68,10 +69,11 @@ def winners_are_alike(found: Iterable[Squares]) -> list[Claim]:
             winners.high < 0.5,
             p=winners.p,
             least_p=1 / math.factorial(rows),
-            because={"undecided": "relabelled calibrations agree as often"} if winners.p > ALPHA else None,
+            because={"undecided": LEVEL if math.isnan(winners.p) else BY_CHANCE if winners.p > ALPHA else ""},
         )
         shown = {"statistic": 100 * winners.share, "low": 100 * winners.low, "high": 100 * winners.high, "unit": "%"}
         what = f"{fixed(winners.share * n)} of {n} columns, by chance {fixed(winners.chance * n)}"
+        what = "–" if math.isnan(winners.share) else what
         fields = {"what": what, "p": winners.p, "n": n} | shown | verdict
         claims.append(Claim(WINNERS_ALIKE, **_names(one), **_with_kind(one, fields)))
     return claims
