@@ -11,13 +11,13 @@ from calibbook.shared.words import listed
 ABOUT = ["source", "metric", "method", "sparsity"]
 
 
-def model_table(frame: pd.DataFrame, files: dict[str, str]) -> pd.DataFrame:
-    """One row a model of a frame: its family, weights, and draws of calibration text; `files` has the parameter files
-    of those that are not of the study itself.
+def model_table(models: Collection[str], frame: pd.DataFrame, files: dict[str, str]) -> pd.DataFrame:
+    """One row a model: its family, weights, and draws of calibration text in the records; `files` has the parameter
+    files of those that are not of the study itself.
     """
     lines = []
-    for model, rows in frame.groupby("model", sort=False):
-        draws = rows.loc[rows["calibration"] != "", "seed"].nunique()
+    for model in models:
+        draws = frame.loc[(frame["model"] == model) & (frame["calibration"] != ""), "seed"].nunique()
         lines.append(
             {
                 "model": model,
