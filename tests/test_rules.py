@@ -39,6 +39,7 @@ EARLIER = {
     "s04_2_downstream_tasks": {"s04_1_pruning_results"},
     "s04_3_open_domain_qa": {"s04_2_downstream_tasks"},
     "s04_4_multiple_languages": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
+    "s04_5_model_sizes": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
     "s04_6_quantization": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
     "s05_analysis": {"s04_1_pruning_results"},
     "s06_conclusion": {"s04_1_pruning_results", "s04_2_downstream_tasks"},

@@ -23,7 +23,7 @@ import yaml
 
 from calibbook.checkout import ROOT
 from calibbook.gate import check, last_line
-from calibbook.notebooks import execute, own_study, unchanged
+from calibbook.notebooks import execute, own_study, reads_others, unchanged
 from calibprune.errors import CalibpruneError, NotebookError, ParameterError
 from calibprune.files import held, results_folder
 
@@ -105,7 +105,7 @@ def _build(root: Path, parameters: dict, timeout: int, inputs: str) -> Path:
     for path, name in executed.items():
         own, alone = own_study(notebook := root / "notebooks" / name), name.startswith(UNPARAMETERIZED)
         given = {} if alone else _parameters(root / own, parameters) if own else parameters
-        reads = store if own or alone else inputs or store
+        reads = store if own or alone or reads_others(notebook) else inputs or store
         calls[name] = (notebook, path, given, timeout, reads + published, Path.cwd())
     _execute({name: call for name, call in calls.items() if not _is_unchanged(*call)})
     for path in executed:

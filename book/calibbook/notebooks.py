@@ -85,6 +85,16 @@ def own_study(notebook: Path) -> str:
     return read(notebook).metadata.get("calibprune", {}).get("study", "")
 
 
+def reads_others(notebook: Path) -> bool:
+    """Whether a notebook reads more of the store than its study's cells, as its metadata say
+    (`{"calibprune": {"reads": "other studies"}}`): it is out of date when anything in the store changes.
+
+    Raises:
+        NotebookError: as `execute`.
+    """
+    return "reads" in read(notebook).metadata.get("calibprune", {})
+
+
 def _refuse_unknown(notebook: Path, parameters: dict) -> None:
     try:
         known = _assigned(read(notebook))

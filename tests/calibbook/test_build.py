@@ -257,6 +257,24 @@ def test_a_notebook_with_a_study_of_its_own_has_its_parameters_in_every_book(sma
         book.build(small_book / "params.yaml", root=small_book)
 
 
+def test_a_notebook_that_reads_other_studies_is_out_of_date_with_any_record(small_book, capsys, no_pages):
+    source = small_book / "notebooks" / "n.ipynb"
+    write(source, "print(value)", parameters="value = 1\nstore = ''")
+    notebook = nbformat.read(source, as_version=4)
+    notebook.metadata["calibprune"] = {"reads": "other studies"}
+    nbformat.write(notebook, source)
+    (small_book / "results").mkdir()
+    (small_book / "params.yaml").write_text("value: 5\nstore: results\n")
+
+    def said() -> str:
+        book.build(small_book / "params.yaml", root=small_book, inputs="of the book's study, which stays the same")
+        return capsys.readouterr().err
+
+    assert "n.ipynb executed" in said() and "n.ipynb unchanged" in said()
+    (small_book / "results" / "a record of another study").write_text("")
+    assert "n.ipynb executed" in said()
+
+
 def test_build_stops_at_a_failing_notebook_and_keeps_the_last_good_book(small_book):
     first = book.build(small_book / "params.yaml", root=small_book)
     write(small_book / "notebooks" / "n.ipynb", "1 / 0")

@@ -141,7 +141,7 @@ def relabelling_p_value(gains: np.ndarray) -> float:
     n = len(gains)
     if n < 2 or np.isnan(gains).any():
         return float("nan")
-    diagonal = gains[_orders(n), np.arange(n)].mean(axis=1)
+    diagonal = gains[row_orders(n), np.arange(n)].mean(axis=1)
     return _share_as_large(diagonal, float(diagonal[0]))
 
 
@@ -157,7 +157,7 @@ def target_interval(gains: np.ndarray) -> tuple[float, float, float, float]:
     n = len(gains)
     if n < 2 or not np.isfinite(gains).all():
         return float(np.mean(target_advantage(gains))) if n else float("nan"), *UNKNOWN, float("nan")
-    orders = _orders(n)
+    orders = row_orders(n)
     found = gains[orders, np.arange(n)].mean(axis=1)
     fixed = (orders == np.arange(n)).mean(axis=1)
     slack = ROUNDING * max(1.0, abs(found[0]))
@@ -182,7 +182,7 @@ def least_relabelling_p_value(n: int) -> float:
 
 
 @cache
-def _orders(n: int) -> np.ndarray:
+def row_orders(n: int) -> np.ndarray:
     """Orders of n rows, [orders, n], the given one first; all of them, or a fixed random sample."""
     if n <= EXACT_UP_TO:
         return np.array(list(permutations(range(n))))
