@@ -53,6 +53,9 @@ EARLIER = {
     },
     "teaching": {"s04_2_downstream_tasks"},
     "ledger": {
+        "s04_5_model_sizes",
+        "s05_analysis",
+        "s06_conclusion",
         "s04_1_pruning_results",
         "s04_2_downstream_tasks",
         "s04_3_open_domain_qa",

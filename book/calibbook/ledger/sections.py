@@ -11,6 +11,8 @@ from calibbook.s04_2_downstream_tasks.data import Scores, compare, item_scores, 
 from calibbook.s04_3_open_domain_qa.claims import section_4_3
 from calibbook.s04_4_multiple_languages.claims import beyond_4_4, section_4_4
 from calibbook.s04_4_multiple_languages.data import TARGET, against
+from calibbook.s04_5_model_sizes import data as sizes
+from calibbook.s04_5_model_sizes.claims import section_4_5
 from calibbook.s04_6_quantization.claims import section_4_6
 from calibbook.s04_6_quantization.memory import at_equal_memory, at_memory
 from calibbook.s04_6_quantization.tables import compare_widths, of_width
@@ -21,6 +23,8 @@ from calibbook.s05_2_pruning_masks.claims import language_beyond_draw, section_5
 from calibbook.s05_3_language_neurons import data as neurons
 from calibbook.s05_3_language_neurons.claims import section_5_3
 from calibbook.s05_3_language_neurons.survival import kept, kept_claims
+from calibbook.s05_analysis.claims import section_5
+from calibbook.s06_conclusion.claims import section_6
 from calibbook.shared.frames import BLOCK, METRICS, measured, sources
 from calibbook.shared.widths import hidden_widths
 from calibbook.shared.words import in_caption
@@ -81,6 +85,15 @@ def multiple_languages(study: Study, frame: pd.DataFrame) -> list[Tested]:
     return [*found, _on_text(beyond_4_4(frame), frame)] if "perplexity" in measured(frame) else found
 
 
+def model_sizes(study: Study, frame: pd.DataFrame) -> list[Tested]:
+    studies = [study, *(other.study for other in sizes.other_studies(study) if other.study)]
+    models = list(dict.fromkeys(model for one in studies for model in one.parameters.models))
+    if len(models) < 2:
+        return []
+    frame, scores = sizes.records(studies), sizes.scores_of(studies)
+    return [_on_tasks(section_4_5(frame, scores, models), scores)]
+
+
 def quantization(study: Study, frame: pd.DataFrame) -> list[Tested]:
     scores = item_scores(study, reported(study), "quantization")
     found = [_on_tasks(section_4_6(compare_widths(scores), scores), scores)]
@@ -120,6 +133,15 @@ def language_neurons(study: Study, frame: pd.DataFrame) -> list[Tested]:
     ]
 
 
+def analysis(study: Study, frame: pd.DataFrame) -> list[Tested]:
+    return [_on_text(section_5(frame), frame)]
+
+
+def conclusion(study: Study, frame: pd.DataFrame) -> list[Tested]:
+    scores = item_scores(study, reported(study) | reported(study, generated=True), "languages")
+    return [_on_tasks(section_6(frame, scores), scores)]
+
+
 MIXTURES = "mixtures", "mixture of calibration languages"
 QUANTIZED = "quantization", "quantized model"
 SECTIONS = (
@@ -127,10 +149,13 @@ SECTIONS = (
     Section("4.2", "04_2_downstream_tasks", ("languages",), downstream_tasks),
     Section("4.3", "04_3_open_domain_qa", ("languages",), open_domain_qa),
     Section("4.4", "04_4_multiple_languages", ("languages", "mixtures"), multiple_languages, MIXTURES),
+    Section("4.5", "04_5_model_sizes", ("languages",), model_sizes),
     Section("4.6", "04_6_quantization", ("languages", "quantization"), quantization, QUANTIZED),
+    Section("5", "05_analysis", ("languages",), analysis),
     Section("5.1", "05_1_subspaces", ("languages",), subspaces),
     Section("5.2", "05_2_pruning_masks", ("languages", "draws"), pruning_masks),
     Section("5.3", "05_3_language_neurons", ("languages", "sweep"), language_neurons),
+    Section("6", "06_conclusion", ("languages",), conclusion),
 )
 
 
