@@ -17,7 +17,7 @@ from calibbook.gate import fault
 
 NOTEBOOKS = sorted(set((ROOT / "notebooks").glob("*.ipynb")) - {ROOT / "notebooks" / "appendix_h_kernels.ipynb"})
 """All but the one whose methods are those of recorded benchmarks."""
-PAPER_ALONE = ("beside_quotes(", "paper_table(")
+PAPER_ALONE = ("beside_quotes(", "paper_table(", "show_tables(of_paper,")
 """Functions whose tables have a row for each number that the paper states, and so its methods."""
 STUDY = {
     "methods": ["wanda", "random"],
