@@ -17,7 +17,7 @@ from calibbook.gate import fault
 
 NOTEBOOKS = sorted(set((ROOT / "notebooks").glob("*.ipynb")) - {ROOT / "notebooks" / "appendix_h_kernels.ipynb"})
 """All but the one whose methods are those of recorded benchmarks."""
-NAMES_OTHERS = ("beside_quotes(", "paper_table(", "in_short(", "show_rerun(")
+NAMES_OTHERS = ("beside_quotes(", "paper_table(", "in_short(", "show_rerun(", "show_tables(of_paper,")
 """Functions that name methods whatever the study has: in the paper's numbers and claims, or in the meaning of a
 parameter.
 """
