@@ -45,7 +45,7 @@ EARLIER = {
     "s06_conclusion": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
     "appendix_g_neurons": {"s05_3_language_neurons"},
     "i_have_a_language": {"s04_1_pruning_results", "s04_2_downstream_tasks", "s04_6_quantization"},
-    "answer": {
+    "first_page": {
         "s04_1_pruning_results",
         "s04_2_downstream_tasks",
         "s04_4_multiple_languages",

@@ -55,14 +55,14 @@ OTHERS = {
             "05_2_pruning_masks": "One language",
             "05_3_language_neurons": NOTHING,
             "appendix_g_neurons": NOTHING,
-            "answer": "could not be told: too few languages",
+            "first_page": "could not be told: too few languages",
             "atlas": "An atlas compares languages",
         },
     ),
     "no calibration": (
         {"methods": "magnitude", "bits": [], "metrics": "perplexity", "tasks": []},
         {
-            "answer": "times that of the dense model",
+            "first_page": "times that of the dense model",
             "04_2_downstream_tasks": "no multiple-choice task",
             "04_3_open_domain_qa": "no task with generated answers",
             "06_conclusion": NOTHING,
@@ -74,7 +74,7 @@ OTHERS = {
     "no text": (
         {"metrics": ["masks", "neurons"], "bits": [], "tasks": []},
         {
-            "answer": NOTHING,
+            "first_page": NOTHING,
             "04_1_pruning_results": NOTHING,
             "05_1_subspaces": "Nothing to separate",
             "05_analysis": NOTHING,
@@ -106,7 +106,7 @@ OTHERS = {
             "tasks": [],
         },
         {
-            "answer": "could not be told: no evaluation language was calibrated in",
+            "first_page": "could not be told: no evaluation language was calibrated in",
             "04_1_pruning_results": "Thai (TH) is served best by",
             "04_4_multiple_languages": "FR+PT",
             "04_6_quantization": "each side would be calibrated in the language itself",

@@ -79,7 +79,8 @@ def test_the_page_of_a_claim_is_in_the_book_and_known_to_the_ledger(claim):
     page = page_of(claim)
     if claim.test:
         assert page in {section.page for section in SECTIONS}
-        assert claim.section == BEYOND or page.startswith(claim.section.replace(".", "_").zfill(4))
+        major, _, minor = claim.section.partition(".")
+        assert claim.section == BEYOND or page.startswith(f"{major:0>2}_{minor}")
     assert not page or f"executed/{page}" in pages(ROOT / "_toc.yml")
 
 

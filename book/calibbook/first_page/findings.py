@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from calibbook.answer.choices import COLUMNS, ENGLISH, TARGET, choices, difference, text_of
+from calibbook.first_page.choices import COLUMNS, ENGLISH, TARGET, choices, difference, text_of
 from calibbook.s04_1_pruning_results.claims import TARGET_IS_BETTER as ON_TEXT
 from calibbook.s04_1_pruning_results.claims import section_4_1
 from calibbook.s04_2_downstream_tasks.claims import TARGET_IS_BETTER as ON_TASKS

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from calibbook.answer.choices import EVERY, WITH_ENGLISH, label, largest
-from calibbook.answer.findings import Findings
+from calibbook.first_page.choices import EVERY, WITH_ENGLISH, label, largest
+from calibbook.first_page.findings import Findings
 from calibbook.s04_4_multiple_languages import data as mixed
 from calibbook.shared.claim_tables import interval, verdict_sentence
 from calibbook.shared.frames import BLOCK, is_quantized, method_label, setting

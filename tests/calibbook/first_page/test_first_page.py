@@ -13,12 +13,12 @@ import pytest
 import yaml
 from frames import SEVEN, tidy, with_value
 
-from calibbook.answer import choices, sentences
-from calibbook.answer.choices import ENGLISH, EVERY, TARGET, WITH_ENGLISH
-from calibbook.answer.figures import answer_picture
-from calibbook.answer.findings import Findings, findings
-from calibbook.answer.sentences import NOT_TOLD, five
-from calibbook.answer.tables import answer_table
+from calibbook.first_page import choices, sentences
+from calibbook.first_page.choices import ENGLISH, EVERY, TARGET, WITH_ENGLISH
+from calibbook.first_page.figures import answer_picture
+from calibbook.first_page.findings import Findings, findings
+from calibbook.first_page.sentences import NOT_TOLD, five
+from calibbook.first_page.tables import answer_table
 from calibbook.checkout import ROOT
 from calibbook.s04_2_downstream_tasks.data import Column
 from calibbook.shared.claim_tables import interval
@@ -31,8 +31,8 @@ PAIRS = tuple("+".join(sorted(["en", code])) for code in SEVEN if code != "en")
 ALL = "+".join(SEVEN)
 DIGIT = re.compile(r"\d")
 NUMBER = re.compile(r"\d(?:[\d,.]*\d)?")
-NOTEBOOK = ROOT / "notebooks" / "answer.ipynb"
-ROOM = sorted((ROOT / "book" / "calibbook" / "answer").glob("*.py"))
+NOTEBOOK = ROOT / "notebooks" / "first_page.ipynb"
+ROOM = sorted((ROOT / "book" / "calibbook" / "first_page").glob("*.py"))
 
 
 def whole(seeds=(0, 1), **more) -> pd.DataFrame:
@@ -354,7 +354,7 @@ def test_addresses_and_formats_are_no_numbers_of_the_prose():
 
 
 def test_the_book_opens_with_this_page_and_it_with_the_question():
-    assert yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["root"] == "executed/answer"
+    assert yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["root"] == "executed/first_page"
     first, *_ = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     assert "in which language should I calibrate, and what do I lose?" in "".join(first["source"])
 

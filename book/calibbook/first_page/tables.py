@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from calibbook.answer.choices import CHOICES, EVERY, asked, clear_best, label, largest
-from calibbook.answer.findings import Findings
-from calibbook.answer.sentences import LEVEL, block_name
+from calibbook.first_page.choices import CHOICES, EVERY, asked, clear_best, label, largest
+from calibbook.first_page.findings import Findings
+from calibbook.first_page.sentences import LEVEL, block_name
 from calibbook.shared.frames import BLOCK
 from calibbook.shared.html import Cell, Html, Mark, heat_table
 from calibbook.shared.languages import SPELLED_OUT, name_label, text_label

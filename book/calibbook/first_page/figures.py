@@ -6,10 +6,10 @@ import seaborn
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from scipy.stats import gmean
 
-from calibbook.answer.choices import CHOICES, label
-from calibbook.answer.findings import Findings
-from calibbook.answer.sentences import block_name
-from calibbook.answer.tables import ratios_of
+from calibbook.first_page.choices import CHOICES, label
+from calibbook.first_page.findings import Findings
+from calibbook.first_page.sentences import block_name
+from calibbook.first_page.tables import ratios_of
 from calibbook.shared.figure import Picture, one_legend, panels
 from calibbook.shared.frames import BLOCK
 from calibbook.shared.palette import look
