@@ -13,13 +13,13 @@ import pytest
 import yaml
 from frames import SEVEN, tidy, with_value
 
+from calibbook.checkout import ROOT
 from calibbook.first_page import choices, sentences
 from calibbook.first_page.choices import ENGLISH, EVERY, TARGET, WITH_ENGLISH
 from calibbook.first_page.figures import answer_picture
 from calibbook.first_page.findings import Findings, findings
 from calibbook.first_page.sentences import NOT_TOLD, five
 from calibbook.first_page.tables import answer_table
-from calibbook.checkout import ROOT
 from calibbook.s04_2_downstream_tasks.data import Column
 from calibbook.shared.claim_tables import interval
 from calibbook.shared.claims import Claim, claims_frame

@@ -192,7 +192,10 @@ def test_a_row_has_the_evidence_the_result_its_tests_and_a_link():
     assert (cells["items"].text, cells["draws"].text) == ("8 questions", "1")
     _, theirs = rows[2].select("li")
     assert theirs.text.startswith("On the paper's own numbers:") and "−0.1 points" in theirs.text
-    assert rows[3].select_one("td[data-label='our result']").text == "It is a conjunction." and not rows[3].a
+    assert (
+        rows[3].select_one("td[data-label='our result']").text == "It is a conjunction."
+        and rows[3].a["href"] == "06_conclusion.html"
+    )
     (outlier,) = BeautifulSoup(of_the_paper([entry("4.6-outlier", TESTS[:1])]).html, "html.parser").select("tbody tr")
     assert outlier.select_one("td[data-label=kind]").get_text(" ") == "equivalence 1 point"
     (beyond,) = BeautifulSoup(beyond_the_paper(ENTRIES).html, "html.parser").select("tbody tr")
