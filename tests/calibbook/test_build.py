@@ -412,8 +412,10 @@ def test_pages_come_in_reading_order(tmp_path):
 
 def test_every_page_of_the_book_has_a_source():
     for page in book.pages(ROOT / "_toc.yml"):
-        folder, name = ("notebooks", page.split("/")[1] + ".ipynb") if "/" in page else ("book", page + ".md")
-        assert (ROOT / folder / name).is_file()
+        name = page.removeprefix("executed/")
+        assert (
+            ROOT / ("book" if name == page else "notebooks") / f"{name}{'.md' if name == page else '.ipynb'}"
+        ).is_file()
 
 
 def test_results_fingerprint_sees_a_changed_file(tmp_path):

@@ -79,5 +79,5 @@ def test_other_methods_are_wherever_those_of_calibprune_are(notebook, executed):
             for known, other in (("Wanda", "Random"), ("GPTQ", "Loud")):
                 assert (known in shown) <= (other in shown), f"{known} without {other}: {cell.source}"
                 found |= {other} & set(re.findall(r"\w+", shown))
-    assert "Random" in found
+    assert "Random" in found or notebook == "04_5_model_sizes"  # which compares models, and this study has one
     assert "Loud" in found or notebook not in ("00_what_was_run", "04_6_quantization")

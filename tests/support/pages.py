@@ -10,7 +10,7 @@ from unittest import mock
 import IPython.display
 
 from calibbook.checkout import ROOT
-from calibbook.shared import claim_tables
+from calibbook.shared import claim_tables, rerun
 
 PICTURE = re.compile(r"base64,[A-Za-z0-9+/=]+")
 """The bytes of a picture, as they are written into a page."""
@@ -39,6 +39,7 @@ def shown_by(notebook: Path, parameters: dict) -> str:
     with (
         mock.patch.object(IPython.display, "display", display),
         mock.patch.object(claim_tables, "display", display),
+        mock.patch.object(rerun, "display", display),
         contextlib.redirect_stdout(written),
         contextlib.redirect_stderr(written),
     ):
