@@ -25,6 +25,8 @@ from calibprune.errors import ended_in_one_line
 
 FORK = get_context("fork")
 PATIENCE = 300  # seconds
+ROOM = 2**30
+"""Bytes of addresses that a process whose memory is limited may take beside those that it has."""
 NEW_MOUNTS, NEW_USERS = 0x00020000, 0x10000000  # of unshare(2)
 READ_ONLY, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 32, 4096, 16384, 1 << 18  # of mount(2)
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -120,6 +122,16 @@ def with_less_memory(more: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def refused(call: Callable, *words: str | Path) -> None:
+    """That a call in a process of its own, which has little memory, ends in one line with these words."""
+
+    def in_child() -> None:
+        with with_less_memory(ROOM):
+            call()
+
+    in_a_child(in_child).assert_one_line(*map(str, words))
 
 
 def need_mounts() -> None:
