@@ -82,6 +82,8 @@ def _read_parquet(path: Path) -> Iterator[Row]:
                 ids = batch["id"].to_pylist() if "id" in columns else [None] * len(texts)
                 for identity, text in zip(ids, texts, strict=True):
                     yield Row(_identity(identity), (text or "").strip())
+    except MemoryError:  # Arrow's too, which is no fault of the file
+        raise
     except UnicodeDecodeError:
         raise CorpusError(f"{path}: holds text that is not UTF-8: convert it to UTF-8") from None
     except (pyarrow.ArrowException, OSError, ValueError, KeyError, OverflowError) as failure:

@@ -15,7 +15,7 @@ import pyarrow.parquet as parquet
 from pyarrow import ArrowException
 from safetensors import SafetensorError, safe_open
 
-from calibprune.errors import StoreError, quoted
+from calibprune.errors import StoreError, out_of_memory, quoted
 from calibprune.files import file_sha256, known_sha256, nbytes_of_text
 from calibprune.study.cells import Cell
 
@@ -117,6 +117,8 @@ class Kept:
             known = self.provenance(cell)["records_sha256"]
             if not self._flaw_of_path(path) and file_sha256(path) == known and _is_small(path):
                 return pd.read_parquet(path).astype(COLUMNS)
+        except MemoryError:  # Arrow's too, which is no fault of the file
+            raise
         except (OSError, KeyError, ValueError, ArrowException):  # the last two for what is no Parquet file
             pass
         raise self._damaged(path)
@@ -139,7 +141,9 @@ class Kept:
         try:
             whole = not self._flaw_of_path(path) and file_sha256(path) == known[name]
             opened = safe_open(path, "pt") if whole else None
-        except (OSError, SafetensorError):
+        except (OSError, SafetensorError) as error:
+            if out_of_memory(error):
+                raise MemoryError from None
             opened = None
         if opened is None:
             raise self._damaged(path)

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from calibprune.errors import StoreError
+from calibprune.errors import StoreError, out_of_memory
 from calibprune.files import check_names_fit, file_sha256, held, results_folder, whole_folder
 from calibprune.study.cells import Cell
 from calibprune.study.kept import CELL, COLUMNS, RECORDS, Kept, artifact_file
@@ -155,6 +155,8 @@ class Store:
         try:
             yield
         except OSError as error:
+            if out_of_memory(error):
+                raise
             space = "free some space, or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
             raise StoreError(
                 f"{self.root}: cannot be written ({error.strerror or error}); {space}choose another store"
