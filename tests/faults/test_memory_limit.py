@@ -2,6 +2,8 @@
 with more memory the same study goes on. (A process that the system ends for want of memory is killed as by kill -9.)
 """
 
+import signal
+
 import pandas as pd
 from byte_tokenizer import TOKENIZER
 from children import in_a_child, with_less_memory
@@ -18,23 +20,25 @@ def test_a_study_with_ever_more_memory(settings, tmp_path):
     tiny("llama", **wide).save_pretrained(model)
     TOKENIZER.save_pretrained(model)
     settings |= {"models": [str(model)], "methods": ["sparsegpt"], "calibration_samples": 16}
+    alone = Study(**settings | {"store": str(tmp_path / "alone")}).run(progress=False)
     study = Study(**settings)
-    cells = len(study.cells())
 
     def run(more: int) -> None:
         with with_less_memory(more):
             Study(**settings).run(progress=False)
 
     ends = []
-    for more in (1, 8, 16, 24, 32, 48, 64, 96, 2048):
+    for more in (1, 12, 40, 60, 100, 2048):
         ended = in_a_child(run, more * MEGABYTE)
         ends.append(ended.status)
-        if ended.status:
+        if ended.status == 1:
             ended.assert_one_line("not enough memory")
+        else:  # the tokenizer's library ends the process itself
+            assert ended.status in (0, -signal.SIGABRT), ended
         for path in (study.store.root / "cells").glob("[!.]*"):
             assert study.store.own.flaw(path.name) == "", path
-        assert len(list((study.store.root / "cells").glob(".*"))) == 0
-    assert ends[0] == 1 and ends[-1] == 0
-    assert sum(map(study.store.has, study.cells())) == cells
-    alone = Study(**settings | {"store": str(tmp_path / "alone")}).run(progress=False)
+    assert 1 in ends[:-1] and ends[-1] == 0
     pd.testing.assert_frame_equal(study.run(progress=False), alone, check_exact=True)
+    assert sorted(path.name for path in (study.store.root / "cells").iterdir()) == sorted(
+        cell.id for cell in study.cells()
+    )
