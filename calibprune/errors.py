@@ -1,5 +1,7 @@
 """Every failure a user can cause is one of these classes, and its text is one line: what, where, what to do."""
 
+import errno
+import os
 import signal
 import sys
 import threading
@@ -62,6 +64,8 @@ def one_of(what: str, value, allowed) -> str:
     return f"unknown {what} {quoted(value)}: choose one of {', '.join(map(str, allowed))}"
 
 
+NO_MEMORY = ("can't allocate memory", os.strerror(errno.ENOMEM))
+"""How torch says that memory is used up, and the system, where it cannot start a process or map a file."""
 AT_ONCE = 1.0
 """Seconds within which a second Ctrl-C, or the one that a parent process passes on, is the same as the first."""
 
@@ -81,20 +85,17 @@ def ended_in_one_line(program: str, interrupted: str = "the same command starts 
             return
         except CalibpruneError as error:
             line = str(error)
-        except OSError as error:
-            reason = error.strerror or error
-            line = str(
-                CalibpruneError(
-                    f"{error.filename or 'a file'}: {reason}; check the path, its rights and the space left"
+        except (MemoryError, RuntimeError, OSError) as error:
+            if out_of_memory(error):
+                line = (
+                    "there is not enough memory; take fewer or shorter windows or a smaller model, or let prune and "
+                    "quantize read the model layer by layer (--stream)"
                 )
-            )
-        except (MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
+            elif isinstance(error, OSError):
+                where, reason = error.filename or "a file", error.strerror or error
+                line = str(CalibpruneError(f"{where}: {reason}; check the path, its rights and the space left"))
+            else:
                 raise
-            line = (
-                "there is not enough memory; take fewer or shorter windows or a smaller model, or let prune and "
-                "quantize read the model layer by layer (--stream)"
-            )
         except KeyboardInterrupt:
             if _interrupts_here():
                 signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program ends, and cannot be interrupted in that
@@ -107,7 +108,7 @@ def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory is used up; torch has a class for that on a GPU alone."""
     # by name, since torch takes seconds to import
     known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return known or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    return known or any(words in str(error) for words in NO_MEMORY)
 
 
 def _interrupts_here() -> bool:

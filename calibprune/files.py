@@ -9,11 +9,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from filelock import FileLock, Timeout
 
 from calibprune.errors import CalibpruneError, ParameterError, quoted
+
+if TYPE_CHECKING:
+    import pyarrow
 
 
 def expanded(path: str | Path, error: type[CalibpruneError] = ParameterError) -> Path:
@@ -233,6 +236,22 @@ def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def nbytes_of_text(column: "pyarrow.Array | pyarrow.ChunkedArray") -> int:
+    """Bytes of an Arrow column once each of its texts is written out. A file that holds a long text once and names it
+    many times is small, and so is the column as a dictionary.
+    """
+    import pyarrow
+    from pyarrow import compute, types
+
+    if isinstance(column, pyarrow.ChunkedArray):
+        return sum(map(nbytes_of_text, column.chunks))
+    kinds = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
+    if not types.is_dictionary(column.type) or not any(kind(column.type.value_type) for kind in kinds):
+        return column.nbytes
+    lengths = compute.cast(compute.binary_length(column.dictionary), pyarrow.int64())
+    return compute.sum(compute.take(lengths, column.indices)).as_py() or 0
 
 
 SETTLED = 2 * 10**9

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from calibprune.corpora.lines import MOST, checked, pieces, records, too_large
+from calibprune.corpora.lines import LARGEST, MOST, checked, pieces, records, too_large
 from calibprune.errors import CorpusError
+from calibprune.files import nbytes_of_text
 
 
 class Row(NamedTuple):
@@ -72,11 +73,17 @@ def _read_parquet(path: Path) -> Iterator[Row]:
             if not _is_text(kind):
                 raise CorpusError(f'{path}: its column "text" holds {kind}, not text: give strings')
             columns = [name for name in ("text", "id") if name in names]
+            of_text = [name for name in columns if _is_text(file.schema_arrow.field(name).type)]
+        with ParquetFile(path, read_dictionary=of_text) as file:  # a text that is there many times is in memory once
             for batch in file.iter_batches(batch_size=1024, columns=columns):
+                if sum(map(nbytes_of_text, batch.columns)) > 4 * LARGEST:  # of UTF-8, at most so many a character
+                    raise too_large(str(path))
                 texts = batch["text"].cast(pyarrow.large_string()).to_pylist()
                 ids = batch["id"].to_pylist() if "id" in columns else [None] * len(texts)
                 for identity, text in zip(ids, texts, strict=True):
                     yield Row(_identity(identity), (text or "").strip())
+    except MemoryError:  # Arrow's too, which is no fault of the file
+        raise
     except UnicodeDecodeError:
         raise CorpusError(f"{path}: holds text that is not UTF-8: convert it to UTF-8") from None
     except (pyarrow.ArrowException, OSError, ValueError, KeyError, OverflowError) as failure:

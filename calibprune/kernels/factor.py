@@ -1,11 +1,15 @@
 """The triangular factor of an inverse Hessian that the OBS sweep reads."""
 
+import mmap
+
 import torch
 from scipy.linalg import lapack
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 _BLAS = ThreadpoolController()
+BUFFERS = 2**27
+"""Bytes of addresses that must be free on a CPU: scipy's BLAS waits without end for a buffer that it cannot get."""
 LEAF = 896  # columns of a triangle that is solved against the identity
 STRIPS = 4  # of a product with a triangle; what lies beyond the diagonal of each is left out
 
@@ -52,6 +56,7 @@ def _inverse_of_cholesky(matrix: Tensor) -> tuple[Tensor, Tensor]:
     cholesky, inverse = (
         (lapack.spotrf, lapack.strtri) if matrix.dtype == torch.float32 else (lapack.dpotrf, lapack.dtrtri)
     )
+    mmap.mmap(-1, BUFFERS).close()  # an OSError where that is not to be had
     with _BLAS.limit(limits=1, user_api="blas"):
         factor, failed = cholesky(matrix.numpy().T, lower=0, clean=1)
         return torch.from_numpy(inverse(factor, lower=0, overwrite_c=1)[0].T), torch.tensor(failed)

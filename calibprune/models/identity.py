@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from calibprune.files import FileState, known_sha256
+from calibprune.models.blobs import GIT_SHA1, SHA256, git_sha1
 from calibprune.models.loading import locate
 from calibprune.models.packaged import PACKAGED
 from calibprune.models.soundness import listed
@@ -14,8 +15,6 @@ from calibprune.models.soundness import listed
 BESIDE = ("*.json", "*.model", "*.txt", "*.jinja", "*.tiktoken", "additional_chat_templates/*.jinja")
 """What is read beside the weights: configuration, tokenizer, chat templates, generation settings."""
 WEIGHTS = ("*.safetensors",)
-
-GIT_SHA1, SHA256 = r"[0-9a-f]{40}", r"[0-9a-f]{64}"
 
 
 def fingerprint(name: str | PathLike) -> str:
@@ -82,8 +81,7 @@ def _is_the_hubs(file: Path, blobs: Path) -> bool:
     if blob.parent != blobs:
         return False
     if re.fullmatch(GIT_SHA1, blob.name):
-        content = blob.read_bytes()
-        return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == blob.name
+        return git_sha1(blob.read_bytes()) == blob.name
     state = FileState.of(blob)
     if max(state.modified, state.changed) <= file.lstat().st_ctime_ns:
         return True

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +15,11 @@ import torch
 
 from calibprune.errors import ModelError, out_of_memory, quoted
 from calibprune.files import cache_dir, expanded, file_sha256, follow_umask, held
+from calibprune.models.blobs import check_downloaded
 from calibprune.models.families import TEXT_PARTS, TextPart, check_family
 from calibprune.models.packaged import PACKAGED, Packaged
 from calibprune.models.quiet import quiet
-from calibprune.models.soundness import check_loaded, check_numbers, check_settings, unknown_in_gguf
+from calibprune.models.soundness import check_loaded, check_numbers, check_settings, tensors_of_gguf, unknown_in_gguf
 
 CHECKSUM = "checksum.json"
 VOCABULARIES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "tekken.json")
@@ -61,10 +63,11 @@ def load(name: str | os.PathLike, device: str | torch.device = "auto", dtype: st
         if found.is_file():  # a GGUF file
             part = None
             source = {"gguf_file": found.name}
+            names = tensors_of_gguf(found)
             model, loaded = AutoModelForCausalLM.from_pretrained(
                 found.parent, **settings, **source, **_dequantized(source)
             )
-            loaded["unexpected_keys"] |= unknown_in_gguf(found, model)
+            loaded["unexpected_keys"] |= unknown_in_gguf(names, model)
         else:
             with as_model_error(name, "correct its config.json", "the configuration of "):
                 config = AutoConfig.from_pretrained(found, trust_remote_code=False, local_files_only=True)
@@ -205,7 +208,7 @@ def intact(folder: Path) -> bool:
         return there == {CHECKSUM, *recorded} and all(
             file_sha256(folder / name) == value for name, value in recorded.items()
         )
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return False
 
 
@@ -249,7 +252,7 @@ def _checked_folder(folder: Path) -> Path:
         config = json.loads((folder / "config.json").read_text()) | {}  # a TypeError for what is not a mapping
     except FileNotFoundError:
         raise ModelError(f"{folder}: no config.json; give the folder of a Hugging Face checkpoint") from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ModelError(
             f"{folder}/config.json cannot be read ({_one_line(error)}); fetch the checkpoint again"
         ) from None
@@ -278,8 +281,9 @@ def _snapshot(name: str) -> Path:
 def _downloaded(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
+    begun = time.time_ns()
     try:
-        return Path(snapshot_download(name, allow_patterns=_TOKENIZER_AND_WEIGHTS))
+        found = Path(snapshot_download(name, allow_patterns=_TOKENIZER_AND_WEIGHTS))
     # the hub client raises classes of several libraries for one cause: the model cannot be had
     except Exception as error:
         raise ModelError(
@@ -287,6 +291,8 @@ def _downloaded(name: str) -> Path:
             f"be fetched from the hub"
             f" ({type(error).__name__}); check the name, the network and your access"
         ) from None
+    check_downloaded(quoted(name), found, begun)
+    return found
 
 
 def _looks_like_hub_id(name: str) -> bool:

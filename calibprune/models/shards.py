@@ -57,7 +57,7 @@ def stored_in(path: Path) -> dict[str, Stored]:
             and one.begin + one.nbytes == 8 + length + entries[name]["data_offsets"][1]
             for name, one in found.items()
         )
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise SafetensorError(f"{path.name}: its header cannot be read ({type(error).__name__})") from None
     if not sound:
         raise SafetensorError(f"{path.name}: its header does not fit its size")

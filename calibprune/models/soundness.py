@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterable
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import torch
@@ -17,6 +17,18 @@ from calibprune.models.families import decoder
 
 COMPUTED = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 FLOATS = {"F64", "F32", "F16", "BF16"}
+WIDTHS = ("hidden_size", "intermediate_size", "vocab_size", "num_attention_heads", "num_key_value_heads", "head_dim")
+"""Sizes of a model in its configuration."""
+SIZES_IN_GGUF = {
+    "num_hidden_layers": "block_count",
+    "hidden_size": "embedding_length",
+    "intermediate_size": "feed_forward_length",
+    "num_attention_heads": "attention.head_count",
+    "num_key_value_heads": "attention.head_count_kv",
+    "head_dim": "attention.key_length",
+    "vocab_size": "vocab_size",
+}
+"""The same in the header of a GGUF file, after the name of its architecture."""
 RECOMPUTED = ("rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached", ".position_ids")
 """What old checkpoints hold beside their weights, and models compute for themselves."""
 
@@ -30,7 +42,7 @@ def check_settings(folder: Path, config: dict[str, Any]) -> None:
     generation = folder / "generation_config.json"
     try:
         given = json.loads(generation.read_text(encoding="utf-8")) if generation.is_file() else {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{generation}: cannot be read ({type(error).__name__}); correct it, or delete it") from None
     if not isinstance(given, dict):
         raise ModelError(f"{generation}: {quoted(given)} is no mapping; correct it, or delete it")
@@ -53,22 +65,57 @@ def check_settings(folder: Path, config: dict[str, Any]) -> None:
             f"{folder}: {beside[0]} is not of the same set of weights as {min(used)}, so that it is not certain "
             f"which are the model's; delete those that are not"
         )
-    _check_keys(folder, sorted(used), packed=bool(packing))
+    numbers = _check_keys(folder, sorted(used), packed=bool(packing))
+    text = config.get("text_config")
+    check_sizes(f"{folder}/config.json", config | text if isinstance(text, dict) else config, numbers)
 
 
-def _check_keys(folder: Path, used: list[str], packed: bool) -> None:
+def check_sizes(where: str, config: dict[str, Any], numbers: dict[str, int]) -> None:
+    """Whether a model of the sizes that a configuration claims can be that of these weights, before it is built: of a
+    billion layers not even the modules fit in memory.
+
+    Args:
+        where: what errors call the configuration.
+        numbers: how many numbers each tensor of the checkpoint holds; packed ones hold up to 32 weights. Nothing is
+            said where it is empty: then the weights are said to be damaged when they are read.
+
+    Raises:
+        ModelError: one line that names a size.
+    """
+    if not numbers:
+        return
+    most = {"num_hidden_layers": len(numbers)} | dict.fromkeys(WIDTHS, 32 * max(numbers.values()))
+    for name, largest in most.items():
+        claimed = config.get(name)
+        if isinstance(claimed, int) and claimed > largest:
+            raise ModelError(
+                f"{where}: {name} is {quoted(claimed)}, which is more than its weights can have; give the "
+                f"configuration that belongs to them"
+            )
+
+
+def _check_keys(folder: Path, used: list[str], packed: bool) -> dict[str, int]:
     """Refuse by the headers of the weights what transformers would settle without a word: two tensors for one
     parameter, of which one would win, and whole or truth values, which would be taken for weights.
+
+    Returns:
+        how many numbers each tensor holds; nothing where a file is missing or damaged.
     """
     first: dict[str, str] = {}
+    numbers: dict[str, int] = {}
+    complete = True
     for name in used:
         file = folder / name
         if not file.is_file():
-            continue  # which is said when it is loaded
+            complete = False  # which is said when it is loaded
+            continue
         try:
             with safe_open(file, framework="pt") as tensors:
-                kinds = {key: tensors.get_slice(key).get_dtype() for key in tensors.keys()}  # noqa: SIM118 - no mapping
+                slices = {key: tensors.get_slice(key) for key in tensors.keys()}  # noqa: SIM118 - no mapping
+                kinds = {key: one.get_dtype() for key, one in slices.items()}
+                numbers |= {key: math.prod(one.get_shape()) for key, one in slices.items()}
         except Exception:  # damaged in one of many ways, which is said when it is loaded
+            complete = False
             continue
         for key, kind in kinds.items():
             if kind not in FLOATS and not packed and not key.endswith(RECOMPUTED):
@@ -82,17 +129,28 @@ def _check_keys(folder: Path, used: list[str], packed: bool) -> None:
                     f"{file}: {key} is a second tensor for the parameter of {first[plain]}; delete one of the two"
                 )
             first[plain] = f"{key} in {name}"
+    return numbers if complete else {}
 
 
 def listed(folder: Path) -> set[str]:
-    """The files with a folder's weights: those of its index, where it has one."""
+    """The files with a folder's weights: those of its index, where it has one.
+
+    Raises:
+        ModelError: the index cannot be read, or names a file outside of the folder.
+    """
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
         return {"model.safetensors"}
     try:
-        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        leaving = [name for name in names if PurePath(name).is_absolute() or ".." in PurePath(name).parts]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{index}: cannot be read ({type(error).__name__}); fetch the checkpoint again") from None
+    if leaving:
+        raise ModelError(
+            f"{folder}: the index of its weights names {min(leaving)}, which is not in it; correct the index"
+        )
+    return names
 
 
 def check_loaded(name: str | PathLike, loaded: dict[str, Any], left_out: tuple[str, ...] = ()) -> None:
@@ -130,14 +188,30 @@ def check_loaded(name: str | PathLike, loaded: dict[str, Any], left_out: tuple[s
         )
 
 
-def unknown_in_gguf(file: Path, model: nn.Module) -> set[str]:
-    """The tensors of a GGUF file that transformers has no place for in the model, and leaves out without a notice."""
+def tensors_of_gguf(file: Path) -> set[str]:
+    """The names of a GGUF file's tensors, after the model that its header claims was compared with them.
+
+    Raises:
+        ModelError: as `check_sizes`. ValueError, IndexError or struct.error: the file is damaged.
+    """
     from gguf import GGUFReader
+
+    reader = GGUFReader(file)
+    claimed = {
+        size: field.contents()
+        for name, field in reader.fields.items()
+        for size, own in SIZES_IN_GGUF.items()
+        if name.partition(".")[2] == own
+    }
+    check_sizes(str(file), claimed, {tensor.name: int(tensor.n_elements) for tensor in reader.tensors})
+    return {tensor.name for tensor in reader.tensors}
+
+
+def unknown_in_gguf(tensors: set[str], model: nn.Module) -> set[str]:
+    """Which of a GGUF file's tensors transformers has no place for in the model, and leaves out without a notice."""
     from transformers.modeling_gguf_pytorch_utils import TensorProcessor, get_gguf_hf_weights_map
 
-    return {tensor.name for tensor in GGUFReader(file).tensors} - get_gguf_hf_weights_map(
-        model, TensorProcessor()
-    ).keys()
+    return tensors - get_gguf_hf_weights_map(model, TensorProcessor()).keys()
 
 
 def check_computable(model: nn.Module) -> None:

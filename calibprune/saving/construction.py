@@ -44,12 +44,13 @@ def take_back(target: Path) -> None:
     """Let a construction be whole again whose program ended while it moved the files into `target`.
 
     Raises:
-        OSError: they cannot be moved.
+        ModelError: a link is where no run makes one. OSError: they cannot be moved.
     """
     folder = place_of(target)
+    _refuse_links(folder)
     if not (folder / MOVING).is_file():
         return
-    with suppress(ValueError):  # cut short, so that nothing was moved
+    with suppress(ValueError, TypeError, RecursionError):  # cut short, so that nothing was moved
         for name in json.loads((folder / MOVING).read_text(encoding="utf-8")):
             moved, place = target / Path(name).name, folder / "checkpoint" / Path(name).name
             if moved.exists() and not place.exists():
@@ -76,7 +77,7 @@ class Construction:
             run: what decides the numbers, as JSON has it.
 
         Raises:
-            ModelError: the construction is of another run, or its manifest cannot be read.
+            ModelError: the construction is of another run, its manifest cannot be read, or it holds links.
             OSError: it cannot be written.
         """
         self._target, self._streamed = target, streamed
@@ -84,6 +85,7 @@ class Construction:
         self._in_target = target.is_dir()
         self._checkpoint = self.folder / "checkpoint"
         self._run = json.loads(json.dumps(run))
+        _refuse_links(self.folder)
         self.parts = self._left_there()
         if not self.parts:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -179,7 +181,10 @@ class Construction:
             run, parts = dict(found["run"]), dict(found["parts"])
             if _checksum(run, parts) != found["sha256"]:
                 raise ValueError
-        except (OSError, ValueError, KeyError, TypeError):
+            for part in parts.values():
+                if not {"bytes", "tensors", "told"} <= part.keys():
+                    raise ValueError
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ModelError(
                 f"{manifest}: is damaged, so that it is not known what is done; delete {self.folder} to start over"
             ) from None
@@ -277,6 +282,17 @@ class Construction:
         ]
         if lacking:
             raise ModelError(f"{self._checkpoint}: lacks {lacking[0]}; delete {self.folder} to start over")
+
+
+def _refuse_links(folder: Path) -> None:
+    """Raises ModelError where there is a link in a construction, through which files elsewhere would be deleted or
+    written over.
+    """
+    for path in (folder, *folder.rglob("*")):
+        if path.is_symlink():
+            raise ModelError(
+                f"{path}: is a link, which no run of calibprune makes there; delete {folder} to start over"
+            )
 
 
 def write_settings(folder: Path, streamed: Streamed) -> None:

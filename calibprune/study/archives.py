@@ -23,11 +23,23 @@ FREE = 0.9
 """The share of the free disk that an archive may fill."""
 MOST_FILES = 1_000_000
 CHUNK = 2**20  # bytes
+LONGEST_NAME = 2**16  # bytes of a tar file's member that holds a name or attributes, which is read whole
 
 UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 """What the libraries raise for an archive that is damaged, or packed in a way that they do not know."""
 
 log = logging.getLogger(__name__)
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar file. One that claims a name or attributes that are longer than any is not believed."""
+
+    @classmethod
+    def frombuf(cls, *arguments):
+        found = super().frombuf(*arguments)
+        if not found.isreg() and found.size > LONGEST_NAME:
+            raise tarfile.ReadError(f"a header claims {found.size:,} bytes")
+        return found
 
 
 class _Member(NamedTuple):
@@ -114,7 +126,7 @@ def _members(archive: Path, name: str) -> Iterator[_Member]:
                     yield _Member(info.filename, info.file_size, lambda info=info: packed.open(info))
         return
     try:
-        opened = tarfile.open(archive)  # noqa: SIM115 - closed below
+        opened = tarfile.open(archive, tarinfo=_Header)  # noqa: SIM115 - closed below
     except UNREADABLE:
         raise StoreError(
             f"shelf {name}: is no zip or tar file, or was cut short; copy it again, or take it out of `shelves`"

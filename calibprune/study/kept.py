@@ -15,8 +15,8 @@ import pyarrow.parquet as parquet
 from pyarrow import ArrowException
 from safetensors import SafetensorError, safe_open
 
-from calibprune.errors import StoreError, quoted
-from calibprune.files import file_sha256, known_sha256
+from calibprune.errors import StoreError, out_of_memory, quoted
+from calibprune.files import file_sha256, known_sha256, nbytes_of_text
 from calibprune.study.cells import Cell
 
 COLUMNS = {
@@ -48,6 +48,8 @@ MOST_ROWS = 10_000_000
 """Rows of a cell's records; a file that claims more is not read."""
 MOST_BYTES = 2**26
 """Bytes of a `cell.json`; a larger one is not read."""
+MOST_TEXT = 2**30
+"""Bytes of all texts in a cell's records; a file whose texts are longer, written out, is not read."""
 
 
 class Kept:
@@ -112,9 +114,11 @@ class Kept:
         """
         path = self.folder(cell) / RECORDS
         try:
-            whole = file_sha256(path) == self.provenance(cell)["records_sha256"]
-            if whole and parquet.read_metadata(path).num_rows <= MOST_ROWS:
+            known = self.provenance(cell)["records_sha256"]
+            if not self._flaw_of_path(path) and file_sha256(path) == known and _is_small(path):
                 return pd.read_parquet(path).astype(COLUMNS)
+        except MemoryError:  # Arrow's too, which is no fault of the file
+            raise
         except (OSError, KeyError, ValueError, ArrowException):  # the last two for what is no Parquet file
             pass
         raise self._damaged(path)
@@ -135,9 +139,11 @@ class Kept:
                 f"{', '.join(known) or 'no artifacts'}{elsewhere}"
             )
         try:
-            whole = file_sha256(path) == known[name]
+            whole = not self._flaw_of_path(path) and file_sha256(path) == known[name]
             opened = safe_open(path, "pt") if whole else None
-        except (OSError, SafetensorError):
+        except (OSError, SafetensorError) as error:
+            if out_of_memory(error):
+                raise MemoryError from None
             opened = None
         if opened is None:
             raise self._damaged(path)
@@ -197,12 +203,16 @@ class Kept:
 
     def _flaw_of_path(self, path: Path) -> str:
         try:
-            real, root = map(os.path.realpath, (path, self.root))  # unlike Path.resolve, no exception for a circle
-            if not Path(real).is_relative_to(root):
+            if not self.holds(path):
                 return f"{path.name} is a link to somewhere else"
             return "" if path.is_file() else f"{path.name} is missing"
         except OSError as error:
             raise self._unreadable(error) from None
+
+    def holds(self, path: Path) -> bool:
+        """Whether a path below the folder, there or not, is led nowhere else by a link."""
+        real, root = map(os.path.realpath, (path, self.root))  # unlike Path.resolve, no exception for a circle
+        return Path(real).is_relative_to(root)
 
     def _folder(self, identifier: str) -> Path:
         return self.root / "cells" / identifier
@@ -210,7 +220,7 @@ class Kept:
     def _content(self, identifier: str) -> dict:
         path = self._folder(identifier) / CELL
         try:
-            if path.stat().st_size > MOST_BYTES:
+            if self._flaw_of_path(path) or path.stat().st_size > MOST_BYTES:
                 raise self._damaged(path)
             known = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
@@ -230,6 +240,15 @@ class Kept:
     def _unreadable(self, error: OSError) -> StoreError:
         what = "take it out of `shelves`" if self.name else "choose another store"
         return StoreError(f"{self.root}: cannot be read ({error.strerror}); {what}")
+
+
+def _is_small(path: Path) -> bool:
+    """Whether the records of a file are as many, and their texts as long, as a cell's can be."""
+    if parquet.read_metadata(path).num_rows > MOST_ROWS:
+        return False
+    texts = [name for name, kind in COLUMNS.items() if kind == "str"]
+    table = parquet.read_table(path, columns=texts, read_dictionary=texts)
+    return sum(map(nbytes_of_text, table.columns)) <= MOST_TEXT
 
 
 def artifact_file(folder: Path, name: str) -> Path:

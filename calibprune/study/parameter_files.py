@@ -10,6 +10,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from calibprune.errors import ParameterError, quoted
 
+MOST = 100_000
+"""Values in a file, those counted again that an alias names again; of a few lines, aliases of aliases make billions."""
+
 
 class _Constructor(SafeConstructor):
     """Refuses whole numbers that the versions of YAML read differently: 040 is 32 in YAML 1.1 and 40 in YAML 1.2."""
@@ -39,6 +42,8 @@ def read_parameters(path: str | Path) -> dict[str, Any]:
         if version := re.search(r"^%YAML\s+(?!1\.2\s*$).*$", text, re.MULTILINE):
             raise ParameterError(f"{quoted(version[0].strip())} asks for another YAML than 1.2; leave that line out")
         values = reader.load(text)
+        if _count(values, {}) > MOST:
+            raise ParameterError(f"its aliases stand for more than {MOST:,} values; write out what is meant")
     except ParameterError as error:
         raise ParameterError(f"{path}: {error}") from None
     except DuplicateKeyError as error:
@@ -49,6 +54,17 @@ def read_parameters(path: str | Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ParameterError(f"{path}: holds no parameters; write lines such as 'sparsity: 0.5'")
     return values
+
+
+def _count(value: Any, known: dict[int, int]) -> int:
+    """How many values there are in one; of what is counted already, the number is in `known` by its identity."""
+    inside = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+    if not isinstance(inside, list | tuple | set):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = MOST  # of a list that holds itself
+        known[id(value)] = 1 + sum(_count(one, known) for one in inside)
+    return known[id(value)]
 
 
 def _text(path: str | Path) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from calibprune.errors import StoreError
+from calibprune.errors import StoreError, out_of_memory
 from calibprune.files import check_names_fit, file_sha256, held, results_folder, whole_folder
 from calibprune.study.cells import Cell
 from calibprune.study.kept import CELL, COLUMNS, RECORDS, Kept, artifact_file
@@ -93,7 +94,7 @@ class Store:
             StoreError: the store cannot be written.
         """
         with self._writable():
-            target = self.folder(cell)
+            target = self._inside(self.folder(cell))
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(target, ignore_errors=True)  # what is left of a cell that somebody damaged
             with whole_folder(target, scratch=_scratch(cell)) as scratch:
@@ -121,9 +122,11 @@ class Store:
         """
         locks = self.root / "claims"
         with self._writable():
+            self._inside(self.folder(cell))
+            lock = self._inside(locks / cell.id)
             locks.mkdir(parents=True, exist_ok=True)
-            (locks / cell.id).touch()
-        with held(locks / cell.id, wait) as mine:
+            lock.touch()
+        with held(lock, wait) as mine:
             if mine:
                 self._forget_scratch(cell)
                 with self._writable():
@@ -131,6 +134,17 @@ class Store:
                     attempt.mkdir(parents=True)
                     attempt.rmdir()
             yield mine
+
+    def _inside(self, path: Path) -> Path:
+        """The path itself. Raises StoreError where a link in the store leads it to somewhere else, which somebody may
+        have put there who does not own what would be written over.
+        """
+        if not self.own.holds(path):
+            raise StoreError(
+                f"{path}: leads out of the store, to {os.path.realpath(path)}; take the link away, or choose another "
+                f"store"
+            )
+        return path
 
     def _forget_scratch(self, cell: Cell) -> None:
         for scratch in (self.root / "cells").glob(f"{_scratch(cell)}*"):  # of a process that was killed while writing
@@ -141,6 +155,8 @@ class Store:
         try:
             yield
         except OSError as error:
+            if out_of_memory(error):
+                raise
             space = "free some space, or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
             raise StoreError(
                 f"{self.root}: cannot be written ({error.strerror or error}); {space}choose another store"

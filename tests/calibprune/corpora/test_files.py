@@ -8,7 +8,7 @@ import os
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibprune.corpora import corpus, find_source, fingerprint, lines
@@ -408,6 +408,7 @@ def test_parquet_columns_that_hold_no_text(tmp_path, values, words):
     assert words in str(caught.value)
 
 
+@settings(deadline=None)
 @given(place=st.integers(0, 600), bit=st.integers(0, 7))
 def test_a_damaged_parquet_file_is_read_or_refused(tmp_path_factory, place, bit):
     path = tmp_path_factory.mktemp("damaged") / "a.parquet"
