@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import ttest_1samp
+from without_arrays import shelf_without_arrays
 
 from calibbook.s05_3_language_neurons import claims as claims
 from calibbook.s05_3_language_neurons import data as neurons
@@ -30,6 +31,7 @@ from calibprune.errors import ParameterError, StoreError
 from calibprune.metrics.neurons import language_specific
 from calibprune.schemes import Sparsity
 from calibprune.study.cells import Cell, Evaluation
+from calibprune.study.shelves import open_shelves
 from calibprune.study.store import COLUMNS, Store
 
 LAYERS, NEURONS, TOKENS = 8, 100, 2000
@@ -214,7 +216,7 @@ def test_never_active_neurons_are_counted_and_those_that_fell_silent_apart(dense
     probability = dense_probability()
     probability[0, :3] = 0  # three fall silent
     probability[1, 4] = 0.1  # one awakes
-    table = neurons.never_active([dense, activations(cell("wanda", "0.5", "de"), probability)])
+    table = grouped.never_active(in_groups(dense, activations(cell("wanda", "0.5", "de"), probability)))
     assert table["never active"].tolist() == [8, 10]
     assert table["active in the dense model"].tolist() == [0, 3]
     assert table["of all neurons"].tolist() == ["1.00%", "1.25%"]
@@ -377,6 +379,38 @@ def test_over_all_calibrations_verdicts_are_counted(study):
     unknown = summary(found.assign(statistic=np.nan))
     assert len(unknown) == len(table) and set(unknown["highest"]) == set(unknown["lowest"]) == {"–"}
     assert summary(found.head(0)).empty
+
+
+def test_every_table_is_kept_and_needs_no_neurons(study, tmp_path):
+    store, cells = study
+    shown = neurons.swept(cells, "tiny", "wanda")
+
+    def everything(place):
+        sections = [claims.section_5_3(place, cells), claims.every_calibration(place, cells)]
+        groups = grouped.grouped(place, shown)
+        return [*sections, neuron_survival.kept(place, cells), grouped.never_active(groups)], figure_3(groups, "de").alt
+
+    frames, alt = everything(store)
+    shelf = shelf_without_arrays(store.root, tmp_path / "shelf")
+    own = Store(tmp_path / "own", open_shelves([shelf]))
+    again, same_alt = everything(own)
+    for frame, same in zip(frames, again, strict=True):
+        pd.testing.assert_frame_equal(frame, same)
+    assert alt == same_alt and not (tmp_path / "own").exists()
+    with pytest.raises(StoreError, match="without 'neurons'"):
+        grouped.grouped(own, shown[:2])
+
+
+def test_a_verdict_follows_the_rule_of_today_and_not_of_the_table(study, monkeypatch):
+    store, cells = study
+    before = claims.section_5_3(store, cells)
+    monkeypatch.setattr(claims, "MARGIN", 1e9)
+    after = claims.section_5_3(store, cells)
+    assert set(after[after["claim"] == claims.KEEPS]["verdict"]) == {"held"}
+    monkeypatch.setattr(claims, "MARGIN", 1e-9)
+    strict = claims.section_5_3(store, cells)
+    assert "held" not in set(strict[strict["claim"] == claims.KEEPS]["verdict"])
+    pd.testing.assert_frame_equal(before.drop(columns=["verdict"]), after.drop(columns=["verdict"]))
 
 
 # ---- survival
