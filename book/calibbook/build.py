@@ -210,8 +210,8 @@ def pages(toc: Path) -> list[str]:
 
 
 def results_fingerprint(store: Path) -> str:
-    """Name, size and time of change of every file below a store, as text: it changes when any result does (`NO_RESULTS` are
-    none).
+    """Name, size and time of change of every file below a store but for `NO_RESULTS`, as text: it changes when any
+    result does.
     """
     paths = [path for path in sorted(store.rglob("*")) if path.is_file()]
     names = [path.relative_to(store) for path in paths]

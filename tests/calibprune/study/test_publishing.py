@@ -1,4 +1,4 @@
-"""A finished study is packed without its large arrays, whole and below a size, and the study runs on what was packed."""
+"""A finished study is packed without large arrays, whole and below a size, and runs on what was packed."""
 
 import json
 import shutil
