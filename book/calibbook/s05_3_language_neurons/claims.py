@@ -7,24 +7,26 @@ import pandas as pd
 
 from calibbook.s05_3_language_neurons import measured
 from calibbook.s05_3_language_neurons.data import missing
-from calibbook.s05_3_language_neurons.measured import Measured
+from calibbook.s05_3_language_neurons.measured import (
+    AGNOSTIC,
+    CREATES,
+    KEEPS,
+    KEEPS_MORE,
+    LOSES,
+    RARE,
+    RISES,
+    STRONG,
+    WIDENS,
+    Measured,
+)
 from calibbook.shared.claims import Claim, claims_frame, names
-from calibbook.shared.registered import wording
+from calibbook.shared.registered import registered
 from calibbook.shared.verdicts import decided, judged, within
 from calibprune.study.cells import Cell
 from calibprune.study.store import Store
 
 MARGIN = 10  # percent by which a magnitude may change and still count as retained
 
-RARE = wording(measured.RARE)
-STRONG = wording(measured.STRONG)
-RISES = wording(measured.RISES)
-WIDENS = wording(measured.WIDENS)
-CREATES = wording(measured.CREATES)
-AGNOSTIC = wording(measured.AGNOSTIC)
-LOSES = wording(measured.LOSES)
-KEEPS = wording(measured.KEEPS)
-KEEPS_MORE = wording(measured.KEEPS_MORE)
 ORDER = (RARE, STRONG, RISES, WIDENS, CREATES, AGNOSTIC, LOSES, KEEPS, KEEPS_MORE)
 
 
@@ -61,21 +63,22 @@ def _rows(frame: pd.DataFrame) -> list[Measured]:
 
 
 def _claim(row: Measured) -> Claim:
+    words = registered()[row.claim].claim
     return Claim(
-        wording(row.claim),
+        words,
         **names((row.model, row.method, row.sparsity, row.pattern), source=row.source, metric=row.metric),
         what=row.what,
         statistic=row.value,
         low=row.low,
         high=row.high,
-        p=math.nan if row.claim == measured.KEEPS else row.p,  # whether a change lies within a margin p does not say
+        p=math.nan if words == KEEPS else row.p,  # whether a change lies within a margin p does not say
         unit=row.unit,
         n=row.n,
-        **(_verdict(row) | {"note": row.note}),
+        **(_verdict(words, row) | {"note": row.note}),
     )
 
 
-def _verdict(row: Measured) -> dict[str, str]:
+def _verdict(claim: str, row: Measured) -> dict[str, str]:
     """Held where the interval lies above zero, and not held where it lies below; a magnitude that is to stay, where it
     is within the margin.
 
@@ -83,9 +86,9 @@ def _verdict(row: Measured) -> dict[str, str]:
     less than that, or nothing at all; that something comes into existence has no such side, since a share is never less
     than none.
     """
-    if row.claim == measured.KEEPS:
+    if claim == KEEPS:
         return decided(row.low, row.high, within(MARGIN))
     if not row.beyond_text:
         return decided(row.low, row.high)
     against = row.high < 0 or row.measured_high <= 0
-    return judged(min(row.low, row.measured_low) > 0, against and row.claim != measured.CREATES)
+    return judged(min(row.low, row.measured_low) > 0, against and claim != CREATES)

@@ -35,6 +35,7 @@ from calibbook.s05_3_language_neurons.data import (
     swept,
 )
 from calibbook.shared.claims import MORE_OR_LESS
+from calibbook.shared.registered import by_words, wording
 from calibbook.shared.words import more_or_less, number
 from calibprune.study.cells import Cell
 from calibprune.study.derived import derived
@@ -43,15 +44,15 @@ from calibprune.study.store import Store
 VERSION = 1
 """Of the derived tables of this file; raised when their numbers or words would change."""
 
-RARE = "5.3-rare"
-STRONG = "5.3-strong"
-RISES = "beyond-lape-rises"
-WIDENS = "5.3-widens"
-CREATES = "5.3-creates"
-AGNOSTIC = "5.3-agnostic-less"
-LOSES = "5.3-loses-probability"
-KEEPS = "5.3-keeps-magnitude"
-KEEPS_MORE = "5.3-keeps-magnitude-better"
+RARE = wording("5.3-rare")
+STRONG = wording("5.3-strong")
+RISES = wording("beyond-lape-rises")
+WIDENS = wording("5.3-widens")
+CREATES = wording("5.3-creates")
+AGNOSTIC = wording("5.3-agnostic-less")
+LOSES = wording("5.3-loses-probability")
+KEEPS = wording("5.3-keeps-magnitude")
+KEEPS_MORE = wording("5.3-keeps-magnitude-better")
 
 
 class Measured(NamedTuple):
@@ -336,7 +337,7 @@ def _measured(
     cell = model.cell
     before = as_measured or Estimate(math.nan, math.nan, math.nan)
     return Measured(
-        claim,
+        by_words()[claim].id,
         cell.id,
         cell.model,
         cell.method,
