@@ -59,7 +59,9 @@ def publish(study: Study, folder: str | Path, limit: int, fixed: Iterable[Path] 
             tables = _tables(store, cells)
             for identifier, (place, _) in tables.items():
                 name = Path(derived.DERIVED) / identifier
-                shutil.copytree(place.root / name, scratch / name)
+                (scratch / name).mkdir(parents=True)
+                for file in (derived.TABLE, derived.FRAME):
+                    shutil.copyfile(place.root / name / file, scratch / name / file)
             files = {
                 path.relative_to(scratch).as_posix(): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
                 for path in sorted(scratch.rglob("*"))
@@ -91,11 +93,8 @@ def flaws(root: Path) -> list[str]:
     files = read_mapping(root / MANIFEST).get("files")
     if not isinstance(files, dict):
         return [f"{MANIFEST} is damaged"]
-    kept, found = Kept(root), []
-    for name, about in files.items():
-        sha256 = about.get("sha256") if isinstance(about, dict) else None
-        flaw = kept.flaw_of_file(root / name, sha256) if sha256 else "has no checksum"
-        found += [name] if flaw else []
+    kept = Kept(root)
+    found = [name for name, about in files.items() if not _is_whole(kept, name, about)]
     there = (path for kind in (Cell.kept_in, derived.DERIVED) for path in (root / kind).rglob("*") if path.is_file())
     added = sorted({path.relative_to(root).as_posix() for path in there} - set(files))
     lines = [(found, f"are missing or other than {MANIFEST} says"), (added, f"are not in {MANIFEST}")]
@@ -185,7 +184,16 @@ def _shares(files: dict[str, dict]) -> str:
     return ", ".join(f"{name} {_mb(size)}" for name, size in sorted(sums.items(), key=lambda one: -one[1]))
 
 
+def _is_whole(kept: Kept, name: str, about: Any) -> bool:
+    """Whether a file is as a manifest, which may be a stranger's, says."""
+    sha256 = about.get("sha256") if isinstance(about, dict) else None
+    if not isinstance(sha256, str) or not sha256 or "\0" in name:
+        return False
+    return not kept.flaw_of_file(kept.root / name, sha256)
+
+
 def _listed(names: list[str]) -> str:
+    names = [name if name.isprintable() else repr(name) for name in names]
     return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
 
 

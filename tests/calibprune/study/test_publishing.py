@@ -107,6 +107,9 @@ def test_what_differs_from_the_manifest_is_named(study, tmp_path):
     assert added == f"1 files are not in {MANIFEST}: cells/more.txt"
     found = [finding for finding in of_shelf(str(shelf), tmp_path / "results") if finding.kind == FAULT]
     assert {wrong, added} <= {finding.what for finding in found}
+    strange = {"../out": {"sha256": "0"}, "a\0b": {"sha256": "0"}, "\x1b[2J": {}, "none": 1}
+    (shelf / MANIFEST).write_text(json.dumps({"files": strange}))
+    assert flaws(shelf)[0].startswith("4 files are missing") and "\x1b" not in flaws(shelf)[0]
     (shelf / MANIFEST).write_text("{")
     assert flaws(shelf) == [f"{MANIFEST} is damaged"]
 
