@@ -143,15 +143,17 @@ def cells(params: Params) -> None:
 
 @app.command()
 def show(
-    cell: Annotated[str, typer.Argument(help="the id of a cell, or how it begins")],
+    cell: Annotated[str, typer.Argument(help="the id of a cell or of a derived table, or how it begins")],
     store: StoreFolder = "results",
     shelf: Shelves = (PUBLISHED,),
 ) -> None:
-    """What a cell is, and where it comes from: configuration, commit, versions, machine, cost and checksums."""
+    """What a cell or a derived table is, and where it comes from: commit, versions, machine, cost and checksums."""
     from calibprune.study import showing
+    from calibprune.study.cells import Cell
+    from calibprune.study.derived import DERIVED
     from calibprune.study.shelves import find
 
-    for name, value in showing.lines(*find(_places(store, shelf), cell)):
+    for name, value in showing.lines(*find(_places(store, shelf), cell, (Cell.kept_in, DERIVED))):
         print(f"{name:30} {value}")
 
 
@@ -186,6 +188,26 @@ def verify(
     same = sum(verdict.same for verdict in verdicts)
     print(f"{same} of {len(verdicts)} cells are the same")
     raise typer.Exit(0 if same == len(verdicts) else 1)
+
+
+@app.command()
+def publish(
+    params: Params,
+    folder: Annotated[Path, typer.Argument(help="a new or empty folder, for example book/results/published")],
+    limit_mb: Annotated[float, typer.Option(min=0.001, help="the most it may take, in 10⁶ bytes")] = 20.0,
+    fixed: Annotated[
+        list[Path] | None,
+        typer.Option(help="a file whose checksum the manifest keeps, such as claims.yaml; may be given again"),
+    ] = None,
+) -> None:
+    """Pack a finished study as a shelf: records, item scores and derived tables with a manifest, without masks."""
+    from calibprune.study import publishing
+    from calibprune.study.study import Study
+
+    found = publishing.publish(Study.from_yaml(params), folder, round(1e6 * limit_mb), fixed or ())
+    print(f"{folder}: {found.cells} cells, {found.tables} derived tables, {found.bytes / 1e6:.1f} MB")
+    if not found.tables:
+        print("without derived tables pages about masks and neurons cannot be shown from it: build the book first")
 
 
 @app.command()

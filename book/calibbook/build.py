@@ -36,6 +36,9 @@ UNPARAMETERIZED = "teaching/"
 AT_ONCE = 2
 """Notebooks that are executed side by side. Each is mostly the work of one thread, and may hold a gigabyte."""
 
+NO_RESULTS = ("derived", "claims")
+"""Folders of a store that change while pages are made: tables that they derive from the results, and locks."""
+
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -211,8 +214,12 @@ def pages(toc: Path) -> list[str]:
 
 
 def results_fingerprint(store: Path) -> str:
-    """Name, size and time of change of every file below a store, as text: it changes when any result does."""
-    files = [(path.relative_to(store), path.stat()) for path in sorted(store.rglob("*")) if path.is_file()]
+    """Name, size and time of change of every file below a store but for `NO_RESULTS`, as text: it changes when any
+    result does.
+    """
+    paths = [path for path in sorted(store.rglob("*")) if path.is_file()]
+    names = [path.relative_to(store) for path in paths]
+    files = [(name, (store / name).stat()) for name in names if name.parts[0] not in NO_RESULTS]
     return "\n".join(f"{name} {about.st_size} {about.st_mtime_ns}" for name, about in files)
 
 

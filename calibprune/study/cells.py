@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import ClassVar
 
 from calibprune.corpora import check_languages
 from calibprune.corpora import fingerprint as text_fingerprint
@@ -44,7 +45,9 @@ class Cell:
     `languages` are those that it is measured in. `calibration` holds the languages of the calibration text; it is empty
     for the dense model and for a method that needs no data. `part` is the first part of the study that needs the cell.
     `parallel` is the text that sentence embeddings are taken of, None where they are not asked for. `grid` is what
-    weights are rounded to, None where they are not. `numerics` is that of the version that computes it.
+    weights are rounded to, None where they are not. `task_limit` is how many items of each task are asked, None for
+    all; where families differ, (family, number) of those that are not asked in full. `numerics` is that of the version
+    that computes it.
     """
 
     model: str
@@ -60,13 +63,14 @@ class Cell:
     metrics: tuple[str, ...]
     parallel: tuple[str, int] | None
     tasks: tuple[str, ...]
-    task_limit: int | None
+    task_limit: int | tuple[tuple[str, int], ...] | None
     chat_template: bool
     dtype: str
     part: str
     fingerprints: dict[str, str] = field(hash=False, compare=False)
     grid: Grid | None = None
     numerics: int = NUMERICS
+    kept_in: ClassVar[str] = "cells"
 
     @classmethod
     def of(cls, configuration: Mapping) -> "Cell":
@@ -80,7 +84,7 @@ class Cell:
             sparsity = Sparsity.of(values.get("sparsity", 0.0))
         except ParameterError as error:
             raise ValueError(str(error)) from None
-        parallel = values.get("parallel")
+        parallel, limit = values.get("parallel"), values.get("task_limit")
         found = cls(
             model=values["model"],
             method=values["method"],
@@ -95,7 +99,7 @@ class Cell:
             metrics=tuple(values["metrics"]),
             parallel=tuple(parallel) if parallel else None,
             tasks=tuple(values.get("tasks", ())),
-            task_limit=values.get("task_limit"),
+            task_limit=tuple(limit.items()) if isinstance(limit, Mapping) else limit,
             chat_template=values.get("chat_template", False),
             dtype=values["dtype"],
             part="",
@@ -111,6 +115,10 @@ class Cell:
         if found.parallel:
             source, samples = found.parallel
             texts, numbers = [*texts, source], [*numbers, samples]
+        if isinstance(limit, Mapping):
+            texts, numbers = [*texts, *limit], [*numbers, *limit.values()]
+        elif limit is not None:
+            numbers.append(limit)
         if not all(type(text) is str for text in texts) or not all(type(number) is int for number in numbers):
             raise TypeError("a text or a number of the configuration is none")
         return found
@@ -160,7 +168,8 @@ class Cell:
         if self.parallel:
             values |= {"parallel": list(self.parallel)}
         if self.tasks:
-            values |= {"tasks": list(self.tasks), "task_limit": self.task_limit, "chat_template": self.chat_template}
+            limit = dict(self.task_limit) if isinstance(self.task_limit, tuple) else self.task_limit
+            values |= {"tasks": list(self.tasks), "task_limit": limit, "chat_template": self.chat_template}
         return values
 
     def _fingerprints_that_matter(self) -> dict[str, str]:
@@ -172,6 +181,10 @@ class Cell:
         }
         used |= {self.parallel[0]} if self.parallel else set()
         return {name: value for name, value in self.fingerprints.items() if name in used}
+
+    def items_of(self, family: str) -> int | None:
+        """How many items of a family's tasks are asked in each language; None for all."""
+        return dict(self.task_limit).get(family) if isinstance(self.task_limit, tuple) else self.task_limit
 
     @property
     def id(self) -> str:
@@ -298,9 +311,19 @@ def _dense(p: Parameters, model: str, fingerprint_of: Callable[[str], str]) -> C
         _taken_of("dense", p.metrics),
         None,
         tuple(task.name for task in tasks),
-        p.task_limit,
+        _limit(p, tasks),
         p.chat_template,
         dtype,
         "languages",
         fingerprints,
     )
+
+
+def _limit(p: Parameters, tasks: list[TaskSpec]) -> int | tuple[tuple[str, int], ...] | None:
+    """`Cell.task_limit`: a mapping that says of these tasks what a number would say is that number."""
+    if not isinstance(p.task_limit, dict):
+        return p.task_limit
+    limits = {family: p.task_limit.get(family) for family in sorted({task.family for task in tasks})}
+    if len(set(limits.values())) <= 1:
+        return next(iter(limits.values()), None)
+    return tuple((family, number) for family, number in limits.items() if number is not None)

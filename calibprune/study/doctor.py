@@ -1,5 +1,5 @@
 """Looks for what keeps a study from running, or its results from being right, and says how to mend it: the packages,
-the cache, the disk, npm, and the cells of a store and of its shelves.
+the cache, the disk, npm, and the cells and derived tables of a store and of its shelves.
 """
 
 import os
@@ -18,6 +18,7 @@ from calibprune.errors import CalibpruneError
 from calibprune.files import SCRATCH, cache_dir, file_sha256
 from calibprune.models.loading import intact
 from calibprune.models.packaged import PACKAGED
+from calibprune.study import derived, publishing
 from calibprune.study.cells import NUMERICS
 from calibprune.study.kept import ID, Kept
 from calibprune.study.shelves import open_shelves
@@ -170,7 +171,7 @@ def _declaration(where: str) -> Finding:
 
 
 def of_store(name: str | Path) -> Iterator[Finding]:
-    """A store: whether it can be written, leftovers of writes that were interrupted, and damaged cells."""
+    """A store: whether it can be written, leftovers of writes that were interrupted, damaged cells and tables."""
     try:
         store = Store(name)
     except CalibpruneError as error:
@@ -178,12 +179,13 @@ def of_store(name: str | Path) -> Iterator[Finding]:
         return
     where = f"store {store.root}"
     yield from _writable(store.root, where, "allow it, or choose another store")
-    yield from _leftovers(where, [store.root, store.root / "cells"])
+    yield from _leftovers(where, [store.root, store.root / "cells", store.root / derived.DERIVED])
     yield from _cells(where, store.own, "delete {folder} and run the study again")
+    yield from _tables(where, store.own, "delete {folder}; the page that shows it computes it again")
 
 
 def of_shelf(name: str, store: str | Path) -> Iterator[Finding]:
-    """A shelf: whether it can be read, and damaged cells."""
+    """A shelf: whether it can be read, damaged cells and tables, and what differs from its manifest."""
     where = f"shelf {name}"
     try:
         opened = open_shelves([name], store)
@@ -192,6 +194,9 @@ def of_shelf(name: str, store: str | Path) -> Iterator[Finding]:
         return
     for shelf in opened:
         yield from _cells(where, shelf, "copy the shelf again; a study computes what it lacks")
+        yield from _tables(where, shelf, "copy the shelf again; a page computes what it lacks")
+        for flaw in publishing.flaws(shelf.root):
+            yield Finding(FAULT, where, flaw, "copy the shelf again")
 
 
 def _cells(where: str, kept: Kept, mend: str) -> Iterator[Finding]:
@@ -219,6 +224,20 @@ def _cells(where: str, kept: Kept, mend: str) -> Iterator[Finding]:
         )
     if not flaws:
         yield Finding(OK, where, f"{len(ids)} cells, all whole" if ids else "holds no cells yet")
+
+
+def _tables(where: str, kept: Kept, mend: str) -> Iterator[Finding]:
+    try:
+        ids = kept.ids(derived.DERIVED)
+        flaws = {identifier: flaw for identifier in ids if (flaw := derived.flaw(kept, identifier))}
+    except CalibpruneError as error:
+        yield Finding(FAULT, where, str(error), "allow it to be read")
+        return
+    for identifier, flaw in flaws.items():
+        folder = kept.root / derived.DERIVED / identifier
+        yield Finding(FAULT, where, f"table {identifier}: {flaw}", mend.format(folder=folder))
+    if ids and not flaws:
+        yield Finding(OK, where, f"{len(ids)} derived tables, all whole")
 
 
 def _writable(folder: Path, where: str, mend: str) -> Iterator[Finding]:

@@ -9,10 +9,12 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar, Protocol
 
 import pandas as pd
 import pyarrow.parquet as parquet
 from pyarrow import ArrowException
+from pyarrow.types import is_large_string, is_string
 from safetensors import SafetensorError, safe_open
 
 from calibprune.errors import StoreError, out_of_memory, quoted
@@ -39,6 +41,8 @@ COLUMNS = {
 }
 RECORDS = "records.parquet"
 CELL = "cell.json"
+LEFT_OUT = "left_out_sha256"
+"""In a `cell.json` of a published run, the checksums of the artifacts that are not there."""
 ID = re.compile(r"[0-9a-f]{16}")
 ARTIFACT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The name of an artifact: it becomes a file's, and names no folder."""
@@ -52,11 +56,20 @@ MOST_TEXT = 2**30
 """Bytes of all texts in a cell's records; a file whose texts are longer, written out, is not read."""
 
 
+class Entry(Protocol):
+    """What has a folder of its own, `<root>/<kept_in>/<id>/`: a cell, or a table that was derived from cells."""
+
+    kept_in: ClassVar[str]
+
+    @property
+    def id(self) -> str: ...
+
+
 class Kept:
     """The cells below one folder, which another computer may have written.
 
     Args:
-        root: holds `cells/`.
+        root: holds `cells/`, and may hold `derived/` (derived.py).
         name: what errors and provenance call it; empty for a study's own store.
     """
 
@@ -64,21 +77,21 @@ class Kept:
         self.root = root
         self.name = name
 
-    def folder(self, cell: Cell) -> Path:
-        return self._folder(cell.id)
+    def folder(self, entry: Entry) -> Path:
+        return self.root / entry.kept_in / entry.id
 
-    def ids(self) -> list[str]:
-        """Of all cells here, also of those that are damaged.
+    def ids(self, kept_in: str = Cell.kept_in) -> list[str]:
+        """Of all cells here, or of what else has a folder in `kept_in`; also of those that are damaged.
 
         Raises:
             StoreError: the folder cannot be read.
         """
         try:
-            found = [path.name for path in (self.root / "cells").iterdir()]
+            found = [path.name for path in (self.root / kept_in).iterdir()]
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise self._unreadable(error) from None
+            raise self.unreadable(error) from None
         return sorted(filter(ID.fullmatch, found))
 
     def cell(self, identifier: str) -> Cell:
@@ -104,7 +117,7 @@ class Kept:
         try:
             return (self.folder(cell) / CELL).is_file()
         except OSError as error:
-            raise self._unreadable(error) from None
+            raise self.unreadable(error) from None
 
     def records(self, cell: Cell) -> pd.DataFrame:
         """A cell's records, verified.
@@ -113,13 +126,12 @@ class Kept:
             StoreError: they are damaged.
         """
         path = self.folder(cell) / RECORDS
+        known = self.provenance(cell)["records_sha256"]
+        frame = None if self.flaw_of_file(path) else read_frame(path, known)
         try:
-            known = self.provenance(cell)["records_sha256"]
-            if not self._flaw_of_path(path) and file_sha256(path) == known and _is_small(path):
-                return pd.read_parquet(path).astype(COLUMNS)
-        except MemoryError:  # Arrow's too, which is no fault of the file
-            raise
-        except (OSError, KeyError, ValueError, ArrowException):  # the last two for what is no Parquet file
+            if frame is not None:
+                return frame.astype(COLUMNS)
+        except (KeyError, ValueError):
             pass
         raise self._damaged(path)
 
@@ -139,7 +151,7 @@ class Kept:
                 f"{', '.join(known) or 'no artifacts'}{elsewhere}"
             )
         try:
-            whole = not self._flaw_of_path(path) and file_sha256(path) == known[name]
+            whole = not self.flaw_of_file(path) and file_sha256(path) == known[name]
             opened = safe_open(path, "pt") if whole else None
         except (OSError, SafetensorError) as error:
             if out_of_memory(error):
@@ -160,9 +172,13 @@ class Kept:
         return self._content(cell.id) | {"shelf": self.name}
 
     def checksums(self, cell: Cell) -> str:
-        """Of a cell's records and artifacts, as text; raises StoreError as `provenance`."""
+        """Of a cell's records and artifacts, as text, the same where a published run left artifacts out; raises
+        StoreError as `provenance`.
+        """
         known = self.provenance(cell)
-        return json.dumps([known["records_sha256"], known.get("artifacts_sha256", {})])
+        left_out = known.get(LEFT_OUT, {})
+        artifacts = known.get("artifacts_sha256", {}) | (left_out if isinstance(left_out, dict) else {})
+        return json.dumps([known["records_sha256"], artifacts], sort_keys=True)
 
     def flaw(self, identifier: str) -> str:
         """The first file of a cell that is damaged, missing or not its own, and why; empty for one that is whole. Every
@@ -172,7 +188,7 @@ class Kept:
             StoreError: the folder cannot be read.
         """
         folder = self._folder(identifier)
-        if flaw := self._flaw_of_path(folder / CELL):
+        if flaw := self.flaw_of_file(folder / CELL):
             return flaw
         try:
             known = self._content(identifier)
@@ -189,25 +205,25 @@ class Kept:
         wanted = {RECORDS: known["records_sha256"]}
         wanted |= {artifact_file(folder, name).name: sha for name, sha in known.get("artifacts_sha256", {}).items()}
         for name, sha256 in wanted.items():
-            if flaw := self._flaw_of_file(folder / name, sha256):
+            if flaw := self.flaw_of_file(folder / name, sha256):
                 return flaw
         return ""
 
-    def _flaw_of_file(self, path: Path, sha256: str) -> str:
-        if flaw := self._flaw_of_path(path):
-            return flaw
-        try:
-            return "" if known_sha256(path) == sha256 else f"the checksum of {path.name} is wrong"
-        except OSError as error:
-            raise self._unreadable(error) from None
+    def flaw_of_file(self, path: Path, sha256: str = "") -> str:
+        """Why a file below this folder is not to be used: missing, a link to somewhere else, or of another checksum
+        where one is given; empty for one that is whole.
 
-    def _flaw_of_path(self, path: Path) -> str:
+        Raises:
+            StoreError: the folder cannot be read.
+        """
         try:
             if not self.holds(path):
                 return f"{path.name} is a link to somewhere else"
-            return "" if path.is_file() else f"{path.name} is missing"
+            if not path.is_file():
+                return f"{path.name} is missing"
+            return f"the checksum of {path.name} is wrong" if sha256 and known_sha256(path) != sha256 else ""
         except OSError as error:
-            raise self._unreadable(error) from None
+            raise self.unreadable(error) from None
 
     def holds(self, path: Path) -> bool:
         """Whether a path below the folder, there or not, is led nowhere else by a link."""
@@ -215,18 +231,16 @@ class Kept:
         return Path(real).is_relative_to(root)
 
     def _folder(self, identifier: str) -> Path:
-        return self.root / "cells" / identifier
+        return self.root / Cell.kept_in / identifier
 
     def _content(self, identifier: str) -> dict:
         path = self._folder(identifier) / CELL
-        try:
-            if self._flaw_of_path(path) or path.stat().st_size > MOST_BYTES:
-                raise self._damaged(path)
-            known = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            raise self._damaged(path) from None
-        whole = isinstance(known, dict) and isinstance(known.get("records_sha256"), str)
-        if not whole or known.get("id") != identifier or not isinstance(known.get("artifacts_sha256", {}), dict):
+        known = {} if self.flaw_of_file(path) else read_mapping(path)
+        if (
+            not isinstance(known.get("records_sha256"), str)
+            or known.get("id") != identifier
+            or not isinstance(known.get("artifacts_sha256", {}), dict)
+        ):
             raise self._damaged(path)
         if not isinstance(known.get("configuration"), dict):
             raise self._damaged(path)
@@ -237,7 +251,8 @@ class Kept:
             return StoreError(f"{path}: damaged or cut short; copy the shelf {self.name} again")
         return StoreError(f"{path}: damaged or cut short; delete the folder {path.parent} and run the study again")
 
-    def _unreadable(self, error: OSError) -> StoreError:
+    def unreadable(self, error: OSError) -> StoreError:
+        """What is said of a folder of cells that cannot be read."""
         what = "take it out of `shelves`" if self.name else "choose another store"
         return StoreError(f"{self.root}: cannot be read ({error.strerror}); {what}")
 
@@ -246,9 +261,32 @@ def _is_small(path: Path) -> bool:
     """Whether the records of a file are as many, and their texts as long, as a cell's can be."""
     if parquet.read_metadata(path).num_rows > MOST_ROWS:
         return False
-    texts = [name for name, kind in COLUMNS.items() if kind == "str"]
+    texts = [field.name for field in parquet.read_schema(path) if is_string(field.type) or is_large_string(field.type)]
     table = parquet.read_table(path, columns=texts, read_dictionary=texts)
     return sum(map(nbytes_of_text, table.columns)) <= MOST_TEXT
+
+
+def read_mapping(path: Path) -> dict:
+    """The mapping in a JSON file; empty where it cannot be read, is too large or holds none."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            return {}
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def read_frame(path: Path, sha256: str) -> pd.DataFrame | None:
+    """The frame in a Parquet file; None where it cannot be read, is too large or has another checksum."""
+    try:
+        if file_sha256(path) == sha256 and _is_small(path):
+            return pd.read_parquet(path)
+    except MemoryError:  # Arrow's too, which is no fault of the file
+        raise
+    except (OSError, ValueError, ArrowException):  # the last two for what is no Parquet file
+        pass
+    return None
 
 
 def artifact_file(folder: Path, name: str) -> Path:

@@ -174,7 +174,7 @@ def measure_tasks(
     model: nn.Module,
     tokenizer,
     specs: list[TaskSpec],
-    limit: int | None,
+    items_of: Callable[[str], int | None],
     chat: bool,
     found: Found,
     progress: Callable[[float], None],
@@ -183,6 +183,7 @@ def measure_tasks(
     [items].
 
     Args:
+        items_of: how many items of a family's tasks are asked, the first ones; None for all.
         progress: called with the share of the items that was done since the last call.
     """
     from calibprune.tasks.harness.bridge import evaluate  # the harness takes seconds to import
@@ -195,7 +196,8 @@ def measure_tasks(
         done = now
 
     named = {spec.name: spec for spec in specs}
-    for result in evaluate(model, tokenizer, [spec.config for spec in specs], limit, chat, progress=step):
+    limits = {spec.name: items_of(spec.family) for spec in specs}
+    for result in evaluate(model, tokenizer, [spec.config for spec in specs], limits, chat, progress=step):
         task = named[result.task]
         found.add(result.metric, result.value, result.n, task=task.family, language=task.language, stderr=result.stderr)
         found.add_tensors("items", {f"{task.family}.{task.language}.{result.metric}": result.items})

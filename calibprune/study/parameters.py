@@ -14,7 +14,7 @@ from calibprune.languages import PAPER_LANGUAGES, mixture
 from calibprune.methods import METHODS
 from calibprune.study.parameter_files import read_parameters
 from calibprune.study.values import (
-    BY_SOURCE,
+    BRANCHES,
     Allowed,
     Bits,
     Device,
@@ -33,6 +33,7 @@ from calibprune.study.values import (
     Source,
     TaskName,
     Truth,
+    by_family,
     by_source,
     distinct,
 )
@@ -94,8 +95,8 @@ class Parameters(BaseModel):
     """parallel sentences for each language"""
     tasks: Annotated[list[TaskName], Several] = []
     """tasks that the models are put to"""
-    task_limit: Positive | None = None
-    """the first items of each task; none: all of them"""
+    task_limit: by_family(Positive) = None
+    """the first items of each task; none: all; a mapping gives a number for families, and asks all of the others"""
     chat_template: Truth = False
     """whether tasks are put in the model's chat format"""
     data_mirror: Folder | None = None
@@ -233,7 +234,7 @@ def _allowed(kind: Any) -> list[str]:
 def _first_line(error: ValidationError) -> str:
     """The first wrong parameter in one line: its name, with the key of a mapping, and what is wrong."""
     problem = error.errors()[0]
-    name = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int) and part not in BY_SOURCE)
+    name = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int) and part not in BRANCHES)
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, Parameters.model_fields, n=1)
         return f"unknown parameter {quoted(name)}; " + (

@@ -75,7 +75,7 @@ class Runner:
         specs = resolve(list(cell.tasks), list(cell.languages), self._data_mirror) if cell.tasks else []
         if specs:
             step = lambda share: bar.step(share * work_of_tasks(cell))  # noqa: E731
-            measure_tasks(model, self._tokenizer, specs, cell.task_limit, cell.chat_template, found, step)
+            measure_tasks(model, self._tokenizer, specs, cell.items_of, cell.chat_template, found, step)
         if changed := what_changed(cell, specs):
             raise CorpusError(f"the text of {', '.join(changed)} changed meanwhile; run the study again")
         records = pd.DataFrame(found.rows, columns=list(COLUMNS))

@@ -67,17 +67,20 @@ def _opened(name: str, own: str) -> Shelf | None:
     raise StoreError(f"shelf {name}: {path} {what}; correct `shelves`, or take it out")
 
 
-def find(places: Iterable[Kept], prefix: str) -> tuple[Kept, str]:
+def find(places: Iterable[Kept], prefix: str, folders: Iterable[str] = (Cell.kept_in,)) -> tuple[Kept, str]:
     """The id that begins with `prefix`, and the first of these places that has it.
+
+    Args:
+        folders: where to look in each place; by default among its cells alone.
 
     Raises:
         StoreError: there is none, or several.
     """
     text = prefix.strip().lower()
     found: dict[str, Kept] = {}
-    places = list(places)
+    places, folders = list(places), list(folders)
     for place in places:
-        for identifier in place.ids():
+        for identifier in [one for folder in folders for one in place.ids(folder)]:
             if text and identifier.startswith(text):
                 found.setdefault(identifier, place)
     if len(found) > 1:

@@ -1,36 +1,60 @@
-"""What is known of one cell, in lines: what it is, where it comes from, what it cost, and whether it is whole."""
+"""What is known of one cell, or of a table that was derived from cells, in lines: what it is, where it comes from, what
+it cost, and whether it is whole.
+"""
 
 import json
 from typing import Any
 
-from calibprune.study.kept import COST, Kept
+from calibprune.study import derived
+from calibprune.study.kept import COST, LEFT_OUT, Kept
 
 ORIGIN = ("date", "commit", "machine", "device", "system")
-CHECKSUMS = ("records_sha256", "artifacts_sha256")
+CHECKSUMS = ("records_sha256", "artifacts_sha256", LEFT_OUT)
 GIVEN = ("id", "shelf", "configuration", "versions", "checksums", *COST, *ORIGIN, *CHECKSUMS)
 
 
 def lines(kept: Kept, identifier: str) -> list[tuple[str, str]]:
-    """(name, value) of everything that is kept of a cell.
+    """(name, value) of everything that is kept of a cell, or of a derived table.
 
     Raises:
-        StoreError: its `cell.json` is damaged or missing, or of another version of calibprune.
+        StoreError: its `cell.json` or `table.json` is damaged or missing, or of another version of calibprune.
     """
+    if (kept.root / derived.DERIVED / identifier).is_dir():
+        return _of_table(kept, identifier)
     cell = kept.cell(identifier)
     known = kept.provenance(cell)
-    flaw = kept.flaw(identifier)
     return [
         ("cell", _text(cell.title)),
         ("id", identifier),
         ("kept in", str(kept.folder(cell))),
-        ("whole", "yes, every checksum holds" if not flaw else f"no: {flaw}"),
+        ("whole", _whole(kept.flaw(identifier))),
         *_several("", known["configuration"]),
         *((name.replace("_", " "), _text(known[name])) for name in (*COST, *ORIGIN) if name in known),
         *_several("version of ", known.get("versions", {})),
         *((name.replace("_", " "), _text(value)) for name, value in known.items() if name not in GIVEN),
         ("SHA-256 of the records", _text(known["records_sha256"])),
         *_several("SHA-256 of ", known.get("artifacts_sha256", {})),
+        *_several("not here, SHA-256 of ", known.get(LEFT_OUT, {})),
     ]
+
+
+def _of_table(kept: Kept, identifier: str) -> list[tuple[str, str]]:
+    known = derived.content(kept, identifier)
+    return [
+        ("table", _text(known["name"])),
+        ("id", identifier),
+        ("kept in", str(kept.root / derived.DERIVED / identifier)),
+        ("whole", _whole(derived.flaw(kept, identifier))),
+        ("version of its code", _text(known["version"])),
+        ("made of the cells", _text(list(known["cells"]))),
+        *((name, _text(known[name])) for name in ("seconds", *ORIGIN) if name in known),
+        *_several("version of ", known.get("versions", {})),
+        ("SHA-256 of the table", _text(known["table_sha256"])),
+    ]
+
+
+def _whole(flaw: str) -> str:
+    return f"no: {flaw}" if flaw else "yes, every checksum holds"
 
 
 def _several(prefix: str, values: Any) -> list[tuple[str, str]]:

@@ -17,12 +17,12 @@ from torch import Tensor
 from calibprune.errors import StoreError, out_of_memory
 from calibprune.files import check_names_fit, file_sha256, held, results_folder, whole_folder
 from calibprune.study.cells import Cell
-from calibprune.study.kept import CELL, COLUMNS, RECORDS, Kept, artifact_file
+from calibprune.study.kept import CELL, COLUMNS, RECORDS, Entry, Kept, artifact_file
 
 
 class Store:
-    """The folder that keeps a study's results, `<store>/cells/<id>/`. What it lacks is read from shelves, which are
-    never written: whoever asks for a cell need not know where it is.
+    """The folder that keeps a study's results, `<store>/cells/<id>/`, and what was derived from them (derived.py). What
+    it lacks is read from shelves, which are never written: whoever asks for a cell need not know where it is.
 
     Args:
         root: the folder, as the parameter `store` names it (`files.results_folder`).
@@ -44,9 +44,9 @@ class Store:
                 f"another store"
             )
 
-    def folder(self, cell: Cell) -> Path:
-        """Where the store itself keeps a cell."""
-        return self.own.folder(cell)
+    def folder(self, entry: Entry) -> Path:
+        """Where the store itself keeps a cell, or a table that was derived from cells."""
+        return self.own.folder(entry)
 
     def where(self, cell: Cell) -> Kept:
         """What a cell is read from: the store's own folder, or the first shelf that has the cell where that has it
@@ -93,44 +93,53 @@ class Store:
         Raises:
             StoreError: the store cannot be written.
         """
-        with self._writable():
-            target = self._inside(self.folder(cell))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(target, ignore_errors=True)  # what is left of a cell that somebody damaged
-            with whole_folder(target, scratch=_scratch(cell)) as scratch:
-                records[list(COLUMNS)].astype(COLUMNS).to_parquet(scratch / RECORDS, index=False)
-                for name, tensors in artifacts.items():
-                    save_file(
-                        {key: tensor.contiguous() for key, tensor in tensors.items()}, artifact_file(scratch, name)
-                    )
-                content = {
-                    "id": cell.id,
-                    "configuration": cell.configuration(),
-                    **provenance,
-                    "records_sha256": file_sha256(scratch / RECORDS),
-                    "artifacts_sha256": {name: file_sha256(artifact_file(scratch, name)) for name in artifacts},
-                }
-                (scratch / CELL).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+        with self.written(cell) as scratch:
+            records[list(COLUMNS)].astype(COLUMNS).to_parquet(scratch / RECORDS, index=False)
+            for name, tensors in artifacts.items():
+                save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, artifact_file(scratch, name))
+            content = {
+                "id": cell.id,
+                "configuration": cell.configuration(),
+                **provenance,
+                "records_sha256": file_sha256(scratch / RECORDS),
+                "artifacts_sha256": {name: file_sha256(artifact_file(scratch, name)) for name in artifacts},
+            }
+            (scratch / CELL).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
     @contextlib.contextmanager
-    def claim(self, cell: Cell, wait: bool) -> Iterator[bool]:
-        """Whether this process may compute the cell; the claim ends with the block, or with the process however it
-        ends.
+    def written(self, entry: Entry) -> Iterator[Path]:
+        """A folder to write into, which is that of a cell or of a derived table when the block ends, and nowhere if it
+        fails. What was there is replaced.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._writable():
+            target = self._inside(self.folder(entry))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(target, ignore_errors=True)  # what is left of one that somebody damaged
+            with whole_folder(target, scratch=_scratch(entry)) as scratch:
+                yield scratch
+
+    @contextlib.contextmanager
+    def claim(self, entry: Entry, wait: bool) -> Iterator[bool]:
+        """Whether this process may compute a cell or a derived table; the claim ends with the block, or with the
+        process however it ends.
 
         Raises:
             StoreError: the store cannot be written, which is tried before anything is computed.
         """
         locks = self.root / "claims"
         with self._writable():
-            self._inside(self.folder(cell))
-            lock = self._inside(locks / cell.id)
+            self._inside(self.folder(entry))
+            lock = self._inside(locks / entry.id)
             locks.mkdir(parents=True, exist_ok=True)
             lock.touch()
         with held(lock, wait) as mine:
             if mine:
-                self._forget_scratch(cell)
+                self._forget_scratch(entry)
                 with self._writable():
-                    attempt = self.folder(cell).with_name(f"{_scratch(cell)}attempt")
+                    attempt = self.folder(entry).with_name(f"{_scratch(entry)}attempt")
                     attempt.mkdir(parents=True)
                     attempt.rmdir()
             yield mine
@@ -146,8 +155,10 @@ class Store:
             )
         return path
 
-    def _forget_scratch(self, cell: Cell) -> None:
-        for scratch in (self.root / "cells").glob(f"{_scratch(cell)}*"):  # of a process that was killed while writing
+    def _forget_scratch(self, entry: Entry) -> None:
+        for scratch in self.folder(entry).parent.glob(
+            f"{_scratch(entry)}*"
+        ):  # of a process that was killed while writing
             shutil.rmtree(scratch, ignore_errors=True)
 
     @contextlib.contextmanager
@@ -163,6 +174,6 @@ class Store:
             ) from None
 
 
-def _scratch(cell: Cell) -> str:
-    """How the names of folders begin in which a cell is being written."""
-    return f".{cell.id}."
+def _scratch(entry: Entry) -> str:
+    """How the names of folders begin in which a cell or a derived table is being written."""
+    return f".{entry.id}."

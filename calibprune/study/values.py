@@ -21,6 +21,7 @@ from calibprune.languages import check_code, mixture
 from calibprune.methods import pruner, pruners
 from calibprune.metrics.registry import METRICS
 from calibprune.schemes import BITS, Sparsity
+from calibprune.tasks.catalogue import families
 
 TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 """What YAML 1.1 takes for truth values, and what papermill's `-p` passes on as it is written."""
@@ -100,6 +101,13 @@ def _source(value: Any) -> str:
     return text
 
 
+def _family(value: Any) -> str:
+    text = _text(value)
+    if text not in families():
+        raise ValueError(one_of("task family", text, families()))
+    return text
+
+
 def _language(value: Any) -> str:
     return _checked(check_code, _text(value))
 
@@ -149,6 +157,7 @@ Language = Annotated[str, BeforeValidator(_language), Allowed("a code that the t
 Metric = Annotated[str, _one_of("metric", METRICS), Allowed(", ".join(METRICS))]
 Pruner = Annotated[str, BeforeValidator(_pruner), Allowed(", ".join(pruners()))]
 Source = Annotated[str, BeforeValidator(_source), Allowed(", ".join(source_names()))]
+TaskFamily = Annotated[str, BeforeValidator(_family)]
 Mixture = Annotated[str, BeforeValidator(_mixture), Allowed("two or more codes, such as ar+en")]
 Pattern = Annotated[
     Sparsity,
@@ -157,15 +166,24 @@ Pattern = Annotated[
     Allowed("a share from 0 to 1, or n of every m such as 2:4"),
 ]
 
-BY_SOURCE = ("for all sources", "for each source", "[key]")
-"""How pydantic names the branches of `by_source` in the place of an error."""
+BRANCHES = ("one for all", "one for each", "[key]")
+"""How pydantic names the branches of `by_source` and `by_family` in the place of an error."""
 
 
 def by_source(number: Any) -> Any:
     """A number, or a mapping that gives one for each evaluation source."""
-    one, each = (Tag(name) for name in BY_SOURCE[:2])
-    kind = Discriminator(lambda value: BY_SOURCE[isinstance(value, Mapping)])
-    return Annotated[Annotated[number, one] | Annotated[dict[Source, number], each], kind]
+    return _by(number, dict[Source, number])
+
+
+def by_family(number: Any) -> Any:
+    """A number or none, or a mapping that gives a number for each family of tasks."""
+    return _by(number | None, dict[TaskFamily, number])
+
+
+def _by(one_for_all: Any, one_for_each: Any) -> Any:
+    one, each = (Tag(name) for name in BRANCHES[:2])
+    kind = Discriminator(lambda value: BRANCHES[isinstance(value, Mapping)])
+    return Annotated[Annotated[one_for_all, one] | Annotated[one_for_each, each], kind]
 
 
 def distinct(values: list, same: Callable[[Any], Hashable] = lambda value: value) -> list:

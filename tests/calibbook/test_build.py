@@ -424,5 +424,8 @@ def test_results_fingerprint_sees_a_changed_file(tmp_path):
     (tmp_path / "a" / "cell.json").write_text("{}")
     before = book.results_fingerprint(tmp_path)
     assert before == book.results_fingerprint(tmp_path)
+    (tmp_path / "derived").mkdir()
+    (tmp_path / "derived" / "table.json").touch()
+    assert before == book.results_fingerprint(tmp_path), "what a page derives does not ask for the page again"
     (tmp_path / "a" / "cell.json").write_text("{ }")
     assert book.results_fingerprint(tmp_path) != before

@@ -140,6 +140,17 @@ def test_what_a_cell_is_whether_it_comes_out_again_and_what_is_wrong(run, fails,
     fails("verify", "--against", tmp_path / "none", words=["none", "no folder and no archive"])
 
 
+def test_a_finished_study_is_packed(run, fails, params, tmp_path):
+    fails("publish", params, tmp_path / "shelf", words=["3 of 3 cells are not computed", "calibprune study"])
+    run("study", params)
+    fails("publish", params, tmp_path / "shelf", "--limit-mb", 0.001, words=["more than 0.0 MB", "--limit-mb"])
+    status, out, lines = run("publish", params, tmp_path / "shelf")
+    assert (status, lines) == (0, [])
+    assert f"{tmp_path / 'shelf'}: 3 cells, 0 derived tables, 0." in out and "build the book first" in out
+    status, out, _ = run("verify", "--against", tmp_path / "shelf", "--device", "cpu")
+    assert status == 0 and "3 of 3 cells are the same" in out
+
+
 def test_a_cell_of_a_stranger_sends_nothing_to_the_terminal(run, params, tmp_path):
     run("study", params)
     path = next((tmp_path / "results" / "cells").glob("*/cell.json"))

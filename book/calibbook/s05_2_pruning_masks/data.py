@@ -1,6 +1,8 @@
 """From the masks in a store to a tidy frame of their similarities (Section 5.2 and Appendix D.3 of the paper).
 
-The masks of one matrix, of all languages and draws, are in memory at a time, however many layers there are.
+The masks of one matrix, of all languages and draws, are in memory at a time, however many layers there are. The frame
+of each model, method and sparsity is kept as a derived table, so that it is computed once, and is there where a shelf
+has no masks.
 """
 
 import re
@@ -17,8 +19,11 @@ from calibbook.shared.frames import BLOCK, languages_of
 from calibprune.errors import ParameterError, StoreError
 from calibprune.metrics.masks import expected_iou, pairwise
 from calibprune.study.cells import Cell
+from calibprune.study.derived import derived
 from calibprune.study.store import Store
 
+SIMILARITY, VERSION = "mask similarity", 1
+"""The derived table of `_of_study`; the version is raised when its numbers would change."""
 KINDS = {
     "within": "all draws of one language",
     "between": "stable masks of two languages",
@@ -97,6 +102,7 @@ def _studies(cells: Iterable[Cell]) -> list[dict[str, dict[int, Cell]]]:
 
 
 def _of_study(store: Store, study: dict[str, dict[int, Cell]]) -> pd.DataFrame:
+    """The rows of one model, method and sparsity."""
     languages = languages_of(study)
     seeds = sorted({seed for cells in study.values() for seed in cells})
     for language in languages:
@@ -106,22 +112,31 @@ def _of_study(store: Store, study: dict[str, dict[int, Cell]]) -> pd.DataFrame:
                 f"{title}: the mask of seed {missing[0]} is missing, which other languages have; compute "
                 f"all seeds for every language"
             )
-    cell = study[languages[0]][seeds[0]]
+    cells = {(language, seed): study[language][seed] for language in languages for seed in seeds}
+    for cell in cells.values():
+        if not store.has(cell):
+            raise StoreError(
+                f"{store.root}: no masks of {cell.title}; run the study with its parts languages and draws first"
+            )
+    return derived(store, SIMILARITY, VERSION, list(cells.values()), lambda: _compared(store, cells))
+
+
+def _compared(store: Store, cells: Mapping[tuple[str, int], Cell]) -> pd.DataFrame:
+    """The rows of cells of one model, method and sparsity by (language, seed), computed from their masks."""
+    first, cell = next(iter(cells.items()))
     block = dict(zip(BLOCK, (cell.model, cell.method, cell.sparsity.fraction, cell.sparsity.pattern), strict=True))
     with ExitStack() as stack:
-        opened = {
-            (language, seed): _open(store, study[language][seed], stack) for language in languages for seed in seeds
-        }
+        opened = {key: _open(store, made, stack) for key, made in cells.items()}
         names = {key: _names(tensors) for key, tensors in opened.items()}
-        first = names[languages[0], seeds[0]]
-        if other := next((key for key, mine in names.items() if mine != first), None):
-            titles = f"{cell.title} and {study[other[0]][other[1]].title}"
+        if other := next((key for key, mine in names.items() if mine != names[first]), None):
+            titles = f"{cell.title} and {cells[other].title}"
             raise StoreError(
                 f"{store.root}: masks of {titles} are of different models; delete their folders and run the study again"
             )
+        seeds = {seed for _, seed in cells}
         rows = [
             row | {"layer": layer, "component": component, "draws": len(seeds)}
-            for name in first
+            for name in names[first]
             for layer, component in [_place(name)]
             for row in _of_matrix(
                 {key: tensors.get_tensor(name) for key, tensors in opened.items()}, cell.sparsity.fraction
@@ -131,10 +146,6 @@ def _of_study(store: Store, study: dict[str, dict[int, Cell]]) -> pd.DataFrame:
 
 
 def _open(store: Store, cell: Cell, stack: ExitStack):
-    if not store.has(cell):
-        raise StoreError(
-            f"{store.root}: no masks of {cell.title}; run the study with its parts languages and draws first"
-        )
     return stack.enter_context(store.artifact(cell, "masks"))
 
 

@@ -1,231 +1,33 @@
-"""The claims of the paper's Section 5.3, each tested on the records at hand.
-
-A neuron is language-specific here as in the paper's Figure 3: it is among the 2% of lowest entropy in the dense model.
-Choosing the lowest of noisy measurements makes them rise when they are measured again, pruned or not, so what other
-texts of the dense model would change (`data.other_texts`) is taken off. It is much to take off, since the pruned
-model is in fact measured on the same text.
-"""
+"""The claims of the paper's Section 5.3, each judged on what was measured (`measured.py`)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 
-import numpy as np
 import pandas as pd
-from matplotlib.cbook import boxplot_stats
 
-from calibbook.s05_3_language_neurons.changes import (
-    EVERYWHERE,
-    Changes,
-    Estimate,
-    Reference,
-    mean_over_layers,
-    over_layers,
-    relative,
+from calibbook.s05_3_language_neurons import measured
+from calibbook.s05_3_language_neurons.data import missing
+from calibbook.s05_3_language_neurons.measured import (
+    AGNOSTIC,
+    CREATES,
+    KEEPS,
+    KEEPS_MORE,
+    LOSES,
+    RARE,
+    RISES,
+    STRONG,
+    WIDENS,
+    Measured,
 )
-from calibbook.s05_3_language_neurons.data import (
-    Activations,
-    calibrated,
-    dense_cell,
-    lead_language,
-    methods,
-    missing,
-    models,
-    read,
-    swept,
-)
-from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, names
-from calibbook.shared.registered import wording
+from calibbook.shared.claims import Claim, claims_frame, names
+from calibbook.shared.registered import registered
 from calibbook.shared.verdicts import decided, judged, within
-from calibbook.shared.words import more_or_less, number
 from calibprune.study.cells import Cell
 from calibprune.study.store import Store
 
 MARGIN = 10  # percent by which a magnitude may change and still count as retained
 
-RARE = wording("5.3-rare")
-STRONG = wording("5.3-strong")
-RISES = wording("beyond-lape-rises")
-WIDENS = wording("5.3-widens")
-CREATES = wording("5.3-creates")
-AGNOSTIC = wording("5.3-agnostic-less")
-LOSES = wording("5.3-loses-probability")
-KEEPS = wording("5.3-keeps-magnitude")
-KEEPS_MORE = wording("5.3-keeps-magnitude-better")
 ORDER = (RARE, STRONG, RISES, WIDENS, CREATES, AGNOSTIC, LOSES, KEEPS, KEEPS_MORE)
-
-
-def dense_claims(reference: Reference, language: str) -> list[Claim]:
-    """How often the dense model's lowest neurons are active, and how strongly, in one language and in all."""
-    dense, low = reference.dense, reference.low
-    others = np.isfinite(dense.entropy) & ~low
-    claims = []
-    for where in (language, EVERYWHERE):
-        often, strength = 100 * _in(dense.often, where), _in(dense.strength, where)
-        found = mean_over_layers(dense.layer, (often, others), (often, low))
-        rarer = sum(often[members].mean() < often[low].mean() for members in reference.groups)
-        note = (
-            f"{rarer} of the {len(reference.groups)} groups shown are active more rarely"
-            if rarer
-            else "lowest of all groups shown"
-        )
-        what = f"{number(often[low].mean())}% of tokens against {number(often[others].mean())}%"
-        claims.append(_claim(RARE, dense, reference, f"in {where}", what, found, "%", note=note))
-        for name, rest in (("the rest of the lowest 30%", others & ~reference.high), ("all others", others)):
-            found = _percent_more(dense.layer, (strength, low), (strength, rest))
-            metric, what = f"in {where}, against {name}", more_or_less(found.value)
-            claims.append(_claim(STRONG, dense, reference, metric, what, found, MORE_OR_LESS))
-    return claims
-
-
-def sweep_claims(reference: Reference, sweep: Sequence[Activations]) -> list[Claim]:
-    """Whether each step up in sparsity widens the spread (standard deviation) of the lowest neurons' entropy; 2:4 and
-    its like are left out.
-
-    The first step is that from the dense model on other texts: on its own text its lowest group ends where the next one
-    begins.
-    """
-    steps = [model for model in sweep if not model.cell.dense and model.cell.sparsity.pattern == "unstructured"]
-    if not steps:
-        return []
-    found = [reference.by_text, *(reference.changes(model) for model in steps)]
-    columns = [
-        reference.low * values for step in found for values in (np.isfinite(step.entropy), step.entropy, step.square)
-    ]
-
-    def spreads(*sums):
-        n, total, squares = (np.array(sums[start::3]) for start in range(3))
-        with np.errstate(invalid="ignore"):  # NaN where no neuron is active
-            return np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0))
-
-    smallest = over_layers(lambda *sums: np.diff(spreads(*sums), axis=0).min(axis=0), reference.dense.layer, *columns)
-    values = map(number, spreads(*map(np.nansum, columns)))
-    steps_in_words = ["dense on other texts", *(f"at {model.cell.sparsity}" for model in steps)]
-    boxes = [
-        boxplot_stats(values[np.isfinite(values)])[0] for values in (model.entropy[reference.low] for model in sweep)
-    ]
-    note = (
-        f"smallest step {number(smallest.value)}; whiskers span "
-        f"{', '.join(number(box['whishi'] - box['whislo']) for box in boxes)}"
-    )
-    what = ", ".join(map(" ".join, zip(values, steps_in_words, strict=True)))
-    return [_claim(WIDENS, steps[-1], reference, "standard deviation by sparsity (nats)", what, smallest, note=note)]
-
-
-def pruned_claims(reference: Reference, pruned: Activations) -> list[Claim]:
-    """What pruning changed in the lowest neurons: beyond other texts, against neurons above the lowest 30%, and against
-    their magnitudes.
-    """
-    changed = reference.changes(pruned)
-    own = lead_language(pruned)
-    places = (
-        (own, "in the calibration language" if own == pruned.calibration else f"in {own}"),
-        (EVERYWHERE, "in all languages"),
-    )
-    return [
-        *_distribution(reference, pruned, changed),
-        *_against_agnostic(reference, pruned, changed, AGNOSTIC, "LAPE", lambda change: change.moved, " nats"),
-        *_against_agnostic(
-            reference,
-            pruned,
-            changed,
-            AGNOSTIC,
-            "activation probability",
-            lambda change: 100 * change.frequency,
-            " points",
-        ),
-        *(
-            claim
-            for where, label in places
-            for claim in _against_agnostic(
-                reference,
-                pruned,
-                changed,
-                LOSES,
-                label,
-                lambda change, where=where: 100 * reference.relative_in(change, where),
-                "%",
-            )
-        ),
-        *(
-            claim
-            for where, label in places
-            for claim in _magnitude(reference, pruned, reference.relative_in(changed, where), where, label)
-        ),
-    ]
-
-
-def _distribution(reference: Reference, pruned: Activations, changed: Changes) -> list[Claim]:
-    """Where the lowest neurons went, and where those come from that are the lowest now."""
-    low, text, layer = reference.low, reference.by_text, reference.dense.layer
-
-    def moved(claim: str, metric: str, values: np.ndarray, by_text: np.ndarray, unit: str) -> Claim:
-        found, as_measured = mean_over_layers(layer, (values - by_text, low)), mean_over_layers(layer, (values, low))
-        what = f"{number(as_measured.value)}{unit}, on other texts {number(_mean(by_text[low]))}{unit}"
-        verdict = _beyond_text(found, as_measured, existence=claim == CREATES)
-        return _claim(claim, pruned, reference, metric, what, found, unit, verdict)
-
-    columns = [changed.newly_low, changed.now_low, text.newly_low, text.now_low]
-    new = over_layers(lambda a, n, b, m: 100 * (a / n - b / m), layer, *columns)
-    share, by_text = (over_layers(lambda a, n: 100 * a / n, layer, *pair) for pair in (columns[:2], columns[2:]))
-    what = f"{number(share.value)}%, on other texts {number(by_text.value)}%"
-    return [
-        moved(RISES, "", changed.rise, text.rise, " nats"),
-        _claim(CREATES, pruned, reference, "new among the lowest 2%", what, new, "%", _beyond_text(new, share, True)),
-        moved(
-            CREATES,
-            "from the lowest 2% to above the lowest 30%",
-            100 * changed.now_high,
-            100 * text.now_high,
-            "%",
-        ),
-    ]
-
-
-def _against_agnostic(
-    reference: Reference,
-    pruned: Activations,
-    changed: Changes,
-    claim: str,
-    metric: str,
-    pick: Callable[[Changes], np.ndarray],
-    unit: str,
-) -> list[Claim]:
-    """Whether the lowest neurons change more than those above the lowest 30%, both beyond what another text would
-    change; `pick` gives the change in question, in `unit`.
-    """
-    low, high, layer = reference.low, reference.high, reference.dense.layer
-    values, by_text = pick(changed), pick(reference.by_text)
-    found = mean_over_layers(layer, (values - by_text, low), (values - by_text, high))
-    as_measured = mean_over_layers(layer, (values, low), (values, high))
-    means = [number(_mean(column[among])) for column in (values, by_text) for among in (low, high)]
-    what = f"{means[0]}{unit} against {means[1]}{unit}, on other texts {means[2]} against {means[3]}"
-    return [_claim(claim, pruned, reference, metric, what, found, unit, _beyond_text(found, as_measured))]
-
-
-def _beyond_text(found: Estimate, as_measured: Estimate, existence: bool = False) -> dict[str, str]:
-    """The verdict on a change from which that of other texts was taken off: held only with and without. Not held where
-    it is less than what other texts would change, or nothing at all; `existence` has no such side, since a share is
-    never less than none.
-    """
-    against = found.high < 0 or as_measured.high <= 0
-    return judged(min(found.low, as_measured.low) > 0, against and not existence)
-
-
-def _magnitude(reference: Reference, pruned: Activations, often: np.ndarray, where: str, label: str) -> list[Claim]:
-    """Whether the lowest neurons' mean output stays within the margin, and changes less, neuron by neuron, than
-    `often`, their relative change.
-    """
-    low, layer = reference.low, reference.dense.layer
-    before, after = (_in(model.strength, where) for model in (reference.dense, pruned))
-    kept = _percent_more(layer, (after, low), (before, low))
-    retained = decided(kept.low, kept.high, within(MARGIN))
-    moved, often = 100 * relative(after, before), 100 * often
-    what = f"{number(moved[low].mean())}% against {number(often[low].mean())}%"
-    less = mean_over_layers(layer, (often - moved, low))
-    return [
-        _claim(KEEPS, pruned, reference, label, more_or_less(kept.value), kept, MORE_OR_LESS, retained),
-        _claim(KEEPS_MORE, pruned, reference, label, what, less, "%"),
-    ]
 
 
 def section_5_3(store: Store, cells: Sequence[Cell]) -> pd.DataFrame:
@@ -234,16 +36,7 @@ def section_5_3(store: Store, cells: Sequence[Cell]) -> pd.DataFrame:
     """
     if missing(cells):
         return claims_frame([])
-    claims = []
-    for model in models(cells):
-        reference = Reference(read(store, dense_cell(cells, model)))
-        for method in methods(cells):
-            sweep = [reference.dense, *(read(store, cell) for cell in swept(cells, model, method)[1:])]
-            if method == methods(cells)[0]:
-                claims += dense_claims(reference, lead_language(sweep[-1]))
-            claims += sweep_claims(reference, sweep)
-            for pruned in sweep[1:]:
-                claims += pruned_claims(reference, pruned)
+    claims = claimed(_rows(measured.of_section(store, cells)))
     return claims_frame(sorted(claims, key=lambda claim: ORDER.index(claim.claim)))
 
 
@@ -251,63 +44,51 @@ def every_calibration(store: Store, cells: Sequence[Cell]) -> pd.DataFrame:
     """The claims about pruned models for every calibration language and draw, one row a Claim, with a column
     `calibration`.
     """
-    found = []
-    for model in models(cells):
-        reference = Reference(read(store, dense_cell(cells, model)))
-        for method in methods(cells):
-            for cell in calibrated(cells, model, method):
-                pruned = read(store, cell)
-                found.append(claims_frame(pruned_claims(reference, pruned)).assign(calibration=pruned.calibration))
+    rows = measured.of_every_calibration(store, cells)
+    found = [
+        claims_frame(claimed(_rows(mine))).assign(calibration=mine["calibration"].iloc[0])
+        for _, mine in rows.groupby("cell", sort=False)
+    ]
     frame = pd.concat(found, ignore_index=True)
     return frame.sort_values("claim", key=lambda names: names.map(ORDER.index), kind="stable", ignore_index=True)
 
 
-def _percent_more(
-    layer: np.ndarray, one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]
-) -> Estimate:
-    """By how many percent the mean of `one` is more than that of `other`: pairs of (values, among), [neurons]."""
-    columns = [column for values, among in (one, other) for column in (among * values, among)]
-    return over_layers(lambda x, n, y, m: 100 * ((x / n) / (y / m) - 1), layer, *columns)
+def claimed(rows: Iterable[Measured]) -> list[Claim]:
+    """A Claim of each thing that was measured."""
+    return [_claim(row) for row in rows]
 
 
-def _mean(values: np.ndarray) -> float:
-    """The mean of what is known, NaN if nothing is."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
+def _rows(frame: pd.DataFrame) -> list[Measured]:
+    return [Measured(*row) for row in frame.itertuples(index=False)]
 
 
-def _in(values, where: str) -> np.ndarray:
-    return values().mean(axis=1) if where == EVERYWHERE else values(where)
-
-
-def _claim(
-    claim: str,
-    model: Activations,
-    reference: Reference,
-    metric: str,
-    what: str,
-    found: Estimate,
-    unit: str = "",
-    verdict: dict[str, str] | None = None,
-    note: str = "",
-) -> Claim:
-    """A Claim about the lowest neurons; by default it is held where the interval lies above zero, and not held where it
-    lies below. `unit`: of the result; the interval repeats it where it is a percentage.
-    """
-    if np.isnan(found.value):
-        note = "nothing to count"
-    elif np.isnan(found.low):
-        note = "too few layers for an interval"
-    cell = model.cell
+def _claim(row: Measured) -> Claim:
+    words = registered()[row.claim].claim
     return Claim(
-        claim,
-        **names((cell.model, cell.method, cell.sparsity.fraction, cell.pattern), source=model.source, metric=metric),
-        what=what,
-        statistic=found.value,
-        low=found.low,
-        high=found.high,
-        p=math.nan if claim == KEEPS else found.p,  # whether a change lies within a margin p does not say
-        unit=unit if unit in ("%", MORE_OR_LESS) else "",
-        n=int(reference.low.sum()),
-        **((verdict or decided(found.low, found.high)) | {"note": note}),
+        words,
+        **names((row.model, row.method, row.sparsity, row.pattern), source=row.source, metric=row.metric),
+        what=row.what,
+        statistic=row.value,
+        low=row.low,
+        high=row.high,
+        p=math.nan if words == KEEPS else row.p,  # whether a change lies within a margin p does not say
+        unit=row.unit,
+        n=row.n,
+        **(_verdict(words, row) | {"note": row.note}),
     )
+
+
+def _verdict(claim: str, row: Measured) -> dict[str, str]:
+    """Held where the interval lies above zero, and not held where it lies below; a magnitude that is to stay, where it
+    is within the margin.
+
+    A change that other texts make too is held only with and without what they would change. It is not held where it is
+    less than that, or nothing at all; that something comes into existence has no such side, since a share is never less
+    than none.
+    """
+    if claim == KEEPS:
+        return decided(row.low, row.high, within(MARGIN))
+    if not row.beyond_text:
+        return decided(row.low, row.high)
+    against = row.high < 0 or row.measured_high <= 0
+    return judged(min(row.low, row.measured_low) > 0, against and claim != CREATES)

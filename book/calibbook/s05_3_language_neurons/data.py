@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from calibbook.shared.frames import METHODS, setting
 from calibbook.shared.languages import text_label
-from calibbook.shared.words import fixed
 from calibprune.errors import ParameterError
 from calibprune.metrics import neurons as metric
 from calibprune.study.cells import Cell
@@ -25,16 +23,10 @@ OTHER_TEXTS = 10
 
 
 @dataclass(frozen=True)
-class Activations:
-    """How often and how strongly each neuron of one model is active, in each language.
-
-    probability: float32 [layers, neurons, languages], the share of tokens at which the output of the gate's
-    non-linearity is above zero; mean_abs: float32, the same shape, the mean over tokens of that output's size.
-    """
+class OfModel:
+    """Something about the neurons of the model of a cell."""
 
     cell: Cell
-    probability: Tensor
-    mean_abs: Tensor
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -57,6 +49,18 @@ class Activations:
     def sparsity(self) -> str:
         """`50%`, `2:4`, empty for the dense model."""
         return "" if self.cell.dense else setting(self.cell.sparsity.fraction, self.cell.sparsity.pattern)
+
+
+@dataclass(frozen=True)
+class Activations(OfModel):
+    """How often and how strongly each neuron of one model is active, in each language.
+
+    probability: float32 [layers, neurons, languages], the share of tokens at which the output of the gate's
+    non-linearity is above zero; mean_abs: float32, the same shape, the mean over tokens of that output's size.
+    """
+
+    probability: Tensor
+    mean_abs: Tensor
 
     @cached_property
     def entropy(self) -> np.ndarray:
@@ -146,7 +150,7 @@ def read(store: Store, cell: Cell) -> Activations:
     return Activations(cell, probability, mean_abs)
 
 
-def title(model: Activations, sparsity: bool = True) -> str:
+def title(model: OfModel, sparsity: bool = True) -> str:
     """`gemma3-270m, SparseGPT, 50%, calibrated in DE`, perhaps without the sparsity."""
     parts = [model.cell.model, METHODS.get(model.cell.method, model.cell.method), model.sparsity if sparsity else ""]
     return ", ".join(
@@ -155,7 +159,7 @@ def title(model: Activations, sparsity: bool = True) -> str:
     )
 
 
-def lead_language(pruned: Activations) -> str:
+def lead_language(pruned: OfModel) -> str:
     """The calibration language if it was measured in, as in the paper's Figure 3; else the first language that was."""
     return pruned.calibration if pruned.calibration in pruned.languages else pruned.languages[0]
 
@@ -165,21 +169,6 @@ def groups(dense: Activations) -> list[np.ndarray]:
     into [layers * neurons].
     """
     return [members.numpy() for members in metric.groups(torch.from_numpy(dense.entropy), GROUP, SHOWN).members]
-
-
-def never_active(compared: Sequence[Activations]) -> pd.DataFrame:
-    """How many neurons are active at no token of any language, and how many of these are in the dense model; the dense
-    model is the first one.
-    """
-    silent = [np.isnan(model.entropy) for model in compared]
-    return pd.DataFrame(
-        {
-            "model": [title(model) for model in compared],
-            "never active": [int(found.sum()) for found in silent],
-            "of all neurons": [f"{fixed(100 * found.mean(), 0, 2)}%" for found in silent],
-            "active in the dense model": [int((found & ~silent[0]).sum()) for found in silent],
-        }
-    )
 
 
 def other_texts(dense: Activations, draws: int = OTHER_TEXTS) -> Iterator[tuple[np.ndarray, np.ndarray]]:

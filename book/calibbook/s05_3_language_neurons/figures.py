@@ -4,21 +4,19 @@ dense and pruned.
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import product
 from textwrap import fill
 
 import numpy as np
 import pandas as pd
-import seaborn
-import torch
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
-from calibbook.s05_3_language_neurons.data import GROUP, Activations, groups, other_texts, title
+from calibbook.s05_3_language_neurons.data import GROUP, title
+from calibbook.s05_3_language_neurons.grouped import BOX, Grouped
 from calibbook.shared.colours import COLOURS, colours
 from calibbook.shared.figure import Picture, lay_out, one_legend
 from calibbook.shared.languages import code_label
@@ -38,13 +36,14 @@ CURVES_UP_TO = 12  # languages that have a panel of curves each
 SORTED = "neurons in groups of 2%, sorted by the dense model's LAPE"
 
 
-def figure_3(models: Sequence[Activations], language: str) -> Picture:
+def figure_3(models: Sequence[Grouped], language: str) -> Picture:
     """One panel of boxes a sparsity; below, activation probability and mean absolute output in `language`, and neurons
     that are never active.
 
     models: the dense one, then the same calibration at every sparsity, as `data.swept` orders them.
     """
-    members = groups(models[0])
+    dense = models[0]
+    count = len(dense.boxes)
     # the lightest would be lost on white
     paints = [colours(0.8 * index / max(len(models) - 1, 1)) for index in range(len(models))]
     tall = 2.3 * math.ceil(len(models) / 2)
@@ -52,66 +51,68 @@ def figure_3(models: Sequence[Activations], language: str) -> Picture:
     above, below = figure.subfigures(2, 1, height_ratios=(tall + 0.2, 2.5))
     axes = lay_out(above, len(models), 2, sharey=True)
     legend = {"fontsize": 7, "loc": "lower right"}
-    medians = [_median(models[0], group) for group in members]
-    elsewhere = _elsewhere(models[0])
     for axis, model, paint in zip(axes, models, paints, strict=True):
         if model.cell.dense:
-            _boxes(axis, model, members, paint, -0.2, 0.34)
-            _boxes(axis, elsewhere, members, OTHER, 0.2, 0.34)
+            _boxes(axis, model, model.boxes, paint, -0.2, 0.34)
+            _boxes(axis, model, model.elsewhere, OTHER, 0.2, 0.34)
             axis.legend(handles=_patches({"as measured": paint, "another text, simulated": OTHER}), **legend)
         else:
-            _boxes(axis, model, members, paint)
+            _boxes(axis, model, model.boxes, paint)
             axis.plot(
-                medians, color="#d55e00", linestyle="--", linewidth=1.3, zorder=3, label="median of the dense model"
+                dense.boxes["med"],
+                color="#d55e00",
+                linestyle="--",
+                linewidth=1.3,
+                zorder=3,
+                label="median of the dense model",
             )
             axis.legend(**legend)
-        _entropies(axis, len(model.languages), len(members))
+        _entropies(axis, len(model.languages), count)
         axis.set_title(short(model), fontsize=9)
     for axis in axes[::2]:
         axis.set_ylabel("LAPE (nats)", fontsize=8)
-    above.suptitle(fill(f"{title(models[-1], sparsity=False)}; {_text(models[0])}", 100), fontsize=10)
+    above.suptitle(fill(f"{title(models[-1], sparsity=False)}; {_text(dense)}", 100), fontsize=10)
 
     styles = {
         short(model): look(place)._replace(colour=face)
         for place, (model, (face, _)) in enumerate(zip(models, paints, strict=True))
     }
-    means = _by_group(models, members, language)
+    means = _by_group(models, language)
     axes = lay_out(below, 3, 3)
     for axis, (column, label) in zip(axes, IN_LANGUAGE.items(), strict=True):
         lines(axis, means, "group", column, "model", styles, linewidth=1.2)
         axis.set_title(label.format(code_label(language)), fontsize=9)
         axis.set_ylim(0, 1.08 * axis.dataLim.ymax or 1)
-        _by_share(axis, len(members))
+        _by_share(axis, count)
     axes[-1].yaxis.get_major_locator().set_params(integer=True)
     below.supxlabel(SORTED, fontsize=8)
     one_legend(figure, axes[-1:], len(models))
 
     sentences = [
-        f"Box plots of LAPE in {len(members)} groups of 2% of all neurons, sorted by the dense model, "
+        f"Box plots of LAPE in {count} groups of 2% of all neurons, sorted by the dense model, "
         f"with activation probability, mean "
         f"absolute output in {language} and neurons never active below; here from the lowest group to the "
         f"last one shown.",
-        f"The dense model on another text, simulated: median LAPE {_ends(elsewhere, members, _median)}, "
-        f"interquartile range {_ends(elsewhere, members, _range)}.",
+        f"The dense model on another text, simulated: median LAPE {_ends(dense.elsewhere['med'])}, "
+        f"interquartile range {_ends(_ranges(dense.elsewhere))}.",
     ]
     for name, model in zip(styles, models, strict=True):
         mine = means[means["model"] == name]
         sentences.append(
-            f"{name}: median LAPE {_ends(model, members, _median)}, interquartile range "
-            f"{_ends(model, members, _range)}, "
-            f"activation probability {_first_to_last(mine['often'])}, "
-            f"mean absolute output {_first_to_last(mine['strength'])}, "
+            f"{name}: median LAPE {_ends(model.boxes['med'])}, interquartile range "
+            f"{_ends(_ranges(model.boxes))}, "
+            f"activation probability {_ends(mine['often'])}, "
+            f"mean absolute output {_ends(mine['strength'])}, "
             f"{mine['silent'].sum()} of these neurons never active."
         )
     return Picture(figure, " ".join(sentences))
 
 
-def appendix_g(dense: Activations, pruned: Activations) -> Picture:
+def appendix_g(dense: Grouped, pruned: Grouped) -> Picture:
     """Boxes of the dense and the pruned model side by side; below, activation probability and mean absolute output in
     every language: curves of both models, or for many languages maps of the one over the other.
     """
-    members = groups(dense)
-    languages = dense.languages
+    count, languages = len(dense.boxes), dense.languages
     models, paints = (dense, pruned), (DENSE, PRUNED)
     curves = len(languages) <= CURVES_UP_TO
     width = max(6.0, 0.9 + 1.2 * len(languages)) if curves else 9.2
@@ -120,28 +121,28 @@ def appendix_g(dense: Activations, pruned: Activations) -> Picture:
     above, below = figure.subfigures(2, 1, height_ratios=(1, tall))
     (axis,) = lay_out(above, 1, 1)
     for model, place, paint in zip(models, (-0.2, 0.2), paints, strict=True):
-        _boxes(axis, model, members, paint, place, 0.34)
-    _entropies(axis, len(languages), len(members))
+        _boxes(axis, model, model.boxes, paint, place, 0.34)
+    _entropies(axis, len(languages), count)
     axis.set_ylabel("LAPE (nats)", fontsize=8)
     patches = _patches({short(model): paint for model, paint in zip(models, paints, strict=True)})
     axis.legend(handles=patches, fontsize=8, loc="lower right")
     above.suptitle(fill(f"{title(pruned)}; {_text(dense)}", int(11 * width)), fontsize=10)
 
-    means = {language: _by_group(models, members, language) for language in languages}
+    means = {language: _by_group(models, language) for language in languages}
     if curves:
         styles = {
             short(model): look(place)._replace(colour=face)
             for place, (model, (face, _)) in enumerate(zip(models, paints, strict=True))
         }
-        _curves_by_language(below, means, styles, len(members))
+        _curves_by_language(below, means, styles, count)
     else:
-        _maps_by_language(below, means, len(members))
+        _maps_by_language(below, means, count)
     below.supxlabel(SORTED, fontsize=8)
 
-    medians = listed(f"{short(model)} {_ends(model, members, _median)}" for model in models)
+    medians = listed(f"{short(model)} {_ends(model.boxes['med'])}" for model in models)
     lowest = {code: found[found["group"] == 0] for code, found in means.items()}
     often, strength = (
-        listed(f"{code} {_first_to_last(found[column])}" for code, found in lowest.items()) for column in BY_LANGUAGE
+        listed(f"{code} {_ends(found[column])}" for code, found in lowest.items()) for column in BY_LANGUAGE
     )
     return Picture(
         figure,
@@ -187,68 +188,45 @@ def _maps_by_language(part: SubFigure, means: dict[str, pd.DataFrame], count: in
         bar.set_label("pruned over dense", fontsize=8)
 
 
-def short(model: Activations) -> str:
+def short(model: Grouped) -> str:
     """`dense`, `50% pruned`."""
     return "dense" if model.cell.dense else f"{model.sparsity} pruned"
 
 
-def _by_group(models: Sequence[Activations], members: list[np.ndarray], language: str) -> pd.DataFrame:
-    """One row a model (`model`, its short name) and group (`group`, its place): mean activation probability `often`
-    and mean absolute output `strength` in a language, and how many neurons are `silent` in all.
-    """
-    rows = []
-    for model in models:
-        often, strength, silent = model.often(language), model.strength(language), np.isnan(model.entropy)
-        rows += [
-            {
-                "model": short(model),
-                "group": place,
-                "often": often[group].mean(),
-                "strength": strength[group].mean(),
-                "silent": int(silent[group].sum()),
-            }
-            for place, group in enumerate(members)
-        ]
-    return pd.DataFrame(rows)
+def _by_group(models: Sequence[Grouped], language: str) -> pd.DataFrame:
+    """The means in a language of several models, one below the other: `Grouped.means`, and `model`, its short name."""
+    frames = [model.in_language(language).assign(model=short(model)) for model in models]
+    return pd.concat(frames, ignore_index=True)
 
 
 def _boxes(
     axis: Axes,
-    model: Activations,
-    members: list[np.ndarray],
+    model: Grouped,
+    boxes: pd.DataFrame,
     paint: tuple[str, str],
     shift: float = 0.0,
     width: float = 0.6,
 ) -> None:
-    """Boxes of the quartiles, whiskers to the last value within one and a half box lengths; values beyond them are not
-    drawn. Neurons that are never active have no entropy.
-    """
+    """Boxes of a model's groups; values beyond the whiskers are not drawn, nor groups that are never active."""
     face, ink = paint
-    places = np.repeat(np.arange(len(members)) + shift, [len(group) for group in members])
-    entropies = pd.DataFrame({"place": places, "entropy": model.entropy[np.concatenate(members)]}).dropna()
-    if entropies.empty:
+    known = boxes.dropna()
+    if known.empty:
         return
-    seaborn.boxplot(
-        entropies,
-        x="place",
-        y="entropy",
-        native_scale=True,
-        width=width,
-        color=face,
-        saturation=1,
-        linecolor="#000000",
-        linewidth=0.8,
+    drawn = axis.bxp(
+        known[BOX].to_dict("records"),
+        positions=[place + shift for place in known.index],
+        widths=width,
+        patch_artist=True,
         showfliers=False,
-        boxprops={"linewidth": 0.6},
+        manage_ticks=False,
+        boxprops={"facecolor": face, "edgecolor": "#000000", "linewidth": 0.6},
+        whiskerprops={"color": "#000000", "linewidth": 0.8},
+        capprops={"color": "#000000", "linewidth": 0.8},
         medianprops={"color": ink, "linewidth": 1.4},
-        legend=False,
-        ax=axis,
     )
-    drawn = axis.containers[-1]
-    for box, median in zip(drawn.boxes, drawn.medians, strict=True):
+    for box, median in zip(drawn["boxes"], drawn["medians"], strict=True):
         if box.get_path().get_extents().height < 0.04 * math.log(len(model.languages)):
             median.set_color("#000000")  # a light line would cover so flat a box
-    axis.set(xlabel="", ylabel="")
 
 
 def _patches(paints: dict[str, tuple[str, str]]) -> list[Patch]:
@@ -271,36 +249,15 @@ def _by_share(axis: Axes, count: int, step: int = 2) -> None:
     axis.tick_params(labelsize=7)
 
 
-def _known(model: Activations, group: np.ndarray) -> np.ndarray:
-    """Entropies of a group, without neurons that are never active."""
-    values = model.entropy[group]
-    return values[np.isfinite(values)]
+def _ranges(boxes: pd.DataFrame) -> pd.Series:
+    """Interquartile ranges."""
+    return boxes["q3"] - boxes["q1"]
 
 
-def _median(model: Activations, group: np.ndarray) -> float:
-    values = _known(model, group)
-    return float(np.median(values)) if len(values) else math.nan
-
-
-def _range(model: Activations, group: np.ndarray) -> float:
-    values = _known(model, group)
-    return float(np.subtract(*np.percentile(values, (75, 25)))) if len(values) else math.nan
-
-
-def _ends(model: Activations, members: list[np.ndarray], value) -> str:
-    """A value of the first and the last group: `0.98 to 1.52`."""
-    return _first_to_last(pd.Series([value(model, members[0]), value(model, members[-1])]))
-
-
-def _first_to_last(values: pd.Series) -> str:
+def _ends(values: pd.Series) -> str:
+    """The value of the first and of the last group: `0.98 to 1.52`."""
     return f"{number(float(values.iloc[0]))} to {number(float(values.iloc[-1]))}"
 
 
-def _elsewhere(dense: Activations) -> Activations:
-    """The dense model on another text, simulated; its outputs' size is not."""
-    often, _ = next(other_texts(dense))
-    return replace(dense, probability=torch.from_numpy(often).view(dense.probability.shape))
-
-
-def _text(model: Activations) -> str:
+def _text(model: Grouped) -> str:
     return f"{model.tokens:,} tokens of {model.source} a language"

@@ -6,6 +6,7 @@ Language-specific neurons are those of Tang et al. (2024) here, each assigned to
 """
 
 from collections.abc import Sequence
+from functools import partial
 from math import expm1
 
 import numpy as np
@@ -29,7 +30,11 @@ from calibbook.shared.registered import wording
 from calibbook.shared.words import more_or_less, number
 from calibprune.metrics.neurons import language_specific, survival
 from calibprune.study.cells import Cell
+from calibprune.study.derived import derived
 from calibprune.study.store import Store
+
+SURVIVAL, VERSION = "surviving neurons", 1
+"""The derived table of `_of_model`; the version is raised when its numbers would change."""
 
 SURVIVES = wording("beyond-neurons-survive")
 STAYS = wording("beyond-probabilities-stay")
@@ -43,19 +48,27 @@ def kept(store: Store, cells: Sequence[Cell]) -> pd.DataFrame:
     language, mean over all neurons, in percentage points. The rows of method "dense" are what the dense model would
     show on other texts (`data.other_texts`). Raises ParameterError where there is nothing to compare.
     """
-    rows = []
+    found = []
     for model in models(cells):
-        dense = read(store, dense_cell(cells, model))
-        own = language_specific(dense.probability)
-        for often, _ in other_texts(dense):
-            rows += _rows(dense, own, dense.cell, torch.from_numpy(often).reshape(dense.probability.shape))
-        for method in methods(cells):
-            for cell in calibrated(cells, model, method):
-                rows += _rows(dense, own, cell, read(store, cell).probability)
+        dense = dense_cell(cells, model)
+        pruned = [cell for method in methods(cells) for cell in calibrated(cells, model, method)]
+        compute = partial(_of_model, store, dense, pruned)
+        found.append(derived(store, SURVIVAL, VERSION, [dense, *pruned], compute))
     keys = [*BLOCK, "source", "calibration", "language"]
-    return in_order(
-        pd.DataFrame(rows).groupby(keys, sort=False)[["survival", "change", "neurons"]].mean().reset_index()
-    )
+    rows = pd.concat(found, ignore_index=True)
+    return in_order(rows.groupby(keys, sort=False)[["survival", "change", "neurons"]].mean().reset_index())
+
+
+def _of_model(store: Store, dense: Cell, pruned: Sequence[Cell]) -> pd.DataFrame:
+    """The rows of `kept` before means are taken: a row a draw."""
+    before = read(store, dense)
+    own = language_specific(before.probability)
+    rows = []
+    for often, _ in other_texts(before):
+        rows += _rows(before, own, dense, torch.from_numpy(often).reshape(before.probability.shape))
+    for cell in pruned:
+        rows += _rows(before, own, cell, read(store, cell).probability)
+    return pd.DataFrame(rows)
 
 
 def _rows(dense: Activations, own: Tensor, cell: Cell, probability: Tensor) -> list[dict]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from calibprune.study.planning import groups
 from calibprune.study.planning.plan import Plan, Row
 from calibprune.study.planning.workload import Kept
+from calibprune.tasks.catalogue import split
 
 HEADINGS = ("model", "part", "cells", "done", "hours to go", "records", "masks", "other arrays")
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -65,8 +66,7 @@ def sentences(plan: Plan, minutes: float = groups.MINUTES) -> Iterator[str]:
     for why, cells in plan.unmeasured().items():
         yield f"Not in the hours, since it was not measured on {machine.name}: {why}, in {cells} cells."
     yield "Not in the hours either: fetching and loading models and texts, once a job."
-    p = plan.parameters
-    if p.tasks and not p.task_limit:
+    if any(cell.items_of(split(task)[0]) is None for cell in plan.cells for task in cell.tasks):
         yield "Not in the other arrays: the scores of single items of tasks, whose number is not known beforehand."
 
 

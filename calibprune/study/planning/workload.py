@@ -27,6 +27,7 @@ from calibprune.study.planning.architecture import Architecture
 from calibprune.study.planning.counts import FIRST, GRAMS, SECOND, Shape, forward, steps
 from calibprune.study.planning.counts import stages as counted_stages
 from calibprune.study.runner import TRACE_BYTES
+from calibprune.tasks.catalogue import split
 from calibprune.walk.inputs import BATCH_TOKENS
 
 HESSIAN = ("sparsegpt", "gptq")
@@ -136,7 +137,7 @@ def kept(cell: Cell, shape: Shape) -> Kept:
     if "neurons" in cell.metrics and cell.evaluations:
         neurons = len(cell.languages) * shape.layers * shape.mlp * 2 * 4
     if cell.tasks and cell.task_limit:
-        items = len(cell.tasks) * 2 * cell.task_limit * 4
+        items = 2 * 4 * sum(cell.items_of(split(task)[0]) or 0 for task in cell.tasks)
     return Kept(FILES + ROW * rows(cell, shape.layers), masks, neurons + items)
 
 

@@ -3,7 +3,7 @@ sent.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -48,7 +48,7 @@ def evaluate(
     model: nn.Module,
     tokenizer: Any,
     configs: list[Any],
-    limit: int | None = None,
+    limit: int | Mapping[str, int | None] | None = None,
     chat: bool = False,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -57,7 +57,8 @@ def evaluate(
 
     Args:
         configs: tasks as the harness takes them: whole configurations, or `lm_eval.api.task.Task` objects.
-        limit: how many documents of each task, the first ones; None for all.
+        limit: how many documents of each task, the first ones; None for all. A mapping has a number for each task, and
+            of those that it lacks all are asked.
         chat: whether prompts go through the tokenizer's chat template.
         seed: of the draw of examples, in tasks that show some.
         progress: called with (documents done, documents) of all tasks together; a document may be counted in fractions,
@@ -70,9 +71,10 @@ def evaluate(
         ParameterError: a limit below 1; a task that cannot be built or evaluated, named.
         ModelError: an architecture that is not supported; a chat template is asked for and there is none.
     """
-    if limit is not None and limit < 1:
+    given = list(limit.values()) if isinstance(limit, Mapping) else [limit]
+    if wrong := [number for number in given if number is not None and number < 1]:
         raise ParameterError(
-            f"limit {limit}: give the number of documents of each task, at least 1, or leave it out for all"
+            f"limit {wrong[0]}: give the number of documents of each task, at least 1, or leave it out for all"
         )
     from calibprune.tasks.harness.scorer import Scorer, quiet_harness
 
@@ -84,23 +86,24 @@ def evaluate(
         names = [task.task_name for task in tasks]
         if doubled := sorted({name for name in names if names.count(name) > 1}):
             raise ParameterError(f"task {doubled[0]}: given twice; give each task once")
-        sizes = {task.task_name: min(len(task.eval_docs), limit or math.inf) for task in tasks}
+        limits = {name: limit.get(name) if isinstance(limit, Mapping) else limit for name in names}
+        sizes = {task.task_name: min(len(task.eval_docs), limits[task.task_name] or math.inf) for task in tasks}
         done = 0
         results: dict[str, list[TaskResult]] = {}
+
+        def kind(task: Any) -> tuple[str, int]:
+            return task.OUTPUT_TYPE or "", limits[task.task_name] or 0
+
         # all requests of one kind in one call, so that batches are full
-        for _, alike in groupby(sorted(tasks, key=_kind), _kind):
+        for (_, most), alike in groupby(sorted(tasks, key=kind), kind):
             members = {task.task_name: task for task in alike}
             work = sum(sizes[name] for name in members)
             scorer.progress = lambda part, whole, done=done, work=work: progress(
                 done + work * part // whole, sum(sizes.values())
             )
-            results |= _run(scorer, members, limit, chat)
+            results |= _run(scorer, members, most or None, chat)
             done += work
     return [result for name in names for result in results[name]]
-
-
-def _kind(task: Any) -> str:
-    return task.OUTPUT_TYPE or ""
 
 
 def _built(config: Any, seed: int) -> Any:

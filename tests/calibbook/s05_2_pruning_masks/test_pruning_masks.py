@@ -10,9 +10,10 @@ import pytest
 import torch
 from bs4 import BeautifulSoup
 from frames import SEVEN
+from without_arrays import shelf_without_arrays
 
 from calibbook.s05_2_pruning_masks import claims as claims
-from calibbook.s05_2_pruning_masks import paper
+from calibbook.s05_2_pruning_masks import data, paper
 from calibbook.s05_2_pruning_masks.data import (
     COMPONENTS,
     comparable,
@@ -31,6 +32,7 @@ from calibprune.errors import ParameterError, StoreError
 from calibprune.kernels.packed import pack
 from calibprune.schemes import Sparsity
 from calibprune.study.cells import Cell
+from calibprune.study.shelves import open_shelves
 from calibprune.study.store import COLUMNS, Store
 
 NAMES = [f"self_attn.{name}" for name in ("o_proj", "q_proj", "k_proj", "v_proj")] + [
@@ -171,6 +173,23 @@ def test_every_iou_is_that_of_python_sets(store, study):
                 np.mean([len(x & y) / len(x | y) for x, y in singles])
             )
     assert len(found) == 14 * (3 + 3 + 3 + 3)
+
+
+def test_the_table_is_kept_and_needs_no_masks(store, study, tmp_path, monkeypatch):
+    cells, _ = study
+    found = similarities(store, cells)
+    compared = data._compared(store, {(made.calibration[0], made.seed): made for made in cells})
+    pd.testing.assert_frame_equal(found, compared)
+    shelf = shelf_without_arrays(store.root, tmp_path / "shelf")
+    own = Store(tmp_path / "own", open_shelves([shelf]))
+    pd.testing.assert_frame_equal(similarities(own, cells), found)
+    pd.testing.assert_frame_equal(similarities(own, cells[::-1]), found)  # the order of a study's languages is nothing
+    with pytest.raises(StoreError, match=r"without 'masks'.*take this shelf out") as caught:
+        similarities(own, cells[:3])
+    assert "\n" not in str(caught.value)
+    monkeypatch.setattr(data, "VERSION", data.VERSION + 1)
+    with pytest.raises(StoreError, match="without 'masks'"):
+        similarities(own, cells)
 
 
 def test_the_zero_line_follows_the_density_of_the_masks(store, study):

@@ -15,19 +15,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import ttest_1samp
+from without_arrays import shelf_without_arrays
 
 from calibbook.s05_3_language_neurons import claims as claims
 from calibbook.s05_3_language_neurons import data as neurons
+from calibbook.s05_3_language_neurons import grouped, measured
 from calibbook.s05_3_language_neurons import survival as neuron_survival
-from calibbook.s05_3_language_neurons.changes import Reference, over_layers, relative
+from calibbook.s05_3_language_neurons.changes import Reference, mean_over_layers, over_layers, relative
 from calibbook.s05_3_language_neurons.figures import appendix_g, figure_3
 from calibbook.s05_3_language_neurons.tables import kept_table, summary
 from calibbook.shared.claim_tables import readable
+from calibbook.shared.claims import Claim
 from calibbook.shared.languages import NO_TARGET, fixed_order
 from calibprune.errors import ParameterError, StoreError
 from calibprune.metrics.neurons import language_specific
 from calibprune.schemes import Sparsity
 from calibprune.study.cells import Cell, Evaluation
+from calibprune.study.shelves import open_shelves
 from calibprune.study.store import COLUMNS, Store
 
 LAYERS, NEURONS, TOKENS = 8, 100, 2000
@@ -119,6 +123,24 @@ def study(tmp_path):
     return store, cells
 
 
+def of_dense(*arguments) -> list[Claim]:
+    return claims.claimed(measured.of_dense(*arguments))
+
+
+def of_sweep(*arguments) -> list[Claim]:
+    return claims.claimed(measured.of_sweep(*arguments))
+
+
+def of_pruned(*arguments) -> list[Claim]:
+    return claims.claimed(measured.of_pruned(*arguments))
+
+
+def in_groups(*models: neurons.Activations) -> list[grouped.Grouped]:
+    """Of the dense model and its pruned copies, as a page reads it from the table."""
+    rows = grouped.table(models)
+    return [grouped.Grouped.of(model.cell, rows[rows["cell"] == model.cell.id]) for model in models]
+
+
 def verdicts(found, claim: str) -> list[str]:
     return [row.verdict for row in found if row.claim == claim]
 
@@ -194,7 +216,7 @@ def test_never_active_neurons_are_counted_and_those_that_fell_silent_apart(dense
     probability = dense_probability()
     probability[0, :3] = 0  # three fall silent
     probability[1, 4] = 0.1  # one awakes
-    table = neurons.never_active([dense, activations(cell("wanda", "0.5", "de"), probability)])
+    table = grouped.never_active(in_groups(dense, activations(cell("wanda", "0.5", "de"), probability)))
     assert table["never active"].tolist() == [8, 10]
     assert table["active in the dense model"].tolist() == [0, 3]
     assert table["of all neurons"].tolist() == ["1.00%", "1.25%"]
@@ -242,7 +264,7 @@ def test_intervals_are_those_of_whole_layers():
 def test_values_that_are_not_known_are_left_out():
     layer = np.repeat(np.arange(5), 2)
     values = np.where(np.arange(10) % 2, 1.0, np.nan)
-    assert claims.mean_over_layers(layer, (values, np.ones(10, bool)))[:3] == (1, 1, 1)
+    assert mean_over_layers(layer, (values, np.ones(10, bool)))[:3] == (1, 1, 1)
 
 
 # ---- claims
@@ -250,12 +272,12 @@ def test_values_that_are_not_known_are_left_out():
 
 def test_lowest_neurons_are_rare_and_their_strength_is_compared(reference):
     strength = torch.ones(reference.dense.mean_abs.shape)
-    found = claims.dense_claims(Reference(activations(cell(), dense_probability(), strength)), "de")
+    found = of_dense(Reference(activations(cell(), dense_probability(), strength)), "de")
     assert verdicts(found, claims.RARE) == ["held", "held"]
     assert all(row.note == "lowest of all groups shown" for row in found if row.claim == claims.RARE)
     assert set(verdicts(found, claims.STRONG)) == {"undecided"}
     strength.view(-1, 7)[torch.from_numpy(reference.low)] = 2
-    loud = claims.dense_claims(Reference(activations(cell(), dense_probability(), strength)), "de")
+    loud = of_dense(Reference(activations(cell(), dense_probability(), strength)), "de")
     assert [(row.what, row.verdict) for row in loud if row.claim == claims.STRONG] == [("100% more", "held")] * 4
 
 
@@ -263,9 +285,7 @@ def test_neurons_that_lost_their_language_are_noticed(reference):
     probability = dense_probability()
     probability[:, 10:14] = probability[:, :4]
     probability[:, :4] = 0.5
-    found = claims.pruned_claims(
-        reference, activations(cell("wanda", "0.5", "de"), probability, reference.dense.mean_abs)
-    )
+    found = of_pruned(reference, activations(cell("wanda", "0.5", "de"), probability, reference.dense.mean_abs))
     assert verdicts(found, claims.RISES) == ["held"]
     assert verdicts(found, claims.CREATES) == ["held", "held"]
     assert verdicts(found, claims.AGNOSTIC) == ["held", "held"]
@@ -274,7 +294,7 @@ def test_neurons_that_lost_their_language_are_noticed(reference):
 
 
 def test_a_model_that_did_not_change_confirms_nothing_but_what_is_retained(reference):
-    found = claims.pruned_claims(reference, activations(cell("wanda", "0.5", "de"), dense_probability()))
+    found = of_pruned(reference, activations(cell("wanda", "0.5", "de"), dense_probability()))
     assert verdicts(found, claims.RISES) == ["not held"]
     assert verdicts(found, claims.CREATES) == ["undecided"] * 2  # that something exists nothing can refute
     assert "held" not in verdicts(found, claims.AGNOSTIC) + verdicts(found, claims.LOSES) + verdicts(
@@ -286,7 +306,7 @@ def test_a_model_that_did_not_change_confirms_nothing_but_what_is_retained(refer
 
 def test_the_dense_model_on_another_text_does_not_pass_for_a_pruned_one(reference):
     often = np.array([often for often, _ in neurons.other_texts(reference.dense, 12)])[-1]
-    found = claims.pruned_claims(
+    found = of_pruned(
         reference, activations(cell("wanda", "0.5", "de"), torch.from_numpy(often).view(LAYERS, NEURONS, 7))
     )
     assert "held" not in verdicts(found, claims.RISES) + verdicts(found, claims.AGNOSTIC)
@@ -297,7 +317,7 @@ def test_the_dense_model_on_another_text_does_not_pass_for_a_pruned_one(referenc
 def test_agnostic_neurons_that_change_more_contradict_the_paper(reference):
     probability = dense_probability()
     probability[:, 50:] = (probability[:, 50:] - 0.15).clamp(min=0)
-    found = claims.pruned_claims(reference, activations(cell("wanda", "0.5", "de"), probability))
+    found = of_pruned(reference, activations(cell("wanda", "0.5", "de"), probability))
     frequency = next(row for row in found if row.claim == claims.AGNOSTIC and row.metric == "activation probability")
     assert frequency.verdict == "not held" and frequency.high < 0
 
@@ -307,7 +327,7 @@ def test_agnostic_neurons_that_change_more_contradict_the_paper(reference):
     [(2.0, "not held", "100% more"), (1.04, "held", "4.00% more"), (0.5, "not held", "50.0% less")],
 )
 def test_magnitudes_are_retained_only_within_the_margin(reference, factor, verdict, what):
-    found = claims.pruned_claims(
+    found = of_pruned(
         reference, activations(cell("wanda", "0.5", "de"), dense_probability(), factor * reference.dense.mean_abs)
     )
     assert [(row.verdict, row.what) for row in found if row.claim == claims.KEEPS] == [(verdict, what)] * 2
@@ -316,11 +336,7 @@ def test_magnitudes_are_retained_only_within_the_margin(reference, factor, verdi
 def test_too_few_layers_leave_everything_undecided():
     few = Reference(activations(cell(), dense_probability(layers=3)))
     pruned = activations(cell("wanda", "0.5", "de"), dense_probability(layers=3).flip(1))
-    found = (
-        claims.dense_claims(few, "de")
-        + claims.pruned_claims(few, pruned)
-        + claims.sweep_claims(few, [few.dense, pruned])
-    )
+    found = of_dense(few, "de") + of_pruned(few, pruned) + of_sweep(few, [few.dense, pruned])
     assert {row.verdict for row in found} == {"undecided"}
     assert {row.note for row in found} == {"too few layers for an interval"}
 
@@ -333,13 +349,13 @@ def test_every_step_in_sparsity_has_to_widen_the_spread(reference):
         return activations(cell("sparsegpt", sparsity, "de"), probability)
 
     wider = [reference.dense, at("0.3", 0.02), at("0.5", 0.06), at("0.7", 0.3)]
-    [claim] = claims.sweep_claims(reference, wider)
+    [claim] = of_sweep(reference, wider)
     assert claim.verdict == "held" and "at 0.3" in claim.what and "dense on other texts" in claim.what
-    [claim] = claims.sweep_claims(
+    [claim] = of_sweep(
         reference, [wider[0], wider[1], wider[3], activations(cell("sparsegpt", "0.8", "de"), dense_probability())]
     )
     assert claim.verdict == "not held"
-    assert claims.sweep_claims(reference, [reference.dense, at("2:4", 0.1)]) == []
+    assert of_sweep(reference, [reference.dense, at("2:4", 0.1)]) == []
 
 
 def test_the_section_tests_each_method_at_every_sparsity_and_the_dense_model_once(study):
@@ -363,6 +379,36 @@ def test_over_all_calibrations_verdicts_are_counted(study):
     unknown = summary(found.assign(statistic=np.nan))
     assert len(unknown) == len(table) and set(unknown["highest"]) == set(unknown["lowest"]) == {"–"}
     assert summary(found.head(0)).empty
+
+
+def test_every_table_is_kept_and_needs_no_neurons(study, tmp_path):
+    store, cells = study
+    shown = neurons.swept(cells, "tiny", "wanda")
+
+    def everything(place):
+        sections = [claims.section_5_3(place, cells), claims.every_calibration(place, cells)]
+        groups = grouped.grouped(place, shown)
+        return [*sections, neuron_survival.kept(place, cells), grouped.never_active(groups)], figure_3(groups, "de").alt
+
+    frames, alt = everything(store)
+    shelf = shelf_without_arrays(store.root, tmp_path / "shelf")
+    own = Store(tmp_path / "own", open_shelves([shelf]))
+    again, same_alt = everything(own)
+    for frame, same in zip(frames, again, strict=True):
+        pd.testing.assert_frame_equal(frame, same)
+    assert alt == same_alt and not (tmp_path / "own").exists()
+    with pytest.raises(StoreError, match="without 'neurons'"):
+        grouped.grouped(own, shown[:2])
+
+
+def test_a_verdict_follows_the_rule_of_today_and_not_of_the_table(study, monkeypatch):
+    store, cells = study
+    before = claims.section_5_3(store, cells)
+    assert set(before[before["claim"] == claims.KEEPS]["verdict"]) == {"held"}
+    monkeypatch.setattr(claims, "MARGIN", -1)  # which no change lies within
+    after = claims.section_5_3(store, cells)
+    assert set(after[after["claim"] == claims.KEEPS]["verdict"]) == {"not held"}
+    pd.testing.assert_frame_equal(before.drop(columns=["verdict"]), after.drop(columns=["verdict"]))
 
 
 # ---- survival
@@ -441,7 +487,7 @@ def test_tables_mark_the_best_calibration_and_shade_only_what_was_pruned(study):
 def test_figure_3_has_a_panel_a_sparsity_with_the_same_neurons_in_each(study):
     store, cells = study
     models = [neurons.read(store, found) for found in neurons.swept(cells, "tiny", "sparsegpt")]
-    picture = figure_3(models, "de")
+    picture = figure_3(in_groups(*models), "de")
     axes = [axis for part in picture.figure.subfigs for axis in part.axes]
     assert [axis.get_title() for axis in axes[:4]] == ["dense", "30% pruned", "50% pruned", "70% pruned"]
     group = neurons.groups(models[0])[2]
@@ -461,7 +507,7 @@ def test_figure_3_has_a_panel_a_sparsity_with_the_same_neurons_in_each(study):
 def test_appendix_g_draws_every_language(languages):
     dense = activations(cell(languages=languages), dense_probability(languages))
     pruned = activations(cell("wanda", "2:4", "de", languages=languages), dense_probability(languages) * 0.8)
-    picture = appendix_g(dense, pruned)
+    picture = appendix_g(*in_groups(dense, pruned))
     titles = [axis.get_title() for axis in picture.figure.subfigs[1].axes]
     assert titles[: len(languages)] == [f"in {language.upper()}" for language in languages]
     assert "2:4 pruned" in picture.alt
@@ -473,7 +519,8 @@ def test_appendix_g_of_many_languages_is_a_map_of_the_pruned_over_the_dense_mode
     probability = dense_probability(languages)
     strength = torch.ones_like(probability)
     pruned = activations(cell("wanda", "0.5", "de", languages=languages), probability / 2, 2 * strength)
-    figure = appendix_g(activations(cell(languages=languages), probability, strength), pruned).figure
+    dense = activations(cell(languages=languages), probability, strength)
+    figure = appendix_g(*in_groups(dense, pruned)).figure
     often, output = figure.subfigs[1].axes[:2]
     assert [label.get_text() for label in often.get_yticklabels()] == [code.upper() for code in languages]
     for axis, expected in ((often, -1), (output, 1)):
@@ -495,9 +542,9 @@ def test_groups_that_fell_silent_can_be_drawn(dense):
     probability.view(-1, 7)[neurons.groups(dense)[0]] = 0
     pruned = activations(cell("sparsegpt", "0.5", "xx"), probability)
     assert neurons.lead_language(pruned) == "ar"
-    picture = figure_3([dense, pruned], "ar")
+    picture = figure_3(in_groups(dense, pruned), "ar")
     assert "median LAPE – to" in picture.alt
-    assert picture._repr_html_() and appendix_g(dense, pruned)._repr_html_()
+    assert picture._repr_html_() and appendix_g(*in_groups(dense, pruned))._repr_html_()
     reference = Reference(dense)
-    rise = next(row for row in claims.pruned_claims(reference, pruned) if row.claim == claims.RISES)
+    rise = next(row for row in of_pruned(reference, pruned) if row.claim == claims.RISES)
     assert (rise.verdict, rise.note) == ("undecided", "nothing to count")

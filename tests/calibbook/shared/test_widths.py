@@ -1,4 +1,4 @@
-"""The width of hidden states: from cell.json, and for older cells from their masks."""
+"""The width of hidden states, from cell.json."""
 
 import json
 
@@ -46,12 +46,11 @@ def test_a_cell_records_its_models_width(study):
     assert "hidden_size" not in study.provenance(), "what was run is told in the words of the study"
 
 
-def test_older_cells_tell_it_by_their_masks(study):
+def test_a_model_whose_cells_do_not_tell_it_is_left_out(study):
     dense, pruned = study.cells()
-    forget(study, dense)
     forget(study, pruned)
     assert hidden_widths(study.store, [dense, pruned]) == {study.parameters.models[0]: 32}
-    assert hidden_widths(study.store, [dense]) == {}
+    assert hidden_widths(study.store, [pruned]) == {}
 
 
 def test_a_cell_that_is_not_there(study):

@@ -16,6 +16,7 @@ from calibprune.models.packaged import PACKAGED
 from calibprune.schemes import Sparsity
 from calibprune.study import doctor
 from calibprune.study.cells import NUMERICS, Cell, Evaluation
+from calibprune.study.derived import DERIVED, derived
 from calibprune.study.doctor import FAULT, NOTE, OK, examine
 from calibprune.study.kept import COLUMNS
 from calibprune.study.store import Store
@@ -139,6 +140,20 @@ def test_damaged_cells_are_named_with_the_way_to_mend_them(store, tmp_path, file
     assert found_in(findings, FAULT, "store", checksum, f"delete {store.folder(cell())}")
     assert found_in(findings, FAULT, "shelf", checksum, "copy the shelf again")
     assert not found_in(findings, OK, "all whole")
+
+
+def test_damaged_tables_are_named(store, tmp_path):
+    derived(store, "similarity", 1, [cell()], lambda: pd.DataFrame({"iou": [0.5]}))
+    assert found_in(doctor.of_store(store.root), OK, "1 derived tables, all whole")
+    [folder] = (store.root / DERIVED).iterdir()
+    (folder / "table.parquet").write_bytes(b"x")
+    (store.root / DERIVED / f".{folder.name}.0123abcd").mkdir()
+    shutil.copytree(store.root, tmp_path / "shelf")
+    findings = list(examine(store.root, [str(tmp_path / "shelf")]))
+    flaw = f"table {folder.name}: the checksum of table.parquet is wrong"
+    assert found_in(findings, FAULT, "store", flaw, f"delete {folder}")
+    assert found_in(findings, FAULT, "shelf", flaw, "copy the shelf again")
+    assert found_in(findings, FAULT, "store", "1 leftovers", f".{folder.name}.0123abcd")
 
 
 def test_a_half_copied_cell_is_named(store):

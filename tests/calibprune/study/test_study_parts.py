@@ -15,7 +15,7 @@ from calibprune.methods import METHODS
 from calibprune.metrics.embeddings import sentence_embeddings
 from calibprune.metrics.neurons import counting
 from calibprune.metrics.subspace import language_subspace
-from calibprune.study.cells import PARTS
+from calibprune.study.cells import PARTS, Cell
 from calibprune.study.store import COLUMNS
 from calibprune.study.study import Study
 
@@ -258,6 +258,48 @@ def test_tasks_do_not_change_the_cells_of_further_draws(study):
     assert not {c.id for c in more.cells("languages", "mixtures")} & {
         c.id for c in study.cells("languages", "mixtures")
     }
+
+
+def test_a_limit_for_each_family_of_tasks(study):
+    def dense(limit, tasks=("continuation", "knowledge", "facts")):
+        given = study.parameters.model_dump() | {"tasks": list(tasks), "task_limit": limit}
+        return Study(**given).cells("languages")[0]
+
+    mixed = dense({"continuation": 3, "knowledge": 2})
+    assert (mixed.items_of("continuation"), mixed.items_of("knowledge"), mixed.items_of("facts")) == (3, 2, None)
+    assert mixed.configuration()["task_limit"] == {"continuation": 3, "knowledge": 2}
+    again = Cell.of(json.loads(json.dumps(mixed.configuration())))
+    assert again.id == mixed.id and again.items_of("knowledge") == 2 and len({again, mixed}) == 2  # hashable
+    assert dense({"knowledge": 2, "continuation": 3}).id == mixed.id != dense({"continuation": 3, "knowledge": 4}).id
+    assert dense({"continuation": 3, "knowledge": 3, "facts": 3}).id == dense(3).id
+    assert dense({"passage": 1}).id == dense({}).id == dense(None).id
+    assert dense({"facts": 5, "passage": 1}, ["facts"]).id == dense(5, ["facts"]).id
+    with pytest.raises(TypeError):
+        Cell.of(mixed.configuration() | {"task_limit": {"knowledge": "2"}})
+
+
+def test_items_are_asked_up_to_the_limit_of_their_family(study, tmp_path):
+    given = study.parameters.model_dump() | {
+        "methods": ["magnitude"],
+        "metrics": ["perplexity"],
+        "sweep_sparsity": [],
+        "sweep_languages": [],
+        "bits": [],
+        "tasks": ["knowledge", "facts"],
+        "task_limit": {"knowledge": 3, "facts": 2},
+        "store": str(tmp_path),
+    }
+    chosen = Study(**given)
+    frame = chosen.run("languages", progress=False)
+    assert frame[frame["task"] != ""].groupby("task")["n"].unique().map(list).to_dict() == {
+        "facts": [2],
+        "knowledge": [3],
+    }
+    with chosen.store.artifact(chosen.cells()[0], "items") as items:
+        assert {key.split(".")[0]: len(items.get_tensor(key)) for key in items.keys()} == {  # noqa: SIM118
+            "facts": 2,
+            "knowledge": 3,
+        }
 
 
 def test_one_text_does_not_calibrate_in_several_languages(tiny_checkpoint, parallel):

@@ -126,6 +126,28 @@ def test_limits_below_one_are_refused(model, tokenizer, limit):
         evaluate(model, tokenizer, [choice()], limit=limit)
 
 
+def test_a_limit_for_each_task_asks_what_one_limit_would(model, tokenizer):
+    second = choice(task="second")
+    seen = []
+    limits = {"second": 2, "quiz": 4}
+    found = evaluate(model, tokenizer, [choice(), written(), second], limits, progress=lambda *done: seen.append(done))
+    assert [(one.task, one.n) for one in found] == [
+        ("quiz", 4),
+        ("quiz", 4),
+        ("written", evaluate(model, tokenizer, [written()])[0].n),
+        ("second", 2),
+        ("second", 2),
+    ]
+    for one in found:
+        if one.task in limits:
+            alone = evaluate(model, tokenizer, [choice()], limit=limits[one.task])
+            assert torch.equal(one.items, next(other.items for other in alone if other.metric == one.metric))
+    done, total = zip(*seen, strict=True)
+    assert list(done) == sorted(done) and set(total) == {sum({one.task: one.n for one in found}.values())}
+    with pytest.raises(ParameterError, match="limit 0: give the number"):
+        evaluate(model, tokenizer, [choice()], limit={"quiz": 0})
+
+
 def test_a_task_object_may_be_used_again(model, tokenizer):
     from lm_eval.api.task import ConfigurableTask
 
