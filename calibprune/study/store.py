@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pandas as pd
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -165,12 +165,14 @@ class Store:
     def _writable(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
+        except (OSError, SafetensorError) as error:  # the latter has the system's own as text
             if out_of_memory(error):
-                raise
-            space = "free some space, or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+                raise MemoryError from None
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            full = next((text for text in map(os.strerror, (errno.ENOSPC, errno.EDQUOT)) if text in reason), "")
+            space = "free some space, or " if full else ""
             raise StoreError(
-                f"{self.root}: cannot be written ({error.strerror or error}); {space}choose another store"
+                f"{self.root}: cannot be written ({full or reason}); {space}choose another store"
             ) from None
 
 

@@ -24,7 +24,7 @@ import torch
 from calibprune.errors import ended_in_one_line
 
 FORK = get_context("fork")
-PATIENCE = 120  # seconds
+PATIENCE = 300  # seconds
 ROOM = 2**30
 """Bytes of addresses that a process whose memory is limited may take beside those that it has."""
 NEW_MOUNTS, NEW_USERS = 0x00020000, 0x10000000  # of unshare(2)
