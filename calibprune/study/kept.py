@@ -14,7 +14,6 @@ from typing import ClassVar, Protocol
 import pandas as pd
 import pyarrow.parquet as parquet
 from pyarrow import ArrowException
-from pyarrow.types import is_large_string, is_string
 from safetensors import SafetensorError, safe_open
 
 from calibprune.errors import StoreError, out_of_memory, quoted
@@ -259,9 +258,11 @@ class Kept:
 
 def _is_small(path: Path) -> bool:
     """Whether the records of a file are as many, and their texts as long, as a cell's can be."""
-    if parquet.read_metadata(path).num_rows > MOST_ROWS:
+    known = parquet.read_metadata(path)
+    if known.num_rows > MOST_ROWS:
         return False
-    texts = [field.name for field in parquet.read_schema(path) if is_string(field.type) or is_large_string(field.type)]
+    columns = [known.schema.column(place) for place in range(known.num_columns)]
+    texts = sorted({column.path.partition(".")[0] for column in columns if column.physical_type == "BYTE_ARRAY"})
     table = parquet.read_table(path, columns=texts, read_dictionary=texts)
     return sum(map(nbytes_of_text, table.columns)) <= MOST_TEXT
 
