@@ -118,7 +118,7 @@ def test_a_gguf_file_that_claims_more_than_it_holds(tmp_path, claim):
     path = tmp_path / "model.gguf"
     tiny_gguf.write(path)
     path.write_bytes(CLAIMS[claim](path.read_bytes()))
-    refused(lambda: load(path, "cpu", "float32"), path)
+    refused(lambda: load(path, "cpu", "float32"), path.name)  # of a long path a line says the ends
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from calibprune.study.parameters import Parameters, meanings
 
 OWN = ROOT / "params" / "smoke.yaml"
 
-WHERE = ("store", "data_mirror", "device")
+WHERE = ("store", "shelves", "data_mirror", "device")
 """Parameters that say where a study is computed and kept, which another machine has its own of."""
 
 PART_OF = {

@@ -39,6 +39,8 @@ def table(**settings):
 
 
 class Cell(SimpleNamespace):
+    kept_in = "cells"
+
     def configuration(self):
         return {"title": self.title}
 

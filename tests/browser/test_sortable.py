@@ -1,33 +1,21 @@
 """The script that sorts and filters the ledger, in a browser, on a page that holds nothing else."""
 
-import os
-import shutil
-
 import pytest
 from ledger_entries import ENTRIES
 
 from calibbook.checkout import ROOT
 from calibbook.ledger.tables import of_the_paper
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    from playwright.sync_api import sync_playwright
-
-    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip("no Chromium: install the Debian package `chromium`, or set CHROMIUM to a browser's path")
+def page(browser, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     script = (ROOT / "book" / "_static" / "sortable.js").as_uri()
     html = f'<!doctype html><meta charset="utf-8"><script src="{script}"></script>{of_the_paper(ENTRIES).html}'
     (folder / "ledger.html").write_text(html, encoding="utf-8")
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=executable, args=options)
-        yield browser.new_page(), (folder / "ledger.html").as_uri()
-        browser.close()
+    tab = browser.new_page()
+    yield tab, (folder / "ledger.html").as_uri()
+    tab.close()
 
 
 @pytest.fixture
