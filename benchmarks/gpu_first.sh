@@ -3,8 +3,8 @@
 #
 #     benchmarks/gpu_first.sh [--tiny] [--folder DIR] [PART ...]
 #
-# PART is tests, kernels, cells, model or stream; all five without one, the most telling first. They are made for one H100 or
-# H200 and stay below 12 minutes together: every part has a limit, and within it a row repeats no more once its share is
+# PART is tests, kernels, cells, model or stream; all five without one, the most telling first. They are made for one
+# H100 or H200 and stay below 12 minutes together: every part has a limit, and within it a row repeats no more once its share is
 # used up. Rows are written as soon as they are measured, to book/results/benchmarks or DIR, in a file named after the
 # GPU. CELL_ARGUMENTS goes to benchmarks/cells.py, such as "--checkpoint DIR --source file:DIR/{language}.txt" where the
 # packages with the model and the text are not installed; PYTHON is the Python that is used. --tiny has the same steps

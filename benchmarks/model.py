@@ -61,9 +61,9 @@ def shape_of(sizes: argparse.Namespace) -> Shape:
     return known[0] if known else unnamed._replace(name=f"{sizes.layers} layers of width {sizes.width}")
 
 
-def build(sizes: argparse.Namespace, device: str, dtype: torch.dtype) -> nn.Module:
-    """A Llama of these sizes with random weights, in evaluation mode."""
-    config = LlamaConfig(
+def llama(sizes: argparse.Namespace) -> LlamaConfig:
+    """The configuration of a Llama of these sizes."""
+    return LlamaConfig(
         hidden_size=sizes.width,
         intermediate_size=sizes.mlp,
         num_hidden_layers=sizes.layers,
@@ -73,8 +73,12 @@ def build(sizes: argparse.Namespace, device: str, dtype: torch.dtype) -> nn.Modu
         vocab_size=VOCABULARY,
         max_position_embeddings=sizes.length,
     )
+
+
+def build(sizes: argparse.Namespace, device: str, dtype: torch.dtype) -> nn.Module:
+    """A Llama of these sizes with random weights, in evaluation mode."""
     with torch.device(device):
-        return AutoModelForCausalLM.from_config(config, dtype=dtype).eval().requires_grad_(False)
+        return AutoModelForCausalLM.from_config(llama(sizes), dtype=dtype).eval().requires_grad_(False)
 
 
 @torch.no_grad()

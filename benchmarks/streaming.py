@@ -21,6 +21,7 @@ import measuring
 import psutil
 import torch
 from measuring import row
+from model import VOCABULARY, llama
 from torch import Tensor
 
 from calibprune import provenance
@@ -38,7 +39,6 @@ GPU_SIZES = {
 }
 CPU_SIZES = GPU_SIZES | {"layers": 16, "width": 2048, "mlp": 8192, "heads": 32, "head_width": 64, "samples": 16}
 CPU_SIZES |= {"length": 512}
-VOCABULARY = 1024  # embeddings and output layer are neither pruned nor run
 SIDES = ("streamed", "resident")
 
 
@@ -47,20 +47,10 @@ def write_model(folder: Path, sizes: argparse.Namespace, device: str, dtype: tor
     from accelerate import init_empty_weights
     from safetensors.torch import save_file
     from tokenizers import Tokenizer, models
-    from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
+    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-    config = LlamaConfig(
-        hidden_size=sizes.width,
-        intermediate_size=sizes.mlp,
-        num_hidden_layers=sizes.layers,
-        num_attention_heads=sizes.heads,
-        num_key_value_heads=sizes.key_heads,
-        head_dim=sizes.head_width,
-        vocab_size=VOCABULARY,
-        max_position_embeddings=sizes.length,
-        architectures=["LlamaForCausalLM"],
-        dtype=dtype,
-    )
+    config = llama(sizes)
+    config.architectures, config.dtype = ["LlamaForCausalLM"], dtype
     with init_empty_weights():
         shapes = {name: one.shape for name, one in AutoModelForCausalLM.from_config(config).state_dict().items()}
     parts: dict[str, list[str]] = {}
@@ -120,8 +110,15 @@ def in_a_process(side: str, folder: Path, target: Path, arguments: Sequence[str]
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def rows_of(found: dict[str, list[dict[str, float]]], size: str, model_bytes: int) -> list[dict[str, Any]]:
-    """The rows of what each side did in its runs."""
+def rows_of(
+    found: dict[str, list[dict[str, float]]], size: str, model_bytes: int, on_a_cpu: bool
+) -> list[dict[str, Any]]:
+    """The rows of what each side did in its runs. Targets are meant for a CPU, with a model of 2 GB for the time and of
+    12 GB for what is read.
+    """
+    asked = {
+        name: on_a_cpu and least <= model_bytes / 1e9 for name, least in (("streamed", 1.9), ("streamed_read", 11.5))
+    }
 
     def of(side: str, what: str) -> list[float]:
         return [run[what] for run in found.get(side, [])]
@@ -132,15 +129,27 @@ def rows_of(found: dict[str, list[dict[str, float]]], size: str, model_bytes: in
     if theirs:
         ratio = statistics.median(ours) / statistics.median(theirs)
         detail = {"walk": {side: of(side, "walk") for side in found}}
-        rows.append(row("streamed", size, True, ratio, {"ours": ours, "peer": theirs}, names, detail=detail))
+        rows.append(
+            row("streamed", size, asked["streamed"], ratio, {"ours": ours, "peer": theirs}, names, detail=detail)
+        )
     read = of("streamed", "read_gb")
     times_read = statistics.median(read) * 1e9 / model_bytes
-    rows.append(row("streamed_read", size, True, times_read, {"ours": read, "limit": [model_bytes / 1e9]}, {}, "GB"))
+    rows.append(
+        row(
+            "streamed_read",
+            size,
+            asked["streamed_read"],
+            times_read,
+            {"ours": read, "limit": [model_bytes / 1e9]},
+            {},
+            "GB",
+        )
+    )
     for key, what in (("streamed_memory", "host_gb"), ("streamed_gpu_memory", "gpu_gb")):
         if what in found["streamed"][0]:
             sides = {name: of(side, what) for side, name in zip(SIDES, ("ours", "peer"), strict=True) if side in found}
             detail = {"seconds": ours, "walk": of("streamed", "walk")}
-            rows.append(row(key, size, True, max(sides["ours"]), sides, names, "GB", detail=detail))
+            rows.append(row(key, size, False, max(sides["ours"]), sides, names, "GB", detail=detail))
     return rows
 
 
@@ -191,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
         if chosen.write:
             measuring.write(rows, device, folder=chosen.folder)
 
-    return measuring.measured(["streamed"], lambda _: rows_of(found, size, model_bytes), keep)
+    return measuring.measured(["streamed"], lambda _: rows_of(found, size, model_bytes, device == "cpu"), keep)
 
 
 if __name__ == "__main__":

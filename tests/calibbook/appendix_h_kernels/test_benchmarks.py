@@ -62,6 +62,7 @@ def test_a_streamed_model_is_timed_beside_a_resident_one(tmp_path):
     rows = {row["key"]: row for row in json.loads(file.read_text())["rows"]}
     assert list(rows) == ["streamed", "streamed_read", "streamed_memory"]
     assert rows["streamed"]["value"] == rows["streamed"]["sides"]["ours"][0] / rows["streamed"]["sides"]["peer"][0]
+    assert not any(row["as_asked"] for row in rows.values()), "the targets are for larger models"
     assert "3 layers of width 32" in shown and [path.name for path in tmp_path.iterdir()] == ["rows"]
 
 

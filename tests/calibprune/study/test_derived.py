@@ -11,12 +11,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from cells import cell
 from without_arrays import shelf_without_arrays
 
 from calibprune.errors import StoreError
-from calibprune.schemes import Sparsity
 from calibprune.study import derived as tables
-from calibprune.study.cells import Cell, Evaluation
+from calibprune.study.cells import Cell
 from calibprune.study.derived import DERIVED, FRAME, TABLE, Derived, derived
 from calibprune.study.kept import COLUMNS
 from calibprune.study.shelves import find, open_shelves
@@ -27,30 +27,7 @@ COST = {"seconds_prune": 1.5, "seconds_measure": 2, "peak_memory_gb": 0.5}
 FRAME_OF = pd.DataFrame({"language": ["de", "sw"], "iou": [0.25, float("nan")], "layer": [0, 1]})
 
 
-def cell(seed: int = 0) -> Cell:
-    return Cell(
-        "tiny",
-        "wanda",
-        Sparsity(0.5),
-        ("de",),
-        seed,
-        "chromium",
-        4,
-        16,
-        ("de", "sw"),
-        (Evaluation("chromium", 2, 16),),
-        ("masks",),
-        None,
-        (),
-        None,
-        False,
-        "float32",
-        "languages",
-        {"model": "files-sha256:0", "chromium": "0", "calibration": "0"},
-    )
-
-
-CELLS = [cell(), cell(1)]
+CELLS = [cell(seed, metrics=("masks",)) for seed in (0, 1)]
 
 
 def keep(store: Store, made: Cell, bit: int = 0) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from cells import cell
 
 from calibprune.corpora import chromium, udhr
 from calibprune.models.packaged import PACKAGED
-from calibprune.schemes import Sparsity
 from calibprune.study import doctor
-from calibprune.study.cells import NUMERICS, Cell, Evaluation
+from calibprune.study.cells import NUMERICS
 from calibprune.study.derived import DERIVED, derived
 from calibprune.study.doctor import FAULT, NOTE, OK, examine
 from calibprune.study.kept import COLUMNS
@@ -26,30 +26,6 @@ from calibprune.study.store import Store
 def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("CALIBPRUNE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
-
-
-def cell(seed: int = 0, numerics: int = NUMERICS) -> Cell:
-    return Cell(
-        "tiny",
-        "wanda",
-        Sparsity(0.5),
-        ("de",),
-        seed,
-        "chromium",
-        4,
-        16,
-        ("de", "sw"),
-        (Evaluation("chromium", 2, 16),),
-        ("perplexity",),
-        None,
-        (),
-        None,
-        False,
-        "float32",
-        "languages",
-        {"model": "files-sha256:0", "chromium": "0", "calibration": "0"},
-        numerics=numerics,
-    )
 
 
 @pytest.fixture

@@ -9,35 +9,11 @@ import threading
 import pandas as pd
 import pytest
 import torch
+from cells import cell
 
 from calibprune.errors import CalibpruneError, StoreError
-from calibprune.schemes import Sparsity
-from calibprune.study.cells import Cell, Evaluation
 from calibprune.study.store import COLUMNS, Store
 from calibprune.study.study import Study
-
-
-def cell(seed: int = 0) -> Cell:
-    return Cell(
-        "tiny",
-        "wanda",
-        Sparsity(0.5),
-        ("de",),
-        seed,
-        "chromium",
-        4,
-        16,
-        ("de", "sw"),
-        (Evaluation("chromium", 2, 16),),
-        ("perplexity",),
-        None,
-        (),
-        None,
-        False,
-        "float32",
-        "languages",
-        {"model": "files-sha256:0"},
-    )
 
 
 def records(rows: int = 3) -> pd.DataFrame:
