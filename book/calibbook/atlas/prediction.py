@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 
 from calibbook.atlas.data import Atlas
 from calibbook.shared.statistics import UNKNOWN, mean_interval, normal_interval
+from calibprune.advice.tables import whole_models
 from calibprune.schemes import Sparsity
 from calibprune.study.kept import Kept
 
@@ -23,14 +24,16 @@ def read(places: Iterable[Kept], model: str) -> pd.DataFrame:
     """What `calibprune advise --table FILE` wrote of whole models: `method, sparsity, calibration, language, value`.
 
     Read are the CSV files in `advice/<model>/` of the places that cells are read from (`Store.places`), of hub ids and
-    folders the last part of the name; the first place that has a pair goes first.
+    folders the last part of the name; the first place that has a pair goes first. A published run has shortened ones
+    (`tables.shorten_table`).
+
+    Raises:
+        StoreError: one of them is no such table.
     """
     files = [path for place in places for path in sorted((place.root / "advice" / Path(model).name).glob("*.csv"))]
-    tables = [pd.read_csv(path, dtype={"sparsity": "str"}) for path in files]
-    whole = [table[table["layer"].isna() & table["component"].isna()] for table in tables]
     key = ["method", "sparsity", "calibration", "language"]
-    found = pd.concat(whole) if whole else pd.DataFrame(columns=[*key, "value"])
-    return found[[*key, "value"]].drop_duplicates(key, ignore_index=True)
+    found = pd.DataFrame([row for path in files for row in whole_models(path)], columns=[*key, "value"])
+    return found.astype({"value": "float64"}).drop_duplicates(key, ignore_index=True)
 
 
 def predicted(table: pd.DataFrame, atlas: Atlas) -> pd.DataFrame | None:

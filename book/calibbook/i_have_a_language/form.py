@@ -12,7 +12,7 @@ import pandas as pd
 from calibbook.i_have_a_language.commands import command, cost
 from calibbook.i_have_a_language.data import CHOICE, Answer, Question, Run, behind, choice_name
 from calibbook.shared.html import STYLE, Html, folded, text_table
-from calibbook.shared.languages import name_label
+from calibbook.shared.languages import anchor, name_label
 
 SHOWN = 8
 """Choices of a ranking that are listed; that of the language itself is listed in any case."""
@@ -154,11 +154,6 @@ def plain_table(mine: list[Answer]) -> pd.DataFrame:
 
 def _code(text: str) -> str:
     return f'<div class="highlight"><pre tabindex="0">{escape(text)}</pre></div>'
-
-
-def anchor(code: str) -> str:
-    """What an address ends with that chooses a language: `i_have_a_language.html#language-pt`."""
-    return f"language-{code}"
 
 
 def _all(runs: Sequence[Run]) -> list[Answer]:
