@@ -93,13 +93,18 @@ def explanation(found: list[Findings]) -> str:
     adjusted = [holm(table["p"].to_numpy()) for table in tables]
     for place, predictor in enumerate(tables[0].index):
         sizes = [
-            table["coefficient"].iloc[place] for table, p in zip(tables, adjusted, strict=True) if p[place] <= ALPHA
+            row["coefficient"]
+            for row, p in ((table.iloc[place], p[place]) for table, p in zip(tables, adjusted, strict=True))
+            if p <= ALPHA and not row["low"] <= 0 <= row["high"]
         ]
         if sizes:
             held.append(f"{predictor} (on {len(sizes)} of {len(tables)}, {_between(sizes)} of perplexity)")
     if not held:
         return "None of the predictors stands out from chance once the others are known."
-    return f"What matters beyond chance (p at most {ALPHA:g}) when everything else is held constant: {listed(held)}."
+    return (
+        f"What matters beyond chance (p at most {ALPHA:g}, and an interval without zero) when everything else is held "
+        f"constant: {listed(held)}."
+    )
 
 
 def english(found: list[Findings]) -> str:

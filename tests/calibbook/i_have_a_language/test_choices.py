@@ -165,7 +165,7 @@ def test_what_the_page_embeds_is_what_the_records_say(soup, found, frame):
     held = embedded(soup)
     offered = {select["name"]: [one["value"] for one in select.select("option")] for select in soup.select("select")}
     names = {select["name"]: [one.text for one in select.select("option")] for select in soup.select("select")}
-    assert offered["language"][-1] == "another" and names["language"][0] == "German (DE)"
+    assert offered["language"][-1] == "another" and names["language"][0] == "English (EN)"
     assert len(held["answers"]) == len(found)
     dense = frame[(frame["method"] == "dense") & (frame["metric"] == "perplexity")].set_index("language")["value"]
     for key, one in held["answers"].items():
@@ -207,13 +207,13 @@ def test_nothing_in_the_embedded_answers_can_end_the_script(frame):
 def test_without_scripts_each_language_has_a_table_and_commands(found, frame):
     shown = form.plain_tables([run(found, frame)])
     soups = [BeautifulSoup(one.html, "html.parser") for one in shown]
-    assert [one.summary.text for one in soups] == ["German (DE)", "English (EN)", "Swahili (SW)"]
-    rows = soups[0].select("tbody tr")
+    assert [one.summary.text for one in soups] == ["English (EN)", "German (DE)", "Swahili (SW)"]
+    rows = soups[1].select("tbody tr")
     assert len(rows) == 6
     first = [cell.text for cell in rows[0].select("td")]
     assert first[:2] == ["at most 9 bits a weight, any method", "GPTQ 8-bit, calibrated in EN"]
     assert first[3] == "GPTQ 8-bit, calibrated in DE" and first[4].startswith("3.57% more (")
-    lines = soups[0].pre.text.splitlines()
+    lines = soups[1].pre.text.splitlines()
     assert len(lines) == 4 and all(line.startswith(".venv/bin/calibprune ") for line in lines)
     form_soup = BeautifulSoup(form.chooser([run(found, frame)]).html, "html.parser")
     assert form_soup.form.has_attr("hidden") and form_soup.noscript
