@@ -87,10 +87,10 @@ def e5(
     best = min(costs, key=costs.get)
     if cost(mine, usage) < costs[best] - GAIN:
         return
-    lost = pd.Series(usage) * (mine - 1)
+    most = (pd.Series(usage) * (mine - 1)).idxmax()
     raise Wrong(
-        f"It costs the users {cost(mine, usage):.4g}, and “{best}” {costs[best]:.4g}. Most of what yours costs is lost in "
-        f"{describe(lost.idxmax()).name}."
+        f"It costs the users {cost(mine, usage):.4g}, and “{best}” {costs[best]:.4g}. "
+        f"Most of what yours costs is lost in {describe(most).name}."
     )
 
 
