@@ -16,8 +16,8 @@ WITHOUT = {
 }
 """The notebooks that ask nothing, and why."""
 PAGES = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if path.stem not in WITHOUT]
-BLOCK = re.compile(r"```\{admonition\} (.+)\n:class: (tip|dropdown)\n(.+?)\n```", re.DOTALL)
-ROLE = re.compile(r"\{\w+\}`[^`]*`")
+BLOCK = re.compile(r"```\{admonition\} ([^\n]+)\n:class: (tip|dropdown)\n(.+?)\n```", re.DOTALL)
+ROLE = re.compile(r"\{\w+\}`[^`]*`|\bF1\b")
 
 
 def asked(path) -> str:
