@@ -1,4 +1,5 @@
-# make book    sets itself up, runs the study of PARAMS, executes the notebooks, builds the book, prints the path of its first page
+# make book    sets itself up, computes a small study, builds the book of the published run beside it, prints the path of its first page
+#              PARAMS=params/embedded.yaml: computes that study, and builds the book of it alone
 # make test    sets itself up and runs the test suite
 # make check   the same without what is slow: lint, layout, and the tests that take a blink
 # make verify  computes five random cells of the published run again and compares
@@ -6,7 +7,7 @@
 # make lock    resolves the packages anew and writes constraints.txt
 
 PYTHON ?= python3
-PARAMS ?= params/embedded.yaml
+PARAMS ?=
 WORKERS ?= 2
 PROFILE ?= profiles/local
 BIN := .venv/bin
@@ -28,7 +29,7 @@ verify: setup
 	@$(BIN)/calibprune verify --random 5 --against book/results/published
 # GRID=--dry-run shows the jobs; what CONFIG may hold is said in Snakefile
 grid: setup-grid
-	@$(BIN)/snakemake --workflow-profile $(PROFILE) --config params=$(PARAMS) $(CONFIG) $(GRID)
+	@$(BIN)/snakemake --workflow-profile $(PROFILE) --config params=$(or $(PARAMS),params/embedded.yaml) $(CONFIG) $(GRID)
 
 test: setup-test
 	@$(PYTEST)

@@ -16,11 +16,9 @@ from calibprune.metrics.registry import METRICS
 from calibprune.models.identity import fingerprint as model_fingerprint
 from calibprune.models.loading import resolve_device, resolve_dtype
 from calibprune.schemes import Grid, Sparsity
-from calibprune.study.parameters import Parameters
+from calibprune.study.parameters import NUMERICS, Parameters
 from calibprune.tasks.catalogue import TaskSpec
 from calibprune.tasks.catalogue import fingerprint as task_fingerprint
-
-NUMERICS = 5  # raise by hand when results would change
 
 PARTS = ("languages", "mixtures", "draws", "sweep", "quantization")
 """The parts of a study: dense models and those calibrated in one language (or in none); in several; further draws of
@@ -47,7 +45,7 @@ class Cell:
     `parallel` is the text that sentence embeddings are taken of, None where they are not asked for. `grid` is what
     weights are rounded to, None where they are not. `task_limit` is how many items of each task are asked, None for
     all; where families differ, (family, number) of those that are not asked in full. `numerics` is that of the version
-    that computes it.
+    that computes it: a cell of another than the present one can be read from a store or a shelf, and not be computed.
     """
 
     model: str
@@ -316,6 +314,7 @@ def _dense(p: Parameters, model: str, fingerprint_of: Callable[[str], str]) -> C
         dtype,
         "languages",
         fingerprints,
+        numerics=p.numerics or NUMERICS,
     )
 
 

@@ -39,6 +39,8 @@ from calibprune.study.values import (
 )
 from calibprune.tasks.catalogue import TaskSpec, resolve, select
 
+NUMERICS = 5  # raise by hand when results would change
+
 
 class Parameters(BaseModel):
     """What a study computes: each field with its meaning; `allowed` says what it may be. A single value stands for a
@@ -105,6 +107,8 @@ class Parameters(BaseModel):
     """where it is computed"""
     dtype: Dtype = "auto"
     """numbers that the model is computed with"""
+    numerics: Positive | None = None
+    """version of the computation whose results are read; none: the present one, which alone can be computed"""
     store: Folder = "results"
     """where results are kept"""
     shelves: Annotated[list[Folder], Several] = [PUBLISHED]

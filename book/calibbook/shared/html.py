@@ -342,6 +342,11 @@ def box(title: str, sentences: Sequence[str]) -> Html:
     )
 
 
+def remark(sentence: str) -> Html:
+    """A sentence in small type. Between backticks stands code."""
+    return Html(f'<p class="study-remark"><small>{_with_code(sentence)}</small></p>', sentence)
+
+
 def _with_code(sentence: str) -> str:
     return re.sub("`(.+?)`", r"<code>\1</code>", escape(sentence))
 

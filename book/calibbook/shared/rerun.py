@@ -14,7 +14,7 @@ from calibbook.shared.words import duration, fixed
 from calibprune import Study
 from calibprune.errors import ParameterError
 from calibprune.study.parameter_files import read_parameters
-from calibprune.study.parameters import Parameters, meanings
+from calibprune.study.parameters import NUMERICS, Parameters, meanings
 
 OWN = ROOT / "params" / "smoke.yaml"
 
@@ -100,6 +100,8 @@ def _comparable(parameters: Parameters) -> dict:
     values = parameters.model_dump(mode="json", exclude=set(WHERE))
     if values["evaluation_languages"] == values["languages"]:
         values["evaluation_languages"] = []
+    if values["numerics"] == NUMERICS:
+        values["numerics"] = None
     return values
 
 
