@@ -104,17 +104,29 @@ def published(root: Path) -> dict[str, dict[str, Any]]:
     Raises:
         StoreError: there is no manifest, or it is damaged.
     """
-    path = root / MANIFEST
-    if not path.is_file():
-        raise StoreError(f"{root}: holds no published run, {MANIFEST} is missing; restore the folder")
-    found = read_mapping(path).get("studies")
+    found = _manifest(root).get("studies")
     kinds = {"parameters": dict, "numerics": int, "cells": dict, "seconds": (int, float), "machines": list}
     kinds |= {"commits": list, "dates": list}
     studies = found.values() if isinstance(found, dict) else []
     whole = all(isinstance(one, dict) and all(isinstance(one.get(k), v) for k, v in kinds.items()) for one in studies)
     if not studies or not whole:
-        raise StoreError(f"{path}: damaged or cut short; restore the folder {root}")
+        raise StoreError(f"{root / MANIFEST}: damaged or cut short; restore the folder {root}")
     return found
+
+
+def fixed_files(root: Path) -> dict[str, str]:
+    """The files that were fixed before a run was packed: name -> SHA-256. Raises StoreError as `published`."""
+    found = _manifest(root).get("fixed", {})
+    if not isinstance(found, dict) or not all(isinstance(sha256, str) for sha256 in found.values()):
+        raise StoreError(f"{root / MANIFEST}: damaged or cut short; restore the folder {root}")
+    return found
+
+
+def _manifest(root: Path) -> dict[str, Any]:
+    path = root / MANIFEST
+    if not path.is_file():
+        raise StoreError(f"{root}: holds no published run, {MANIFEST} is missing; restore the folder")
+    return read_mapping(path)
 
 
 def flaws(root: Path) -> list[str]:
