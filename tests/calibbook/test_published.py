@@ -50,7 +50,10 @@ def checkout(settings, tmp_path, monkeypatch) -> Path:
         (root / name).mkdir(parents=True)
     (root / "calibprune").symlink_to(ROOT / "calibprune")
     (root / "book" / "_ext").symlink_to(ROOT / "book" / "_ext")
-    (root / "book" / "intro.md").write_text("# First page\n")
+    (root / "book" / "intro.md").write_text("# First page\n\n{cite}`someone`\n\n```{bibliography}\n```\n")
+    (root / "book" / "references.bib").write_text(
+        "@book{someone, title={T}, author={A, B}, year={2000}, publisher={P}}"
+    )
     (root / "_config.yml").write_text((ROOT / "_config.yml").read_text())
     (root / "_toc.yml").write_text(
         "format: jb-book\nroot: intro\nchapters:\n  - file: executed/shown\n  - file: executed/fresh\n"

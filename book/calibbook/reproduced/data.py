@@ -1,13 +1,17 @@
 """A study that was computed afresh, laid beside the same study as it was published."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
 
 from calibbook.s04_1_pruning_results.claims import section_4_1
+from calibbook.shared.frames import method_label
+from calibbook.shared.words import listed
 from calibprune import Study
 from calibprune.errors import StoreError
 from calibprune.files import PUBLISHED, results_folder
+from calibprune.study.cells import Cell
 from calibprune.study.comparing import compared
 from calibprune.study.publishing import published
 from calibprune.study.shelves import Shelf
@@ -49,13 +53,17 @@ def reproduced(study: Study, name: str) -> Reproduced | str:
         return "No published run with this study comes with this checkout, so there is nothing to lay results beside."
     theirs = Study(**known["parameters"] | {"store": study.parameters.store, "shelves": [PUBLISHED]})
     cells = study.cells()
+    if _whatever_numerics(cells) != _whatever_numerics(theirs.cells()):
+        return "The published study of this name has other parameters than this one, so they cannot be compared."
     if lacking := [cell for cell in cells if not study.store.own.has(cell)]:
+        methods = listed(map(method_label, study.parameters.methods))
         return (
-            f"{len(lacking)} of the {len(cells)} models of `params/{name}.yaml` were not computed for this book. "
-            f"`make book` without PARAMS computes them, and fills this page."
+            f"{len(lacking)} of the {len(cells)} models of `params/{name}.yaml` ({listed(study.parameters.models)} "
+            f"pruned with {methods}) were not computed for this book. `make book` without PARAMS computes them, and "
+            f"fills this page."
         )
     if any(not shelf.has(cell) for cell in theirs.cells()):
-        return "The published cells of this study are damaged or belong to other text; restore book/results/published."
+        return "The published cells of this study are damaged or missing; restore book/results/published."
     here = pd.concat([study.store.own.records(cell) for cell in cells], ignore_index=True)
     there = pd.concat([shelf.records(cell) for cell in theirs.cells()], ignore_index=True)
     return Reproduced(
@@ -65,6 +73,10 @@ def reproduced(study: Study, name: str) -> Reproduced | str:
         pd.DataFrame([shelf.provenance(cell) for cell in theirs.cells()]),
         (cells[0].numerics, known["numerics"]),
     )
+
+
+def _whatever_numerics(cells: list[Cell]) -> list[str]:
+    return [replace(cell, numerics=0).id for cell in cells]
 
 
 def _verdicts(here: pd.DataFrame, there: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pytest
 from calibbook.reproduced import data, tables
 from calibbook.reproduced.data import Reproduced, reproduced
 from calibprune.files import file_sha256
+from calibprune.study.parameters import NUMERICS
 from calibprune.study.publishing import MANIFEST, publish
 from calibprune.study.study import Study
 
@@ -115,3 +116,17 @@ def test_what_cannot_be_compared_is_said(study, tmp_path, what, said):
     assert isinstance(found, str) and said in found
     assert said in repr(tables.in_short(found))
     assert isinstance(reproduced(study, "another"), str)
+
+
+def test_a_study_of_other_parameters_is_not_compared(study, settings):
+    other = Study(**settings | {"evaluation_samples": 1}, store=study.parameters.store)
+    assert "other parameters" in reproduced(other, "quick")
+
+
+def test_numerics_that_differ_are_said(study, tmp_path, monkeypatch):
+    path = tmp_path / "published" / MANIFEST
+    known = json.loads(path.read_text())
+    known["studies"]["quick"]["numerics"] -= 1
+    path.write_text(json.dumps(known))
+    said = repr(tables.in_short(reproduced(study, "quick")))
+    assert f"of version {NUMERICS - 1} of the computation, those here of version {NUMERICS}" in said
