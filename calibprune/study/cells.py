@@ -20,9 +20,10 @@ from calibprune.study.parameters import NUMERICS, Parameters
 from calibprune.tasks.catalogue import TaskSpec
 from calibprune.tasks.catalogue import fingerprint as task_fingerprint
 
-PARTS = ("languages", "mixtures", "draws", "sweep", "quantization")
+PARTS = ("languages", "mixtures", "draws", "sweep", "amounts", "quantization")
 """The parts of a study: dense models and those calibrated in one language (or in none); in several; further draws of
-which only the masks are kept; further sparsities; and models that are quantized instead."""
+which only the masks are kept; further sparsities; further amounts of calibration text; and models that are quantized
+instead."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,8 @@ def cells_of(parameters: Parameters, fingerprint_of: Callable[[str], str] = mode
     """All cells of a study, the dense model of each family first.
 
     Each is measured by those of the study's metrics that are taken of such a model (`Metric.models`). Of further draws
-    only the masks are kept, without evaluation text and tasks; models at further sparsities answer no tasks either.
+    only the masks are kept, without evaluation text and tasks; models at further sparsities and of further amounts of
+    calibration text answer no tasks either.
 
     Args:
         fingerprint_of: names the weights behind a model's name; by default the model is located or fetched for it.
@@ -254,6 +256,11 @@ def cells_of(parameters: Parameters, fingerprint_of: Callable[[str], str] = mode
         further = [sparsity for sparsity in p.sweep_sparsity if sparsity not in p.sparsity]
         for method, sparsity, language, seed in product(calibrated, further, p.sweep_languages, p.seeds):
             cells.append(pruned(method, sparsity, (language,), seed, "sweep", tasks=()))
+        amounts = [samples for samples in p.sweep_samples if samples != p.calibration_samples]
+        for method, sparsity, language, samples, seed in product(
+            calibrated, p.sparsity, p.sweep_languages, amounts, p.seeds
+        ):
+            cells.append(pruned(method, sparsity, (language,), seed, "amounts", tasks=(), calibration_samples=samples))
         for (method, how), bits in product(quantizers().items(), p.bits):
             grid = Grid.of(bits, p.group_size)
             for text, seed in product(((code,) for code in p.languages), p.seeds) if how.accumulate else [((), 0)]:

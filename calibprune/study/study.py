@@ -57,7 +57,8 @@ class Study:
         """Compute the cells that neither the store nor a shelf has, and return the records of all as one tidy frame.
 
         Args:
-            parts: "languages", "mixtures", "draws", "sweep", "quantization" (see `cells.PARTS`); all by default.
+            parts: "languages", "mixtures", "draws", "sweep", "amounts", "quantization" (see `cells.PARTS`); all by
+                default.
             only: these of `cells()` alone, instead of parts.
 
         A cell is written when it is complete, so a run that was interrupted goes on where it was. Several processes may

@@ -25,6 +25,7 @@ STUDY = {
     "methods": ["wanda", "random"],
     "sparsity": [0.5],
     "sweep_sparsity": [0.7],
+    "sweep_samples": [],
     "sweep_languages": ["de"],
     "bits": [4],
     "group_size": 8,

@@ -22,14 +22,15 @@ WHERE = ("store", "shelves", "data_mirror", "device")
 """Parameters that say where a study is computed and kept, which another machine has its own of."""
 
 PART_OF = {
-    "sweep_sparsity": "sweep",
-    "sweep_languages": "sweep",
-    "bits": "quantization",
-    "group_size": "quantization",
-    "calibration_mixtures": "mixtures",
-    "mask_seeds": "draws",
+    "sweep_sparsity": {"sweep"},
+    "sweep_languages": {"sweep", "amounts"},
+    "sweep_samples": {"amounts"},
+    "bits": {"quantization"},
+    "group_size": {"quantization"},
+    "calibration_mixtures": {"mixtures"},
+    "mask_seeds": {"draws"},
 }
-"""Parameters that concern one part of a study alone."""
+"""Parameters that concern some parts of a study alone."""
 
 OF_TASKS = frozenset(["tasks", "task_limit", "chat_template", "data_mirror"])
 OF_EMBEDDINGS = frozenset(["parallel_source", "parallel_samples"])
@@ -131,7 +132,7 @@ def parameter_table(
 
 
 def _is_used(name: str, value, parameters: Parameters, parts: Sequence[str]) -> bool:
-    if value in ([], None) or (name in PART_OF and parts and PART_OF[name] not in parts):
+    if value in ([], None) or (parts and not PART_OF.get(name, set(parts)) & set(parts)):
         return False
     if name == "group_size":
         return bool(parameters.bits)

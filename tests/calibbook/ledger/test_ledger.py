@@ -35,6 +35,7 @@ def parameters(tiny_checkpoint, tiny_texts, tmp_path_factory) -> dict:
         "methods": ["wanda"],
         "sparsity": [0.5],
         "sweep_sparsity": [],
+        "sweep_samples": [],
         "sweep_languages": [],
         "bits": [],
         "languages": ["de", "sw"],
