@@ -5,8 +5,11 @@ tables, without masks and neurons, and a manifest that names every file.
 import json
 import shutil
 from collections.abc import Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pandas as pd
 
 from calibprune import provenance
 from calibprune.errors import ParameterError, StoreError
@@ -22,6 +25,8 @@ SMALL = ("items",)
 """The artifacts that are published; the others are too large, and what pages show of them is in derived tables."""
 WHERE = {"store", "shelves", "device", "data_mirror"}
 """Parameters that say where a study was computed and kept, which the manifest leaves out."""
+ADVICE = "advice"
+"""Folder of a store with the tables that `calibprune advise --table` wrote, in a folder a model."""
 NAMED = 5
 """How many of several files are named."""
 
@@ -36,7 +41,8 @@ class Published(NamedTuple):
 
 def publish(studies: Mapping[str, Study], folder: str | Path, limit: int, fixed: Iterable[Path] = ()) -> Published:
     """Pack studies whose cells are all computed, in their store or on their shelves, with the derived tables that were
-    made of these cells, the newest version of each.
+    made of these cells, the newest version of each, and the predictions for their models that lie in `ADVICE`, those of
+    whole models alone.
 
     Args:
         studies: by name; the book that comes with the shelf is of the first.
@@ -66,6 +72,8 @@ def publish(studies: Mapping[str, Study], folder: str | Path, limit: int, fixed:
                 (scratch / name).mkdir(parents=True)
                 for file in (derived.TABLE, derived.FRAME):
                     shutil.copyfile(place.root / name / file, scratch / name / file)
+            for study in studies.values():
+                _pack_advice(study, scratch)
             files = {
                 path.relative_to(scratch).as_posix(): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
                 for path in sorted(scratch.rglob("*"))
@@ -196,6 +204,24 @@ def _tables(packed: Mapping[str, tuple[Store, Cell]]) -> dict[str, tuple[Kept, d
             if key not in newest or newest[key][2]["version"] < known["version"]:
                 newest[key] = identifier, place, known
     return {identifier: (place, known) for identifier, place, known in newest.values()}
+
+
+def _pack_advice(study: Study, scratch: Path) -> None:
+    """Raises ParameterError for a file in `ADVICE` that is no table of predictions."""
+    for place, model in product(study.store.places, study.parameters.models):
+        for path in sorted((place.root / ADVICE / Path(model).name).glob("*.csv")):
+            target = scratch / path.relative_to(place.root)
+            if target.exists():
+                continue
+            try:
+                table = pd.read_csv(path, dtype="str", keep_default_na=False)
+                whole = table[(table["layer"] == "") & (table["component"] == "")]
+            except (ValueError, KeyError):
+                raise ParameterError(
+                    f"{path}: is no table of calibprune advise --table; correct it, or take it away"
+                ) from None
+            target.parent.mkdir(parents=True, exist_ok=True)
+            whole.to_csv(target, index=False)
 
 
 def _about(study: Study, cells: list[Cell]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from calibprune.study.derived import DERIVED, Derived, derived
 from calibprune.study.doctor import FAULT, of_shelf
 from calibprune.study.kept import LEFT_OUT, Kept
 from calibprune.study.parameters import NUMERICS
-from calibprune.study.publishing import MANIFEST, flaws, publish, published
+from calibprune.study.publishing import ADVICE, MANIFEST, flaws, publish, published
 from calibprune.study.shelves import open_shelves
 from calibprune.study.study import Study
 
@@ -209,3 +209,19 @@ def test_a_run_of_older_numerics_is_shown_and_never_computed(study, settings, tm
     with pytest.raises(StoreError, match=f"numerics {NUMERICS}, and this version computes numerics {NUMERICS + 1}"):
         shown.run(progress=False)
     assert not (tmp_path / "empty" / "cells").exists()
+
+
+def test_predictions_of_whole_models_are_packed(study, settings, tmp_path):
+    folder = Path(study.parameters.store) / ADVICE / Path(settings["models"][0]).name
+    folder.mkdir(parents=True)
+    head = "method,sparsity,calibration,language,layer,component,value\n"
+    (folder / "wanda.csv").write_text(head + "wanda,0.5,de,sw,,,0.25\nwanda,0.5,de,sw,0,mlp.up_proj,0.5\n")
+    publish({"tiny": study}, tmp_path / "shelf", LARGE)
+    path = tmp_path / "shelf" / ADVICE / folder.name / "wanda.csv"
+    assert path.read_text() == head + "wanda,0.5,de,sw,,,0.25\n"
+    files = json.loads((tmp_path / "shelf" / MANIFEST).read_text())["files"]
+    assert path.relative_to(tmp_path / "shelf").as_posix() in files
+    (folder / "odd.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ParameterError, match=r"odd\.csv: is no table"):
+        publish({"tiny": study}, tmp_path / "other", LARGE)
+    assert not (tmp_path / "other").exists()
