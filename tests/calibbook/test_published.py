@@ -82,7 +82,7 @@ def checkout(settings, tmp_path, monkeypatch) -> Path:
 
 def page(root: Path, name: str) -> str:
     cells = nbformat.read(root / "book" / "executed" / f"{name}.ipynb", as_version=4).cells
-    return cells[-1].outputs[0].text
+    return "".join(output.text for output in cells[-1].outputs if output.name == "stdout")
 
 
 def computed(root: Path) -> set[str]:

@@ -122,6 +122,7 @@ def test_what_each_part_measures(study):
         "mixtures": set(),
         "draws": {"masks"},
         "sweep": {"neurons"},
+        "amounts": set(),
         "quantization": set(),
     }
     assert set(study.store.provenance(cell(study, "languages", "dense", ()))["artifacts_sha256"]) == {"neurons"}
@@ -172,6 +173,7 @@ def test_a_hessian_that_needs_more_damping_is_in_the_records(study, monkeypatch)
         "languages": ["de"],
         "calibration_mixtures": [],
         "sweep_sparsity": [],
+        "sweep_samples": [],
         "bits": [4],
         "mask_seeds": [0],
         "metrics": ["perplexity"],
@@ -287,6 +289,7 @@ def test_items_are_asked_up_to_the_limit_of_their_family(study, tmp_path):
         "methods": ["magnitude"],
         "metrics": ["perplexity"],
         "sweep_sparsity": [],
+        "sweep_samples": [],
         "sweep_languages": [],
         "bits": [],
         "tasks": ["knowledge", "facts"],
