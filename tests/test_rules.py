@@ -283,13 +283,14 @@ def against_the_pairs(root: Path) -> list[str]:
 
 def against_the_mirror(root: Path) -> list[str]:
     """Every folder below tests/calibprune and tests/calibbook is a folder of that package; no test stands elsewhere,
-    but for those of the pages, of faults and of the whole; and tests of calibprune import no room of calibbook.
+    but for those of the pages, of faults, of a cluster and of the whole; and tests of calibprune import no room of
+    calibbook.
     """
     found = []
     for folder in ("tests", *SOURCES.values(), "notebooks"):
         for path in sorted((root / folder).rglob("test_*.py")):
             name = path.relative_to(root).as_posix()
-            placed = re.match(r"tests/(calibprune|calibbook|browser|faults)/", name)
+            placed = re.match(r"tests/(calibprune|calibbook|browser|faults|cluster)/", name)
             if not placed and name not in {f"tests/{top}" for top in TESTS_AT_THE_TOP}:
                 found.append(f"{name}: a test of one package, or in TESTS_AT_THE_TOP of tests/test_rules.py")
     rooms = rooms_of(root)
