@@ -348,13 +348,13 @@ def advise(
     table: Annotated[Path | None, typer.Option(help="a CSV file for the losses of all layers and components")] = None,
 ) -> None:
     """Rank calibration languages for a target language by predicted losses, without pruning or evaluating anything."""
-    from calibprune.advice import asking
+    from calibprune.advice import asking, tables
 
     text = asking.Text(source, samples, length, seed, target_samples)
     names = [name.strip() for name in candidates.split(",") if name.strip()]
     targets = [name.strip() for given in target for name in given.split(",") if name.strip()]
     if table is not None:
-        table = asking.check_table(table)
+        table = tables.check_table(table)
     with _layers(f"{model} {method} {sparsity} {' '.join(names)}") as progress:
         advice = asking.ask(model, names, targets, text, method, sparsity, exact, device, dtype, progress)
     for language in targets:
@@ -364,7 +364,7 @@ def advise(
         f"these are no measured perplexities."
     )
     if table is not None:
-        asking.write_table(advice, table)
+        tables.write_table(advice, table)
         print(f"{table}: the losses of all layers and components")
 
 

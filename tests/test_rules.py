@@ -45,8 +45,9 @@ EARLIER = {
     "s06_conclusion": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
     "appendix_g_neurons": {"s05_3_language_neurons"},
     "reproduced": {"s04_1_pruning_results"},
-    "i_have_a_language": {"s04_1_pruning_results", "s04_2_downstream_tasks", "s04_6_quantization"},
+    "i_have_a_language": {"atlas", "s04_1_pruning_results", "s04_2_downstream_tasks", "s04_6_quantization"},
     "first_page": {
+        "atlas",
         "s04_1_pruning_results",
         "s04_2_downstream_tasks",
         "s04_4_multiple_languages",

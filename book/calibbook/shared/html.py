@@ -377,6 +377,12 @@ class Link(NamedTuple):
         return f'<a href="{escape(self.target)}" download="{escape(self.name)}">{escape(self.label)}</a>{about}'
 
 
+def links(before: str, addresses: Mapping[str, str]) -> Html:
+    """A paragraph of words and links, label -> address."""
+    listed = ", ".join(f'<a href="{escape(address)}">{escape(label)}</a>' for label, address in addresses.items())
+    return Html(f"<p>{escape(before)} {listed}.</p>", f"{before} {', '.join(addresses)}.")
+
+
 def attached(text: str, kind: str) -> str:
     """The address of a text that a page holds itself, such as a table of the kind "text/csv"; the book's builder makes
     a file of it.

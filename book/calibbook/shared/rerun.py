@@ -16,7 +16,8 @@ from calibprune.errors import ParameterError
 from calibprune.study.parameter_files import read_parameters
 from calibprune.study.parameters import NUMERICS, Parameters, meanings
 
-OWN = ROOT / "params" / "smoke.yaml"
+OWN = "params/smoke.yaml"
+"""Whose values a notebook's cell of parameters has, unless its metadata name a study of its own."""
 
 WHERE = ("store", "shelves", "data_mirror", "device")
 """Parameters that say where a study is computed and kept, which another machine has its own of."""
@@ -79,10 +80,11 @@ def command(parameters: Parameters, notebook: str) -> str:
     differs from it. What `WHERE` names is left out.
     """
     wanted = _comparable(parameters)
+    own = read_parameters(ROOT / _own_study(notebook))
     candidates = {}
     for path in sorted((ROOT / "params").glob("*.yaml")):
-        try:  # what a file does not say is what the notebook's own cell says, the values of smoke.yaml
-            held = _comparable(Parameters.of(read_parameters(OWN) | read_parameters(path)))
+        try:  # what a file does not say is what the notebook's own cell says
+            held = _comparable(Parameters.of(own | read_parameters(path)))
         except ParameterError:  # a file of somebody's own that does not hold
             continue
         candidates[path.name] = {name: value for name, value in wanted.items() if held[name] != value}
@@ -95,6 +97,13 @@ def command(parameters: Parameters, notebook: str) -> str:
     if different:
         words += ["-y", json.dumps(different, ensure_ascii=False)]
     return shlex.join(words)
+
+
+def _own_study(notebook: str) -> str:
+    """The parameter file whose values stand in a notebook's cell of parameters."""
+    path = ROOT / "notebooks" / f"{notebook}.ipynb"
+    metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"] if path.is_file() else {}
+    return metadata.get("calibprune", {}).get("study", OWN)
 
 
 def _comparable(parameters: Parameters) -> dict:
