@@ -33,6 +33,10 @@ PART_OF = {
 }
 """Parameters that concern some parts of a study alone."""
 
+NOTEBOOK = "(its source and the parameters of this run; what it shows is on this page, so the file has no outputs)"
+DIGITS = "%.9g"
+"""In the data of a page: all that a float32 has."""
+
 OF_TASKS = frozenset(["tasks", "task_limit", "chat_template", "task_backend", "data_mirror"])
 OF_EMBEDDINGS = frozenset(["parallel_source", "parallel_samples"])
 
@@ -57,12 +61,12 @@ def show_rerun(
     """
     if provenance is None:
         provenance = study.provenance(*parts)
-    links = [Link("This notebook", f"../_sources/executed/{notebook}.ipynb", f"{notebook}.ipynb", "as it was executed")]
+    links = [Link("This notebook", f"../_sources/executed/{notebook}.ipynb", f"{notebook}.ipynb", NOTEBOOK)]
     if data is not None and len(data):
         links.append(
             Link(
                 "The data of this page",
-                attached(data.to_csv(index=False), "text/csv"),
+                attached(data.to_csv(index=False, float_format=DIGITS), "text/csv"),
                 f"{notebook}.csv",
                 f"(CSV, {len(data):,} rows of {len(data.columns)} columns)",
             )
