@@ -60,7 +60,10 @@ def checkout(settings, tmp_path, monkeypatch) -> Path:
     )
     small = settings | {"languages": ["de"]}
     (root / "params" / "quick.yaml").write_text(yaml.safe_dump(small))
-    defaults = Parameters().model_dump(mode="json", exclude={"numerics"}) | {"numerics": None}
+    defaults = Parameters().model_dump(mode="json", exclude={"numerics"}) | {
+        "evaluation_languages": [],
+        "numerics": None,
+    }
     names = "\n".join(f"{name} = {value!r}" for name, value in defaults.items())
     for name, study in (("shown", None), ("fresh", "params/quick.yaml")):
         cells = [
