@@ -19,6 +19,7 @@ from calibprune.schemes import Grid, Sparsity
 from calibprune.study.parameters import NUMERICS, Parameters
 from calibprune.tasks.catalogue import TaskSpec
 from calibprune.tasks.catalogue import fingerprint as task_fingerprint
+from calibprune.tasks.harness.exported import LOCAL
 
 PARTS = ("languages", "mixtures", "draws", "sweep", "amounts", "quantization")
 """The parts of a study: dense models and those calibrated in one language (or in none); in several; further draws of
@@ -45,8 +46,10 @@ class Cell:
     for the dense model and for a method that needs no data. `part` is the first part of the study that needs the cell.
     `parallel` is the text that sentence embeddings are taken of, None where they are not asked for. `grid` is what
     weights are rounded to, None where they are not. `task_limit` is how many items of each task are asked, None for
-    all; where families differ, (family, number) of those that are not asked in full. `numerics` is that of the version
-    that computes it: a cell of another than the present one can be read from a store or a shelf, and not be computed.
+    all; where families differ, (family, number) of those that are not asked in full. `task_backend` is who answers:
+    others than the study itself round elsewhere, which can change a score, so that theirs is another cell. `numerics`
+    is that of the version that computes it: a cell of another than the present one can be read from a store or a shelf,
+    and not be computed.
     """
 
     model: str
@@ -68,6 +71,7 @@ class Cell:
     part: str
     fingerprints: dict[str, str] = field(hash=False, compare=False)
     grid: Grid | None = None
+    task_backend: str = LOCAL
     numerics: int = NUMERICS
     kept_in: ClassVar[str] = "cells"
 
@@ -104,9 +108,10 @@ class Cell:
             part="",
             fingerprints=dict(values["fingerprints"]),
             grid=Grid(**values["grid"]) if "grid" in values else None,
+            task_backend=values.get("task_backend", LOCAL),
             numerics=values["numerics"],
         )
-        texts = [found.model, found.method, found.calibration_source, found.dtype]
+        texts = [found.model, found.method, found.calibration_source, found.dtype, found.task_backend]
         texts += [*found.calibration, *found.languages, *found.metrics, *found.tasks, *found.fingerprints.values()]
         texts += [evaluation.source for evaluation in found.evaluations]
         numbers = [found.seed, found.calibration_samples, found.calibration_length, found.numerics]
@@ -169,6 +174,7 @@ class Cell:
         if self.tasks:
             limit = dict(self.task_limit) if isinstance(self.task_limit, tuple) else self.task_limit
             values |= {"tasks": list(self.tasks), "task_limit": limit, "chat_template": self.chat_template}
+            values |= {"task_backend": self.task_backend} if self.task_backend != LOCAL else {}
         return values
 
     def _fingerprints_that_matter(self) -> dict[str, str]:
@@ -322,6 +328,7 @@ def _dense(p: Parameters, model: str, fingerprint_of: Callable[[str], str]) -> C
         "languages",
         fingerprints,
         numerics=p.numerics or NUMERICS,
+        task_backend=p.task_backend,
     )
 
 

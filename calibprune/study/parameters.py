@@ -31,6 +31,7 @@ from calibprune.study.values import (
     Seed,
     Several,
     Source,
+    TaskBackend,
     TaskName,
     Truth,
     by_family,
@@ -38,6 +39,7 @@ from calibprune.study.values import (
     distinct,
 )
 from calibprune.tasks.catalogue import TaskSpec, resolve, select
+from calibprune.tasks.harness.exported import LOCAL
 
 NUMERICS = 5  # raise by hand when results would change
 
@@ -103,6 +105,8 @@ class Parameters(BaseModel):
     """the first items of each task; none: all; a mapping gives a number for families, and asks all of the others"""
     chat_template: Truth = False
     """whether tasks are put in the model's chat format"""
+    task_backend: TaskBackend = LOCAL
+    """who answers the tasks: the study itself, or another program, for models larger than the memory of a GPU"""
     data_mirror: Folder | None = None
     """a folder to read the tasks' data from; none: the hub"""
     device: Device = "auto"

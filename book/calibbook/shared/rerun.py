@@ -32,7 +32,7 @@ PART_OF = {
 }
 """Parameters that concern some parts of a study alone."""
 
-OF_TASKS = frozenset(["tasks", "task_limit", "chat_template", "data_mirror"])
+OF_TASKS = frozenset(["tasks", "task_limit", "chat_template", "task_backend", "data_mirror"])
 OF_EMBEDDINGS = frozenset(["parallel_source", "parallel_samples"])
 
 
