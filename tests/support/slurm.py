@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 NODES = ("node1", "node2")
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "unshare")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "unshare", "setpriv")
 PATIENCE = 600  # seconds
 
 DAEMONS = """
@@ -129,9 +129,9 @@ def started(folder: Path) -> Iterator[Slurm]:
         CONFIGURATION.format(**names, user="root", nodes=nodes, all=",".join(NODES)), encoding="utf-8"
     )
     shell = DAEMONS.format(**names, nodes=" ".join(NODES))
-    own = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", shell]
+    own = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
     with (folder / "daemons.log").open("wb") as log:
-        process = subprocess.Popen(own, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen([*own, "bash", "-c", shell], stdout=log, stderr=log, start_new_session=True)
     cluster = Slurm(folder)
     try:
         until(lambda: _idle(cluster) == len(NODES), f"Slurm does not start, see {folder}")

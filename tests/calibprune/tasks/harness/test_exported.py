@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,10 +68,10 @@ def cache(tmp_path, monkeypatch) -> Path:
     return tmp_path / "cache" / "exported"
 
 
-@pytest.fixture
-def vllm(tmp_path, monkeypatch) -> Path:
+@pytest.fixture(scope="module")
+def vllm(tmp_path_factory) -> Iterator[Path]:
     """A package of that name that notes with what it was called; and a GPU, as far as anybody asks."""
-    site = tmp_path / "site"
+    site = tmp_path_factory.mktemp("site")
     files = {
         "vllm/__init__.py": STAND_IN,
         "vllm/lora/request.py": "class LoRARequest: pass",
@@ -82,10 +83,11 @@ def vllm(tmp_path, monkeypatch) -> Path:
     for name, text in files.items():
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         (site / name).write_text(text)
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.setattr(module, "check_backend", lambda backend: None)
-    yield site / "vllm"
-    for name in [name for name in sys.modules if name.split(".")[0] == "vllm" or name.endswith(".vllm_causallms")]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(site)
+        patch.setattr(module, "check_backend", lambda backend: None)
+        yield site / "vllm"
+    for name in [name for name in sys.modules if name.split(".")[0] == "vllm"]:
         del sys.modules[name]
 
 
@@ -124,6 +126,18 @@ def test_scores_with_layers_on_disk_are_those_of_the_model_in_memory(model, toke
     assert_the_same(found, expected)
     assert done[-1] == (14, 14)
     assert [path.name for path in cache.iterdir()] == ["cell.lock"]
+
+
+def test_what_a_backend_needs(monkeypatch):
+    check_backend("local")
+    check_backend(ACCELERATE)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ParameterError, match="task_backend vllm: needs a GPU, and torch sees none; choose accelerate"):
+        check_backend(VLLM)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ParameterError, match=r"vllm is not installed; pip install 'calibprune\[vllm\]'"):
+        check_backend(VLLM)
 
 
 def test_vllm_is_asked_for_the_exported_checkpoint(model, tokenizer, cache, vllm):
@@ -167,15 +181,3 @@ def test_a_checkpoint_that_cannot_be_written_is_one_line(model, tokenizer, cache
     with pytest.raises(ModelError) as caught, exported(model, tokenizer, "cell"):
         pass
     assert "\n" not in str(caught.value) and str(cache) in str(caught.value) and "CALIBPRUNE_CACHE" in str(caught.value)
-
-
-def test_what_a_backend_needs(monkeypatch):
-    check_backend("local")
-    check_backend(ACCELERATE)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ParameterError, match="task_backend vllm: needs a GPU, and torch sees none; choose accelerate"):
-        check_backend(VLLM)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ParameterError, match=r"vllm is not installed; pip install 'calibprune\[vllm\]'"):
-        check_backend(VLLM)
