@@ -54,6 +54,7 @@ EARLIER = {
         "s04_6_quantization",
     },
     "teaching": {"s04_2_downstream_tasks"},
+    "slides": {"s04_2_downstream_tasks", "first_page", "ledger", "teaching"},
     "ledger": {
         "s04_5_model_sizes",
         "s05_analysis",

@@ -12,7 +12,7 @@ import struct
 from pathlib import Path
 
 FOLDER = "_attached"
-SUFFIX = {"image/png": "png", "image/svg+xml": "svg", "text/csv": "csv"}
+SUFFIX = {"image/png": "png", "image/svg+xml": "svg", "text/csv": "csv", "text/html": "html"}
 INSIDE = re.compile(r'(?P<name>src|href)="data:(?P<kind>[a-z]+/[a-z+]+);base64,(?P<data>[A-Za-z0-9+/=]+)"')
 
 
