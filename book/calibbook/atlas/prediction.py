@@ -3,6 +3,7 @@ pruning and measuring found.
 """
 
 import math
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from calibbook.shared.statistics import UNKNOWN, mean_interval, normal_interval
 from calibprune.advice.tables import whole_models
 from calibprune.schemes import Sparsity
 from calibprune.study.kept import Kept
+from calibprune.study.parameters import Parameters
 
 FEWEST = 4
 """Other languages for a rank correlation."""
@@ -34,6 +36,26 @@ def read(places: Iterable[Kept], model: str) -> pd.DataFrame:
     key = ["method", "sparsity", "calibration", "language"]
     found = pd.DataFrame([row for path in files for row in whole_models(path)], columns=[*key, "value"])
     return found.astype({"value": "float64"}).drop_duplicates(key, ignore_index=True)
+
+
+def commands(p: Parameters) -> list[str]:
+    """What writes the table of every model, method and sparsity of an atlas: its own draw of calibration text, of the
+    languages and mixtures that it calibrates in.
+    """
+    candidates = [*p.languages, *p.calibration_mixtures]
+    text = ["--source", p.calibration_source, "--samples", p.calibration_samples, "--length", p.calibration_length]
+    text += ["--seed", p.seeds[0], "--dtype", p.dtype]
+    found = []
+    for model in p.models:
+        folder = Path(p.store) / "advice" / Path(model).name
+        for method in p.methods:
+            for sparsity in p.sparsity:
+                name = method if len(p.sparsity) == 1 else f"{method}-{sparsity}".replace(":", "-")
+                words = [".venv/bin/calibprune", "advise", model, "--target", ",".join(p.languages)]
+                words += ["--candidates", ",".join(candidates), "--method", method, "--sparsity", sparsity, *text]
+                words += ["--table", folder / f"{name}.csv"]
+                found.append(f"mkdir -p {shlex.quote(str(folder))} && {shlex.join(map(str, words))}")
+    return found
 
 
 def predicted(table: pd.DataFrame, atlas: Atlas) -> pd.DataFrame | None:

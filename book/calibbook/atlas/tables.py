@@ -11,12 +11,13 @@ import pandas as pd
 from calibbook.atlas.additive import donor_rank, givers_and_takers
 from calibbook.atlas.data import mixture_name
 from calibbook.atlas.findings import Findings
-from calibbook.atlas.prediction import agreement, mean_rank_correlation
+from calibbook.atlas.prediction import agreement, commands, mean_rank_correlation
 from calibbook.atlas.rules import BEST, ENGLISH, OWN, judged
 from calibbook.shared.frames import method_label, setting
-from calibbook.shared.html import Cell, Html, heat_table, text_table
+from calibbook.shared.html import Cell, Html, command_box, heat_table, text_table
 from calibbook.shared.words import listed, number, p_value
 from calibprune.languages import describe
+from calibprune.study.parameters import Parameters
 
 
 def more(value: float) -> str:
@@ -258,6 +259,12 @@ def agreement_table(found: list[Findings]) -> Html:
         "(Student's, over them).",
         cards="mean rank correlation",
     )
+
+
+def how_to_predict(p: Parameters) -> Html:
+    """The commands that make the predictions of an atlas."""
+    before = "From the statistics of the very text that the atlas calibrates with, in a few minutes each:"
+    return command_box("To predict", before, "\n".join(commands(p)), ["The page reads the tables from there."], [])
 
 
 def _mean_correlation(table: pd.DataFrame) -> str:

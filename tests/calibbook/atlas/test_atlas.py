@@ -1,5 +1,7 @@
 """The atlas's page: read from frames with planted effects, and from a store; its rules, figures and sentences."""
 
+import json
+import shlex
 import shutil
 
 import numpy as np
@@ -32,6 +34,7 @@ from calibbook.atlas.rules import (
     mixed,
 )
 from calibbook.atlas.text import bits_per_byte, bytes_per_token, fertility, overlap
+from calibbook.checkout import ROOT
 from calibprune.languages import LANGUAGES, describe
 from calibprune.study.kept import Kept
 from calibprune.study.parameters import Parameters
@@ -392,3 +395,38 @@ def test_what_the_page_says_recomputed_with_plain_loops(whole):
     donors = fitted[1 : n + 1]
     place = 1 + sum(donors < donors[ALL.index("en")])
     assert sentences.english(whole).startswith(f"Among the {n} donors English has place {place} ")
+
+
+def test_the_page_says_how_its_predictions_are_made():
+    """The commands as the command line reads them: every language and mixture, with the text of the atlas."""
+    parameters = Parameters.from_yaml(ROOT / records.STUDY)
+    lines = prediction.commands(parameters)
+    assert [line.split("--method ")[1].split()[0] for line in lines] == ["wanda", "sparsegpt"]
+    for line in lines:
+        words = shlex.split(line.split(" && ")[1])
+        said = dict(zip(words[3::2], words[4::2], strict=True))
+        assert words[:3] == [".venv/bin/calibprune", "advise", "gemma3-270m"]
+        assert said["--target"].split(",") == ALL
+        assert said["--candidates"].split(",") == [*ALL, *parameters.calibration_mixtures]
+        assert (said["--samples"], said["--length"], said["--dtype"]) == ("49", "104", "bfloat16")
+        assert said["--table"] == f"results/advice/gemma3-270m/{said['--method']}.csv"
+    assert all(line in tables.how_to_predict(parameters).plain for line in lines)
+
+
+def test_the_atlas_is_beside_a_study_of_its_model_that_has_all_its_records(
+    tiny_checkpoint, tiny_texts, tmp_path, monkeypatch
+):
+    from calibprune import Study
+
+    text = {"calibration_source": tiny_texts, "calibration_samples": 2, "calibration_length": 32}
+    text |= {"evaluation_source": tiny_texts, "evaluation_samples": 1, "evaluation_length": 32}
+    own = {"models": str(tiny_checkpoint), "metrics": ["perplexity"], "device": "cpu", "dtype": "float32"}
+    atlas = own | text | {"methods": ["wanda"], "languages": ["de", "sw"], "store": "elsewhere"}
+    (tmp_path / "atlas.yaml").write_text(json.dumps(atlas), encoding="utf-8")
+    monkeypatch.setattr(records, "STUDY", str(tmp_path / "atlas.yaml"))
+    study = Study(**own, languages=["de"], store=str(tmp_path / "results"))
+    assert records.beside(study) is None
+    Study(**atlas | {"store": str(tmp_path / "results")}).run(progress=False)
+    found = records.beside(study)
+    assert found.parameters.languages == ["de", "sw"] and len(records.read(found)) > 0
+    assert records.beside(Study(**own | {"models": "gemma3-270m"}, store=str(tmp_path / "results"))) is None
