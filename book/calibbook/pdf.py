@@ -165,9 +165,8 @@ def main() -> None:
     """Prints the book that `make book` built, and the path of the PDF."""
     html, target = ROOT / "_build" / "html", ROOT / "_build" / "calibprune.pdf"
     title = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["title"]
-    document = one_document(html, pages(ROOT / "_toc.yml"), title)
     with started() as browser:
-        print_book(browser, document, target)
+        print_book(browser, one_document(html, pages(ROOT / "_toc.yml"), title), target)
     print(target)
 
 
