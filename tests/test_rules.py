@@ -44,8 +44,10 @@ EARLIER = {
     "s05_analysis": {"s04_1_pruning_results"},
     "s06_conclusion": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
     "appendix_g_neurons": {"s05_3_language_neurons"},
-    "i_have_a_language": {"s04_1_pruning_results", "s04_2_downstream_tasks", "s04_6_quantization"},
+    "reproduced": {"s04_1_pruning_results"},
+    "i_have_a_language": {"atlas", "s04_1_pruning_results", "s04_2_downstream_tasks", "s04_6_quantization"},
     "first_page": {
+        "atlas",
         "s04_1_pruning_results",
         "s04_2_downstream_tasks",
         "s04_4_multiple_languages",
@@ -283,13 +285,14 @@ def against_the_pairs(root: Path) -> list[str]:
 
 def against_the_mirror(root: Path) -> list[str]:
     """Every folder below tests/calibprune and tests/calibbook is a folder of that package; no test stands elsewhere,
-    but for those of the pages, of faults and of the whole; and tests of calibprune import no room of calibbook.
+    but for those of the pages, of faults, of a cluster and of the whole; and tests of calibprune import no room of
+    calibbook.
     """
     found = []
     for folder in ("tests", *SOURCES.values(), "notebooks"):
         for path in sorted((root / folder).rglob("test_*.py")):
             name = path.relative_to(root).as_posix()
-            placed = re.match(r"tests/(calibprune|calibbook|browser|faults)/", name)
+            placed = re.match(r"tests/(calibprune|calibbook|browser|faults|cluster)/", name)
             if not placed and name not in {f"tests/{top}" for top in TESTS_AT_THE_TOP}:
                 found.append(f"{name}: a test of one package, or in TESTS_AT_THE_TOP of tests/test_rules.py")
     rooms = rooms_of(root)

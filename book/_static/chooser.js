@@ -1,10 +1,11 @@
 /* The chooser of the page "I have a language" (calibbook/i_have_a_language/form.py): shows the answer to what is selected.
-   Every answer is embedded in the page as text, and nothing is computed or fetched here. */
+   Every answer is embedded in the page as text, and nothing is computed or fetched here. An address that ends with the id
+   of a language, as in #language-pt, chooses it. */
 "use strict";
 
 (function () {
   const ANOTHER = "Nothing was measured for another language. Your model itself can say what to calibrate in.";
-  const MISSING = "This combination was not measured. Choose another measure or method.";
+  const FIELDS = ["model", "language", "measure", "how"];
 
   function cell(kind, text) {
     const made = document.createElement(kind);
@@ -17,19 +18,38 @@
   function start(chooser) {
     const form = chooser.querySelector("form");
     const data = JSON.parse(chooser.querySelector('script[type="application/json"]').textContent);
+    const keys = Object.keys(data.answers).map((key) => key.split("."));
     const part = (name) => chooser.querySelector(`.chooser-${name}`);
     const write = (element, text) => {
       if (element.textContent !== text) element.textContent = text; // else a screen reader says it again
     };
 
+    function offer() {
+      // in each list only what was measured for what is selected in the lists before it
+      let left = keys;
+      FIELDS.forEach((name, place) => {
+        const select = form.elements[name];
+        if (select.value === "another") return;
+        const measured = new Set(left.map((key) => key[place]));
+        for (const option of select.options) {
+          const there = option.value === "another" || measured.has(option.value);
+          option.disabled = option.hidden = !there;
+        }
+        if (!measured.has(select.value)) select.value = [...select.options].find((option) => !option.disabled).value;
+        left = left.filter((key) => key[place] === select.value);
+      });
+    }
+
     function show() {
-      const selected = ["model", "language", "measure", "how"].map((name) => form.elements[name].value);
-      const another = selected[1] === "another";
-      const answer = another ? undefined : data.answers[selected.join(".")];
+      const another = form.elements.language.value === "another";
+      if (!another) offer();
+      const answer = another ? undefined : data.answers[FIELDS.map((name) => form.elements[name].value).join(".")];
       part("another").hidden = !another;
-      part("result").hidden = !answer;
-      write(part("said"), another ? ANOTHER : answer ? answer.said : MISSING);
-      if (!answer) return;
+      part("result").hidden = another;
+      write(part("said"), another ? ANOTHER : answer.said);
+      if (another) return;
+      write(part("about"), data.about[answer.run]);
+      part("about").hidden = !data.about[answer.run];
       write(part("note"), answer.note);
       const rows = answer.rows.map(([choice, value, behind, rank]) => {
         const row = document.createElement("tr");
@@ -42,13 +62,25 @@
       write(part("cost"), cost);
     }
 
+    function follow() {
+      const id = decodeURIComponent(location.hash.slice(1));
+      const chosen = [...form.elements.language.options].find((option) => option.id && option.id === id);
+      if (!chosen) return;
+      chosen.disabled = chosen.hidden = false;
+      form.elements.language.value = chosen.value;
+      show();
+      form.scrollIntoView();
+    }
+
     for (const select of form.querySelectorAll("select")) {
       if (select.options.length < 2) select.parentElement.hidden = true; // nothing to choose
     }
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("change", show);
+    window.addEventListener("hashchange", follow);
     form.hidden = false;
     show();
+    follow();
   }
 
   function startAll() {

@@ -4,16 +4,13 @@ What a candidate would be calibrated with is drawn from the source's calibration
 from its validation split: on the very text that a mask was made from it looks a little better than it is.
 """
 
-import csv
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from calibprune.advice.prediction import Advice, advise, check_names, method_that_reads
 from calibprune.corpora import check_languages
 from calibprune.corpora.windows import windows
 from calibprune.errors import ParameterError
-from calibprune.files import expanded, whole_file
 from calibprune.languages import in_order, mixture
 from calibprune.models.loading import load
 from calibprune.schemes import Sparsity
@@ -72,23 +69,3 @@ def ask(
         raise ParameterError(f"text of the targets: {error}") from None
     progress(0, loaded.config.num_hidden_layers)
     return advise(loaded, calibration, candidates, targets, method, pattern, exact, evaluation, progress)
-
-
-COLUMNS = ("method", "sparsity", "calibration", "language", "layer", "component", "value")
-
-
-def check_table(path: Path) -> Path:
-    """The path of a table that can be written. Raises ParameterError where its folder is missing, or it is a folder."""
-    path = expanded(path)
-    if path.is_dir() or not path.parent.is_dir():
-        raise ParameterError(f"table {path}: give the path of a file in a folder that exists")
-    return path
-
-
-def write_table(advice: Advice, path: Path) -> None:
-    """Write `Advice.rows` as a CSV file; with an empty layer and component the value is of the whole model."""
-    with whole_file(path) as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        about = {"method": advice.method, "sparsity": str(advice.sparsity)}
-        writer.writerows(about | row for row in advice.rows())

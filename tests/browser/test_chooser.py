@@ -42,6 +42,26 @@ def test_the_keyboard_chooses(page):
     assert page.locator(ANSWER).inner_text() == held(page)["answers"][chosen(page)]["said"]
 
 
+def test_whatever_is_selected_was_measured(page):
+    """Each list offers only what was measured for what is selected before it."""
+    data = held(page)
+    for name in ("language", "measure", "how"):
+        select = page.locator(f".study-chooser select[name={name}]")
+        values = "all => all.filter(option => !option.disabled).map(option => option.value)"
+        for value in select.locator("option").evaluate_all(values):
+            if value != "another":
+                select.select_option(value)
+                assert page.locator(ANSWER).inner_text() == data["answers"][chosen(page)]["said"]
+
+
+def test_an_address_chooses_a_language(page):
+    last = page.locator("select[name=language] option[id]").last
+    anchor, value = last.get_attribute("id"), last.get_attribute("value")
+    page.evaluate("id => { location.hash = id }", anchor)
+    page.wait_for_function(f"document.querySelector('select[name=language]').value === '{value}'")
+    assert page.locator(ANSWER).inner_text() == held(page)["answers"][chosen(page)]["said"]
+
+
 def test_another_language_leads_to_the_worked_example(page):
     page.locator("select[name=language]").select_option("another")
     assert not page.locator(".study-chooser .chooser-result").is_visible()

@@ -12,16 +12,23 @@ from scipy.spatial.distance import squareform
 from calibbook.atlas.additive import FEWEST, givers_and_takers, parts
 from calibbook.atlas.data import Atlas
 from calibbook.atlas.look import ALONE, group_colours
+from calibbook.atlas.prediction import agreement
+from calibbook.atlas.tables import coefficient
 from calibbook.shared.colours import COLOURS
-from calibbook.shared.figure import Picture, block_title, panels
+from calibbook.shared.figure import Picture, block_title, one_legend, panels
+from calibbook.shared.frames import method_label
+from calibbook.shared.palette import look
 from calibbook.shared.words import listed, number
 from calibprune.languages import NOT_KNOWN, describe
 
-CELL = 0.19  # inches of a language of a large map
+CELL = 0.162  # inches of a language of a large map
 MARGINS = ("family", "script")
 TREE = 0.75  # of the clustering and the margins
-BESIDE = (2.7, 1.7)  # the names of rows, and what colours mean
-ABOVE_AND_BELOW = (0.5, 0.8)
+NAMES = 2.95  # of the rows, to their right
+ABOVE = 0.5
+BELOW = 0.65  # without the keys, what the colours mean
+KEY = 0.17  # a line of them
+KEYS = 5  # groups in a line
 NAMED = 5  # pairs that the words beside the map name
 
 
@@ -40,7 +47,9 @@ def atlas_map(atlas: Atlas) -> Picture:
     colours = {side: group_colours(list(sides[side])) for side in MARGINS}
     margins = sides.apply(lambda column: column.map(colours[column.name]))
     size = max(3.0, CELL * n)
-    wide, high = size + TREE + sum(BESIDE), size + TREE + sum(ABOVE_AND_BELOW)
+    keys = {side: _keys(sides[side], colours[side]) for side in MARGINS}
+    below = BELOW + KEY * (2.0 + sum(1.5 + -(-len(handles) // KEYS) for handles in keys.values()))
+    wide, high = size + TREE + NAMES, size + TREE + ABOVE + below
     grid = seaborn.clustermap(
         atlas.increase,
         row_linkage=tree,
@@ -57,16 +66,15 @@ def atlas_map(atlas: Atlas) -> Picture:
     )
     order = [atlas.languages[place] for place in grid.dendrogram_row.reordered_ind]
     axis = grid.ax_heatmap
-    font = 8 if n <= 25 else 7
-    axis.set_xticks(np.arange(n) + 0.5, order, rotation=90 if n > 12 else 0, fontsize=font)
-    axis.set_yticks(np.arange(n) + 0.5, [row_label(code) for code in order], fontsize=font, rotation=0)
+    axis.set_xticks(np.arange(n) + 0.5, order, rotation=90 if n > 12 else 0, fontsize=8)
+    axis.set_yticks(np.arange(n) + 0.5, [row_label(code) for code in order], fontsize=8, rotation=0)
     axis.tick_params(length=0)
     for margin in (grid.ax_row_colors, grid.ax_col_colors):
         margin.tick_params(length=0, labelsize=7)
     axis.set_xlabel("evaluated in", fontsize=9)
     axis.set_ylabel("")
     _mark_the_best(axis, atlas, order)
-    _legends(grid, sides, colours, axis)
+    _legends(grid, keys, axis, below)
     grid.figure.suptitle(
         f"Increase of ln perplexity over the dense model. {atlas.title}\n"
         "rows: calibrated in; dark is a small increase, a dot the best other language of a column",
@@ -103,36 +111,40 @@ def _mark_the_best(axis: Axes, atlas: Atlas, order: list[str]) -> None:
         axis.plot(column + 0.5, best + 0.5, "o", color="white", markeredgecolor="black", markersize=3.2, mew=0.7)
 
 
-def _legends(grid, sides: pd.DataFrame, colours: dict[str, dict[str, str]], axis: Axes) -> None:
-    """The colour bar, and what the colours of the margins mean, in a column on the right."""
+def _keys(groups: pd.Series, colours: dict[str, str]) -> list[Patch]:
+    """What the colours of a margin mean: those of several languages, then the grey of all others."""
+    handles = [Patch(color=colour, label=group) for group, colour in colours.items() if colour != ALONE]
+    if (groups.map(colours) == ALONE).any():
+        handles.append(Patch(color=ALONE, label="one language only"))
+    return handles
+
+
+def _legends(grid, keys: dict[str, list[Patch]], axis: Axes, below: float) -> None:
+    """The colour bar, and what the colours of the margins mean, in lines under the map; below: inches there."""
     figure = grid.figure
     width, height = figure.get_size_inches()
-    above, below = ABOVE_AND_BELOW
-    figure.subplots_adjust(
-        left=0.05 / width, right=1 - sum(BESIDE) / width, top=1 - above / height, bottom=below / height
-    )
-    left = 1 - BESIDE[1] / width
-    bar = figure.add_axes((left, 1 - 1.1 / height, 1.3 / width, 0.1 / height))
+    left = 0.05 / width
+    figure.subplots_adjust(left=left, right=1 - NAMES / width, top=1 - ABOVE / height, bottom=below / height)
+    top = below - BELOW  # inches from the bottom
+    bar = figure.add_axes((0.15 / width, (top - KEY) / height, 2.4 / width, 0.6 * KEY / height))
     figure.colorbar(axis.collections[0], cax=bar, orientation="horizontal")
-    bar.tick_params(labelsize=7)
-    bar.set_title("ln perplexity ratio", fontsize=7, loc="left")
-    top = 1 - 1.4 / height
-    for side in MARGINS:
-        named = {group: colour for group, colour in colours[side].items() if colour != ALONE}
-        handles = [Patch(color=colour, label=group) for group, colour in named.items()]
-        if (sides[side].map(colours[side]) == ALONE).any():
-            handles.append(Patch(color=ALONE, label="one language only"))
+    bar.tick_params(labelsize=8)
+    bar.set_title("increase of ln perplexity", fontsize=8, loc="left")
+    top -= 2.0 * KEY
+    for side, handles in keys.items():
         figure.legend(
             handles=handles,
             title=side,
+            ncols=KEYS,
             loc="upper left",
-            bbox_to_anchor=(left - 0.1 / width, top),
-            fontsize=7,
+            bbox_to_anchor=(0, top / height),
+            fontsize=8,
             title_fontsize=8,
             frameon=False,
             alignment="left",
+            borderaxespad=0.4,
         )
-        top -= (len(handles) + 2.5) * 0.16 / height
+        top -= (1.5 + -(-len(handles) // KEYS)) * KEY
 
 
 def map_in_words(atlas: Atlas) -> str:
@@ -181,6 +193,51 @@ def donor_chart(atlases: list[Atlas]) -> Picture:
         f"Dots with intervals: the perplexity of {count} languages as donors and recipients, against the mean of all."
     )
     return Picture(figure, " ".join([intro, *sentences]))
+
+
+def agreement_chart(compared: list[tuple[Atlas, pd.DataFrame]]) -> Picture:
+    """A panel an evaluation text: for every target the rank correlation of predicted loss and measured increase over
+    the other languages, with its 95% interval, by model and method; the best predicted target on top.
+
+    compared: atlases, each with its predicted losses (`prediction.predicted`).
+    """
+    tables: dict[str, dict[str, pd.DataFrame]] = {}
+    several = len({atlas.block.model for atlas, _ in compared}) > 1
+    for atlas, loss in compared:
+        title = block_title(atlas.block) if several else method_label(atlas.block.method)
+        tables.setdefault(atlas.source, {})[title] = agreement(atlas, loss)
+    rows = max(len(table) for by_title in tables.values() for table in by_title.values())
+    figure, axes = panels(len(tables), 2, 5.2, 1.2 + 0.17 * max(rows, 8))
+    places = {title: place for place, title in enumerate(dict.fromkeys(t for found in tables.values() for t in found))}
+    sentences = []
+    for axis, (source, by_title) in zip(axes, tables.items(), strict=True):
+        means = pd.concat([table["rho"] for table in by_title.values()], axis=1).mean(axis=1).dropna().sort_values()
+        for title, table in by_title.items():
+            style = look(places[title])
+            shift = 0.3 * (places[title] - (len(places) - 1) / 2) / max(len(places) - 1, 1)
+            heights = np.arange(len(means)) - shift
+            known = table.loc[means.index]
+            axis.hlines(heights, known["low"], known["high"], color=style.colour, linewidth=1)
+            axis.plot(known["rho"], heights, style.marker, color=style.colour, markersize=4, label=title)
+            ordered = known["rho"].sort_values()
+            few = min(NAMED, len(ordered) // 2)
+            sentences.append(
+                f"{title}, on {source}: {coefficient(ordered.median())} in the middle; highest for "
+                f"{_correlations(ordered.tail(few)[::-1])}, lowest for {_correlations(ordered.head(few))}."
+            )
+        names = [f"{describe(code).name} {code}" for code in means.index]
+        axis.set_yticks(range(len(names)), names, fontsize=7)
+        axis.set_ylim(-0.7, len(names) - 0.3)
+        axis.axvline(0, color="#888888", linewidth=0.8)
+        axis.tick_params(labelsize=7)
+        axis.set_xlabel("rank correlation of predicted and measured", fontsize=8)
+        axis.set_title(f"on {source}", fontsize=8)
+    one_legend(figure, axes)
+    return Picture(figure, " ".join(["Dots with intervals, one a target and method.", *sentences]))
+
+
+def _correlations(found: pd.Series) -> str:
+    return listed(f"{describe(code).name} ({coefficient(value)})" for code, value in found.items())
 
 
 def _names(found: pd.Series) -> str:

@@ -13,6 +13,21 @@ from calibprune.study.cells import Cell
 from calibprune.study.parameter_files import read_parameters
 from calibprune.study.parameters import Parameters
 
+STUDY = "params/atlas.yaml"
+
+
+def beside(study: Study) -> Study | None:
+    """The study of the atlas, in the store and on the shelves of another one, for pages that show it beside theirs;
+    None where it has a model that the other has not, or is not whole.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    mine = study.parameters
+    atlas = Study.from_yaml(ROOT / STUDY, store=mine.store, shelves=mine.shelves)
+    strange = set(atlas.parameters.models) - set(mine.models)  # asking for its cells might fetch a model
+    return None if strange or missing(atlas) else atlas
+
 
 def cells(study: Study) -> list[Cell]:
     """The models of a study that the atlas is about: the dense ones, and those calibrated in one language or
@@ -67,7 +82,7 @@ def missing(study: Study) -> list[str]:
 
 def _command(parameters: Parameters) -> str:
     """The command for these parameters, by the file of params/ that has them, wherever its records are kept."""
-    kept = {"store": parameters.store, "shelves": parameters.shelves}
+    kept = {name: getattr(parameters, name) for name in ("store", "shelves", "numerics")}
     for path in sorted((ROOT / "params").glob("*.yaml")):
         if Parameters.of(read_parameters(path) | kept) == parameters:
             return f".venv/bin/calibprune study {path.relative_to(ROOT).as_posix()}"

@@ -11,7 +11,7 @@ BRANCH, FAMILY, SCRIPT, OVERLAP, FERTILITY = (
     "same family",
     "same script",
     "shared tokens, per 10 points",
-    "tokens per character, per doubling of the ratio",
+    "tokens per character, per doubling",
 )
 
 

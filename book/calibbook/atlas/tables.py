@@ -1,4 +1,6 @@
-"""The tables of the atlas: a column for each model, method and evaluation text."""
+"""The tables of the atlas: a column for each model and method, with those of every evaluation text beside each other or
+in a table of its own.
+"""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -9,12 +11,13 @@ import pandas as pd
 from calibbook.atlas.additive import donor_rank, givers_and_takers
 from calibbook.atlas.data import mixture_name
 from calibbook.atlas.findings import Findings
-from calibbook.atlas.prediction import agreement, mean_rank_correlation
+from calibbook.atlas.prediction import agreement, commands, mean_rank_correlation
 from calibbook.atlas.rules import BEST, ENGLISH, OWN, judged
-from calibbook.shared.figure import block_title
-from calibbook.shared.html import Cell, Html, heat_table, text_table
+from calibbook.shared.frames import method_label, setting
+from calibbook.shared.html import Cell, Html, command_box, heat_table, text_table
 from calibbook.shared.words import listed, number, p_value
 from calibprune.languages import describe
+from calibprune.study.parameters import Parameters
 
 
 def more(value: float) -> str:
@@ -42,9 +45,28 @@ def name(code: str) -> str:
     return f"{describe(code).name} ({code})"
 
 
+def pruned(found: list[Findings]) -> list[str]:
+    """`Wanda 50%` of each atlas, with the model where there are several."""
+    several = len({one.atlas.block.model for one in found}) > 1
+    return [
+        f"{f'{model}, ' * several}{method_label(method)} {setting(sparsity, pattern)}"
+        for model, method, sparsity, pattern in (one.atlas.block for one in found)
+    ]
+
+
 def columns(found: list[Findings]) -> dict[int, tuple[str, str]]:
     """Headers of one column an atlas: the text above, what was pruned below."""
-    return {place: (f"on {one.atlas.source}", block_title(one.atlas.block)) for place, one in enumerate(found)}
+    return {place: (f"on {one.atlas.source}", name) for place, (one, name) in enumerate(_named(found))}
+
+
+def _named(found: list[Findings]) -> list[tuple[Findings, str]]:
+    return list(zip(found, pruned(found), strict=True))
+
+
+def by_text(found: list[Findings]) -> list[list[Findings]]:
+    """The atlases of each evaluation text, for tables that have several columns an atlas."""
+    sources = dict.fromkeys(one.atlas.source for one in found)
+    return [[one for one in found if one.atlas.source == source] for source in sources]
 
 
 def alone_table(found: list[Findings]) -> Html:
@@ -90,14 +112,14 @@ def together_table(found: list[Findings]) -> Html:
 def donor_table(found: list[Findings]) -> Html:
     """Best and worst donors and recipients, and where English stands."""
     rows = []
-    for one in found:
+    for one, pruned_by in _named(found):
         atlas = one.atlas
         effects = givers_and_takers(atlas.increase)
         donors, recipients = effects["donor"].sort_values(), effects["recipient"].sort_values()
         few = min(5, len(donors) // 2)
         rows.append(
             {
-                "model": atlas.title,
+                "model": f"{pruned_by}, on {atlas.source}",
                 "best donors": listed(map(name, donors.index[:few])),
                 "worst donors": listed(map(name, donors.index[-few:][::-1])),
                 "place of English": english_place(one),
@@ -109,7 +131,8 @@ def donor_table(found: list[Findings]) -> Html:
         pd.DataFrame(rows),
         "Donors and recipients",
         "Own effects over all other languages, best first; the place of English among the donors with a 95% interval "
-        "(Student's, over evaluation languages).",
+        "(bootstrap over evaluation languages).",
+        cards="place of English",
     )
 
 
@@ -122,20 +145,22 @@ def english_place(one: Findings) -> str:
 
 
 def regret_table(found: list[Findings]) -> Html:
-    """What each rule loses against the best other language, in the mean over targets, and for which it loses most."""
-    cells = {
-        (rule, place): Cell(
-            more(row["regret"]), below=_under(row["low"], row["high"], f"most {row['worst']}", row["most"])
-        )
-        for place, one in enumerate(found)
-        for rule, row in judged(one.losses).iterrows()
-    }
+    """What each rule loses against the best other language, in the mean over targets, and for which it loses most;
+    atlases of one evaluation text.
+    """
+    heads, cells = {}, {}
+    for place, (one, pruned_by) in enumerate(_named(found)):
+        heads |= {(place, "regret"): (pruned_by, "regret"), (place, "most"): (pruned_by, "highest for")}
+        for rule, row in judged(one.losses).iterrows():
+            cells[rule, (place, "regret")] = Cell(more(row["regret"]), below=between(row["low"], row["high"]))
+            if row["worst"]:
+                cells[rule, (place, "most")] = Cell(name(row["worst"]), below=more(row["most"]), left=True)
     return _by_rows(
         _rules(found),
-        columns(found),
+        heads,
         cells,
         "Calibrated in",
-        "Regret of each rule",
+        f"Regret of each rule on {found[0].atlas.source}",
         "How much higher the perplexity of the target is than after calibration in the best of the other languages, "
         "which nobody knows beforehand: geometric mean over target languages, with a 95% interval (Student's, over "
         "them), and the target for which it is highest. Below zero: better than any single other language.",
@@ -143,11 +168,11 @@ def regret_table(found: list[Findings]) -> Html:
 
 
 def cost_table(found: list[Findings]) -> Html:
-    """Each rule against the target's own text and against English."""
+    """Each rule against the target's own text and against English; atlases of one evaluation text."""
     heads, cells = {}, {}
-    for place, one in enumerate(found):
+    for place, (one, pruned_by) in enumerate(_named(found)):
         for side, other in (("own", "its own text"), ("english", ENGLISH)):
-            heads[place, side] = (one.atlas.title, f"against {other}")
+            heads[place, side] = (pruned_by, f"against {other}")
             for rule, row in judged(one.losses).iterrows():
                 ends = between(row[f"{side}_low"], row[f"{side}_high"])
                 if rule != {"own": OWN, "english": ENGLISH}[side]:
@@ -159,7 +184,7 @@ def cost_table(found: list[Findings]) -> Html:
         heads,
         cells,
         "Calibrated in",
-        "What the rules cost",
+        f"What the rules cost on {found[0].atlas.source}",
         "Perplexity against that after calibration in the target itself, and against that after calibration in "
         "English: geometric means over the targets that both say something of, with 95% intervals (Student's, over "
         "them).",
@@ -167,11 +192,13 @@ def cost_table(found: list[Findings]) -> Html:
 
 
 def halves_table(found: list[Findings]) -> Html:
-    """The regret of every rule in each half of the languages, by what the dense model knows (`knowledge.halves`)."""
+    """The regret of every rule in each half of the languages, by what the dense model knows (`knowledge.halves`);
+    atlases of one evaluation text.
+    """
     heads, cells = {}, {}
-    for place, one in enumerate(found):
+    for place, (one, pruned_by) in enumerate(_named(found)):
         for half, members in one.halves.items():
-            heads[place, half] = (one.atlas.title, f"{half} ({len(members)})")
+            heads[place, half] = (pruned_by, f"{half} ({len(members)})")
             for rule, row in judged(one.losses.loc[members]).iterrows():
                 cells[rule, (place, half)] = Cell(more(row["regret"]), below=between(row["low"], row["high"]))
     return _by_rows(
@@ -179,7 +206,7 @@ def halves_table(found: list[Findings]) -> Html:
         heads,
         cells,
         "Calibrated in",
-        "Regret by what the dense model knows",
+        f"Regret by what the dense model knows, on {found[0].atlas.source}",
         "As above, over the targets of each half.",
     )
 
@@ -203,42 +230,59 @@ def bits_table(found: list[Findings]) -> Html:
 def agreement_table(found: list[Findings]) -> Html:
     """Predicted against measured for every atlas: rank correlation, hits, and where it fails."""
     rows = []
-    for atlas, loss in ((one.atlas, one.predicted) for one in found if one.predicted is not None):
+    for one, pruned_by in _named(found):
+        if one.predicted is None:
+            continue
+        atlas, loss = one.atlas, one.predicted
         table = agreement(atlas, loss)
-        mean, low, high = mean_rank_correlation(table)
         known = table["rho"].dropna().sort_values()
-        worst = listed(f"{name(code)} {coefficient(rho)}" for code, rho in known.head(5).items())
-        own = sum(loss[target].idxmin() == target for target in table.index)
-        rows.append(
-            {
-                "model": atlas.title,
-                "mean rank correlation": f"{coefficient(mean)}"
-                + (f" ({coefficient(low)} to {coefficient(high)})" if low == low else ""),
-                "median": coefficient(float(known.median())),
-                "best other language found": f"{int((table['regret'] <= 0).sum())} of {len(table)}",
-                "itself predicted best": f"{own} of {len(table)}",
-                "regret of the choice": more(float(table["regret"].mean())),
-                "fails most": worst or "–",
-            }
-        )
+        singles = loss.loc[atlas.languages]
+        own = sum(singles[target].idxmin() == target for target in table.index)
+        row = {
+            "model": f"{pruned_by}, on {atlas.source}",
+            "mean rank correlation": _mean_correlation(table),
+            "median": coefficient(float(known.median())),
+        }
+        if len(atlas.mixtures) and loss.loc[atlas.mixtures.index].notna().any(axis=None):
+            row["with mixtures"] = _mean_correlation(agreement(atlas, loss, mixtures=True))
+        row |= {
+            "best other language found": f"{int((table['regret'] <= 0).sum())} of {len(table)}",
+            "itself predicted best": f"{own} of {len(table)}",
+            "regret of the choice": more(float(table["regret"].mean())),
+            "fails most": listed(f"{name(code)} {coefficient(rho)}" for code, rho in known.head(5).items()) or "–",
+        }
+        rows.append(row)
     return text_table(
         pd.DataFrame(rows),
         "Predicted against measured",
         "Spearman's correlation over the other languages, for every target; the mean over targets with a 95% interval "
         "(Student's, over them).",
+        cards="mean rank correlation",
     )
 
 
+def how_to_predict(p: Parameters) -> Html:
+    """The commands that make the predictions of an atlas."""
+    before = "From the statistics of the very text that the atlas calibrates with, in a few minutes each:"
+    return command_box("To predict", before, "\n".join(commands(p)), ["The page reads the tables from there."], [])
+
+
+def _mean_correlation(table: pd.DataFrame) -> str:
+    """`0.71 (0.66 to 0.76)` of a table of `agreement`."""
+    mean, low, high = mean_rank_correlation(table)
+    return coefficient(mean) + (f" ({coefficient(low)} to {coefficient(high)})" if math.isfinite(low) else "")
+
+
 def mixture_table(found: list[Findings]) -> Html:
-    """The mean increase of every mixture over the languages in it and over the others."""
+    """The mean increase of every mixture over the languages in it and over the others; atlases of one text."""
     heads, cells, rows = {}, {}, {}
-    for place, one in enumerate(found):
+    for place, (one, pruned_by) in enumerate(_named(found)):
         languages = one.atlas.languages
         for mixture, increase in one.atlas.mixtures.iterrows():
             inside = increase.index.isin(mixture.split("+"))
             for side, some in (("its own languages", increase[inside]), ("all other languages", increase[~inside])):
                 rows[mixture_name(mixture, languages)] = None
-                heads[place, side] = (one.atlas.title, side)
+                heads[place, side] = (pruned_by, side)
                 if len(some):
                     cells[mixture_name(mixture, languages), (place, side)] = Cell(more(float(some.mean())))
     return _by_rows(
@@ -246,7 +290,7 @@ def mixture_table(found: list[Findings]) -> Html:
         heads,
         cells,
         "Calibrated in",
-        "Mixtures",
+        f"Mixtures, on {found[0].atlas.source}",
         "Perplexity over that of the dense model, geometric mean over languages.",
     )
 
@@ -263,8 +307,3 @@ def _p(p: float) -> str:
 
 def _rules(found: list[Findings]) -> list[str]:
     return list(dict.fromkeys(rule for one in found for rule in one.losses.columns.drop(BEST)))
-
-
-def _under(low: float, high: float, what: str, value: float) -> str:
-    """`+1% to +2%; most hu +7%`, as far as it is known."""
-    return "; ".join(filter(None, [between(low, high), f"{what} {more(value)}" if math.isfinite(value) else ""]))

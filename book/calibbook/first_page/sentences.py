@@ -10,6 +10,7 @@ import pandas as pd
 
 from calibbook.first_page.choices import EVERY, WITH_ENGLISH, label, largest
 from calibbook.first_page.findings import Findings
+from calibbook.first_page.relatives import ENGLISH, NEAREST, Relatives, change
 from calibbook.s04_4_multiple_languages import data as mixed
 from calibbook.shared.claim_tables import interval, verdict_sentence
 from calibbook.shared.frames import BLOCK, is_quantized, method_label, setting
@@ -68,6 +69,13 @@ ANSWERS = Lead(
     "Models calibrated in the target language also answer questions better",
     "Models calibrated in the target language do not answer questions better",
     "models calibrated in the target language answer questions better",
+)
+
+
+RELATIVE = Lead(
+    "Without text in the target language calibrate in its nearest relative",
+    "Without text in the target language its nearest relative is no better than any other language",
+    "the nearest relative of a target language serves it better than any other language",
 )
 
 
@@ -135,6 +143,25 @@ def tasks(found: Findings) -> str:
     name = namer(found.tasks)
     before = "against the average other language, the gain is"
     return _said(ANSWERS, found.tasks, before, lambda row: f"{row.what} with {name(row)}", f", {asked}")
+
+
+def without_text(found: Relatives | None) -> str:
+    """What the nearest relative gains over the average other language, and English over the relative, in the atlas;
+    empty where there is none.
+    """
+    if found is None:
+        return ""
+    name = namer(found.claims)
+    several = found.rows["model"].nunique() > 1
+    instead = [
+        f"{'+' * (more > 0)}{number(more)}% with {block_name(block, several)}"
+        for block, rows in found.rows.groupby(BLOCK, sort=False)
+        if math.isfinite(more := change(rows, ENGLISH, NEAREST)[0])
+    ]
+    after = f", in {found.rows['language'].nunique()} languages of the atlas"
+    after += f"; English in its place changes it by {listed(instead)}" * bool(instead)
+    before = "against the average other language, perplexity changes by"
+    return _said(RELATIVE, found.claims, before, lambda row: f"{row.what} with {name(row)}", after)
 
 
 def namer(rows: pd.DataFrame) -> Callable:

@@ -1,23 +1,26 @@
 """The one table of the first page: what each choice of calibration costs, by method."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
 from calibbook.first_page.choices import CHOICES, EVERY, asked, clear_best, label, largest
 from calibbook.first_page.findings import Findings
+from calibbook.first_page.relatives import ENGLISH, NEAREST, TARGET, Relatives
 from calibbook.first_page.sentences import LEVEL, block_name
 from calibbook.shared.frames import BLOCK
-from calibbook.shared.html import Cell, Html, Mark, heat_table
-from calibbook.shared.languages import SPELLED_OUT, name_label, text_label
+from calibbook.shared.html import Cell, Html, Mark, heat_table, links
+from calibbook.shared.languages import SPELLED_OUT, anchor, name_label, text_label
 from calibbook.shared.words import fixed, in_caption, listed
 
 BEST = Mark("✓", f"better than every other choice of this column by the {LEVEL} of their ratio", best=True)
 TITLE = "Perplexity, times that of the dense model"
 
 
-def answer_table(found: Findings) -> Html:
+def answer_table(found: Findings, relatives: Relatives | None = None) -> Html:
     """Choices down, methods and settings across: the geometric mean over the target languages, and below it their
-    range. The caption has what the numbers rest on.
+    range; in the last row the nearest relative, from the atlas. The caption has what the numbers rest on.
     """
     rows, several = found.rows, found.rows["model"].nunique() > 1
     columns, cells = {}, {}
@@ -34,7 +37,50 @@ def answer_table(found: Findings) -> Html:
             cells[choice, block] = Cell(shown, mark=mark, below="; ".join(filter(None, [below, part])))
     present = set(rows["choice"])
     names = {choice: (label(choice, found.texts),) for choice in CHOICES if choice in present}
-    return heat_table(names, columns, cells, ["Calibrated in"], TITLE, " ".join([*_what_it_shows(rows), basis(found)]))
+    note = [*_what_it_shows(rows), basis(found)]
+    if of_atlas := _of_atlas(relatives, columns):
+        of = f"{relatives.rows['language'].nunique()} languages of the atlas"
+        names[NEAREST] = (f"{NEAREST} ({of})",)
+        cells |= {(NEAREST, block): _cell(np.exp(mine[NEAREST])) for block, mine in of_atlas.items()}
+        note.append(_within_the_atlas(relatives, of_atlas, of))
+    return heat_table(names, columns, cells, ["Calibrated in"], TITLE, " ".join(note))
+
+
+def languages_line(study, relatives: Relatives | None) -> Html:
+    """Links to the answer for every language: those that the study measures, and those of the atlas."""
+    codes = {*study.parameters.evaluation_languages, *(relatives.languages if relatives else [])}
+    addresses = {name_label(code): f"i_have_a_language.html#{anchor(code)}" for code in sorted(codes, key=name_label)}
+    return links("Choose your language:", addresses)
+
+
+def _of_atlas(relatives: Relatives | None, columns: Collection[tuple]) -> dict[tuple, pd.DataFrame]:
+    """Model, method and setting of a column -> rows of the atlas, where it has them."""
+    if relatives is None:
+        return {}
+    return {block: rows for block, rows in relatives.rows.groupby(BLOCK, sort=False) if block in columns}
+
+
+def _cell(ratios: pd.Series) -> Cell:
+    return Cell(
+        fixed(float(np.exp(np.log(ratios).mean())), 0, 2),
+        below=f"{fixed(ratios.min(), 0, 2)} to {fixed(ratios.max(), 0, 2)}",
+    )
+
+
+def _within_the_atlas(relatives: Relatives, of_atlas: dict[tuple, pd.DataFrame], of: str) -> str:
+    """What the last row rests on, and what it may be compared with."""
+    several = relatives.rows["model"].nunique() > 1
+    there = [
+        f"{listed(f'{fixed(float(np.exp(rows[choice].mean())), 0, 2)} with {choice}' for choice in (TARGET, ENGLISH))} "
+        f"({block_name(block, several)})"
+        for block, rows in of_atlas.items()
+    ]
+    return (
+        f"{NEAREST[0].upper()}{NEAREST[1:]}: by branch, script and family, in {of}; "
+        f"{in_caption(relatives.tokens)} tokens of calibration text a model, perplexity on “{relatives.source}”, on "
+        f"{in_caption(relatives.n)} tokens a language. It is to be compared with numbers of the atlas alone: "
+        f"{'; '.join(there)}."
+    )
 
 
 def ratios_of(rows: pd.DataFrame) -> dict[str, pd.Series]:

@@ -23,6 +23,7 @@ from calibbook.shared.html import deviation
 from calibbook.shared.languages import text_label
 from calibbook.shared.statistics import normal_interval
 from calibbook.shared.words import fixed, number, percent
+from calibprune.study.parameters import Parameters
 
 PARTS = ("languages", "mixtures", "quantization")
 """The parts of a study that choices come from."""
@@ -51,6 +52,7 @@ class Answer(NamedTuple):
         method: whether it names a method, and not a budget of memory that several fit in.
         task: whether it is about the score of a task, else about perplexity.
         before: what the model was like before, in words.
+        elsewhere: how the best does by another measure, in a sentence; empty where that is not said.
         ranked: one row a choice, the best first, with the columns RANKED. `value`: the measure with its standard error,
             as text. `behind`: how much worse than the best, in percent of its perplexity or in points of the score,
             with its 95% interval `low` to `high`; zero, and no interval, for the best itself.
@@ -61,11 +63,26 @@ class Answer(NamedTuple):
     task: bool
     before: str
     ranked: pd.DataFrame
+    elsewhere: str = ""
 
     @property
     def told_apart(self) -> bool:
         """Whether the best is clearly better than the second."""
         return len(self.ranked) > 1 and clear(self.ranked.iloc[1])
+
+
+class Run(NamedTuple):
+    """Answers, and the run that they come from.
+
+    Attributes:
+        provenance: of its cells, as of `Study.provenance`.
+        about: what a reader must know of these answers, in sentences; empty for those of the page's own study.
+    """
+
+    answers: list[Answer]
+    parameters: Parameters
+    provenance: pd.DataFrame
+    about: str = ""
 
 
 def answers(study, frame: pd.DataFrame) -> list[Answer]:

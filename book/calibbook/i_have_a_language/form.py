@@ -3,18 +3,16 @@ and embedded as JSON, so that nothing is fetched.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
 import pandas as pd
 
 from calibbook.i_have_a_language.commands import command, cost
-from calibbook.i_have_a_language.data import CHOICE, Answer, Question, behind, choice_name
-from calibbook.shared.frames import languages_of
+from calibbook.i_have_a_language.data import CHOICE, Answer, Question, Run, behind, choice_name
 from calibbook.shared.html import STYLE, Html, folded, text_table
-from calibbook.shared.languages import name_label
-from calibprune import Study
+from calibbook.shared.languages import anchor, name_label
 
 SHOWN = 8
 """Choices of a ranking that are listed; that of the language itself is listed in any case."""
@@ -28,21 +26,17 @@ FIELDS = {
 """Field of a Question -> the label of its list."""
 
 
-def chooser(found: list[Answer], study: Study, provenance: pd.DataFrame) -> Html:
-    """The form with the answers of `data.answers`. Without scripts it is hidden and points at the tables.
-
-    provenance: of the cells of `data.PARTS`.
-    """
-    options = _options(found)
-    options["language"] = [name_label(code) for code in options["language"]]
+def chooser(runs: Sequence[Run]) -> Html:
+    """The form with the answers of some runs. Without scripts it is hidden and points at the tables."""
+    options = _options(_all(runs))
     selects = "".join(_select(name, label, options[name]) for name, label in FIELDS.items())
-    embedded = json.dumps(payload(found, study, provenance), ensure_ascii=False, separators=(",", ":"))
+    embedded = json.dumps(payload(runs), ensure_ascii=False, separators=(",", ":"))
     head = "".join(f'<th scope="col">{name}</th>' for name in ("rank", "choice", "measured", "than the best"))
     html = (
         f'{STYLE}<div class="study-chooser"><form hidden aria-label="Choose">{selects}</form>'
         '<p class="chooser-said" role="status" aria-live="polite"></p>'
         '<p class="chooser-another" hidden><a href="#a-language-that-is-not-here">What to do, step by step</a></p>'
-        '<div class="chooser-result" hidden>'
+        '<div class="chooser-result" hidden><p class="chooser-about" hidden></p>'
         f'<div class="study-table-scroll" role="region" tabindex="0" aria-label="{TITLE}"><table class="study-table">'
         f'<caption><span><strong>{TITLE}.</strong> <span class="chooser-note"></span></span></caption>'
         f"<thead><tr>{head}</tr></thead><tbody></tbody></table></div>"
@@ -51,31 +45,34 @@ def chooser(found: list[Answer], study: Study, provenance: pd.DataFrame) -> Html
         "<noscript><p>The chooser needs scripts; the tables below say the same without.</p></noscript>"
         f'<script type="application/json">{embedded.replace("<", chr(92) + "u003c")}</script></div>'
     )
-    plain = [f"{'; '.join(one.question)}: {said(one)}" for one in found]
+    plain = [f"{'; '.join(one.question)}: {said(one)}" for one in _all(runs)]
     return Html(html, "\n".join(plain))
 
 
-def payload(found: list[Answer], study: Study, provenance: pd.DataFrame) -> dict:
+def payload(runs: Sequence[Run]) -> dict:
     """What the page's script reads.
 
-    `answers`: places of the four selected options, "0.2.1.0" -> `said`, `note`, and `rows`, each a place in `choices`,
-    the value, how much worse it is than the best, and its rank. `choices`: name, command and cost. Everything is text.
+    `answers`: places of the four selected options, "0.2.1.0" -> `said`, `note`, `run`, the place of its run, and
+    `rows`, each a place in `choices`, the value, how much worse it is than the best, and its rank. `choices`: name,
+    command and cost. `about`: of each run, what a reader must know of it. Everything is text.
     """
-    places = [{option: place for place, option in enumerate(options)} for options in _options(found).values()]
+    places = [{option: place for place, option in enumerate(options)} for options in _options(_all(runs)).values()]
     known: dict[tuple, int] = {}
     choices, answers = [], {}
-    for one in found:
-        model, rows = one.question.model, []
-        for place in listed_places(one):
-            row = one.ranked.iloc[place]
-            key = (model, *row[CHOICE])
-            if key not in known:
-                known[key] = len(choices)
-                choices.append([choice_name(row), command(study.parameters, model, row), cost(provenance, model, row)])
-            rows.append([known[key], row["value"], behind(row, one.task) if place else "–", place + 1])
-        key = ".".join(str(options[part]) for options, part in zip(places, one.question, strict=True))
-        answers[key] = {"said": said(one), "note": note(one), "rows": rows}
-    return {"choices": choices, "answers": answers}
+    for number, run in enumerate(runs):
+        for one in run.answers:
+            model, rows = one.question.model, []
+            for place in listed_places(one):
+                row = one.ranked.iloc[place]
+                key = (number, model, *row[CHOICE])
+                if key not in known:
+                    known[key] = len(choices)
+                    how = command(run.parameters, model, row), cost(run.provenance, model, row)
+                    choices.append([choice_name(row), *how])
+                rows.append([known[key], row["value"], behind(row, one.task) if place else "–", place + 1])
+            key = ".".join(str(options[part]) for options, part in zip(places, one.question, strict=True))
+            answers[key] = {"said": said(one), "note": note(one), "run": number, "rows": rows}
+    return {"choices": choices, "answers": answers, "about": [run.about for run in runs]}
 
 
 def listed_places(answer: Answer) -> list[int]:
@@ -86,7 +83,7 @@ def listed_places(answer: Answer) -> list[int]:
 
 
 def said(answer: Answer) -> str:
-    """The answer in two sentences: what is best, and what the second costs."""
+    """The answer in two or three sentences: what is best, what the second costs, and how the best does elsewhere."""
     ranked = answer.ranked
     best = f"Best: {choice_name(ranked.iloc[0])}"
     if len(ranked) == 1:
@@ -97,7 +94,8 @@ def said(answer: Answer) -> str:
     second = ranked.iloc[1]
     sure = "clearly worse" if answer.told_apart else "not clearly worse"
     sure = sure if np.isfinite(second["low"]) else "how certain that is, is not known"
-    return f"{best}. The second, {choice_name(second)}, has {behind(second, answer.task)}: {sure}."
+    compared = f"{best}. The second, {choice_name(second)}, has {behind(second, answer.task)}: {sure}."
+    return f"{compared} {answer.elsewhere}".rstrip()
 
 
 def note(answer: Answer) -> str:
@@ -105,28 +103,38 @@ def note(answer: Answer) -> str:
     question = answer.question
     held = "score" if answer.task else "perplexity over that of the model as it was"
     before = f" ({answer.before})" if answer.before else ""
+    error = " and its standard error" if answer.ranked["value"].str.contains("±").any() else ""
     return (
-        f"{name_label(question.language)}, {question.measure}, {question.how}: {held}{before} "
-        f"and its standard error; {len(answer.ranked)} choices were measured."
+        f"{name_label(question.language)}, {question.measure}, {question.how}: {held}{before}{error}; "
+        f"{len(answer.ranked)} choices were measured."
     )
 
 
-def plain_tables(found: list[Answer], study: Study) -> list[Html]:
+def plain_tables(runs: Sequence[Run]) -> list[Html]:
     """For each model and language a table behind a line that a reader opens: what is best and what is second for every
     measure and every method or budget, and the commands of the best.
     """
-    several = len({one.question.model for one in found}) > 1
+    several = len({one.question.model for one in _all(runs)}) > 1
+    parts: dict[tuple[str, str], tuple[Run, list[Answer]]] = {}
+    for run in runs:
+        for one in run.answers:
+            parts.setdefault(one.question[:2], (run, []))[1].append(one)
     shown = []
-    for model in dict.fromkeys(one.question.model for one in found):
-        for language in languages_of(one.question.language for one in found if one.question.model == model):
-            mine = [one for one in found if (one.question.model, one.question.language) == (model, language)]
-            name = name_label(language) + f", {model}" * several
-            lines = [_command_line(one, study) for one in mine if one.method]
+    for model in dict.fromkeys(model for model, _ in parts):
+        for code in by_name(language for own, language in parts if own == model):
+            run, mine = parts[model, code]
+            name = name_label(code) + f", {model}" * several
+            lines = [command(run.parameters, model, one.ranked.iloc[0]) for one in mine if one.method]
             listed = "\n".join(dict.fromkeys(lines))
-            table = text_table(plain_table(mine), name, "What is best and what is second.")
+            table = text_table(plain_table(mine), name, f"What is best and what is second. {run.about}".rstrip())
             inside = Html(f"{table.html}<p>The best of each method:</p>{_code(listed)}", f"{table.plain}\n{listed}")
             shown.append(folded(name, inside))
     return shown
+
+
+def by_name(codes: Iterable[str]) -> list[str]:
+    """Languages in the order of their names, each once."""
+    return sorted(dict.fromkeys(codes), key=name_label)
 
 
 def plain_table(mine: list[Answer]) -> pd.DataFrame:
@@ -148,16 +156,24 @@ def _code(text: str) -> str:
     return f'<div class="highlight"><pre tabindex="0">{escape(text)}</pre></div>'
 
 
-def _command_line(answer: Answer, study: Study) -> str:
-    return command(study.parameters, answer.question.model, answer.ranked.iloc[0])
+def _all(runs: Sequence[Run]) -> list[Answer]:
+    return [one for run in runs for one in run.answers]
 
 
 def _options(found: list[Answer]) -> dict[str, list[str]]:
     """Field of a Question -> its values, in the order in which they are offered."""
-    return {name: list(dict.fromkeys(getattr(one.question, name) for one in found)) for name in Question._fields}
+    options = {name: list(dict.fromkeys(getattr(one.question, name) for one in found)) for name in Question._fields}
+    return options | {"language": by_name(options["language"])}
 
 
 def _select(name: str, label: str, options: Sequence[str]) -> str:
-    listed = "".join(f'<option value="{place}">{escape(option)}</option>' for place, option in enumerate(options))
-    listed += '<option value="another">another</option>' if name == "language" else ""
+    """A list; a language is offered by its name, and is an anchor that other pages lead to."""
+    if name == "language":
+        listed = "".join(
+            f'<option value="{place}" id="{escape(anchor(code))}">{escape(name_label(code))}</option>'
+            for place, code in enumerate(options)
+        )
+        listed += '<option value="another">another</option>'
+    else:
+        listed = "".join(f'<option value="{place}">{escape(option)}</option>' for place, option in enumerate(options))
     return f'<label>{label} <select name="{name}" autocomplete="off">{listed}</select></label>'

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from calibbook.i_have_a_language.data import Answer
+from calibbook.i_have_a_language.data import Answer, Run
 from calibbook.s04_6_quantization.memory import (
     ABOUT_EQUAL,
     at_equal_memory,
@@ -22,17 +22,18 @@ UNDECIDED = (
 )
 
 
-def in_short(memory: dict[str, pd.DataFrame], found: list[Answer]) -> Html:
+def in_short(memory: dict[str, pd.DataFrame], found: list[Answer], atlas: Run | None = None) -> Html:
     """The box that the page opens with.
 
-    memory: evaluation text -> rows of `memory.at_memory`, the text of Table 1 first; found: of `data.answers`.
+    memory: evaluation text -> rows of `memory.at_memory`, the text of Table 1 first; found: of `data.answers`; atlas:
+    of `further.from_the_atlas`.
     """
     source = next(iter(memory), "")
     first = quantize_or_prune(memory[source], source) if memory else UNDECIDED
     tests = [at_equal_memory(rows, text) for text, rows in memory.items()]
     tests = [rows for rows in tests if len(rows)]
     sure = f"How sure is that? {verdict_sentence(pd.concat(tests))} They are those of Section 4.6." if tests else ""
-    return box("In short", [first, sure, own_language(found), on_tasks(found)])
+    return box("In short", [first, sure, own_language(found), on_tasks(found), further_languages(atlas)])
 
 
 def quantize_or_prune(rows: pd.DataFrame, source: str) -> str:
@@ -94,6 +95,21 @@ def on_tasks(found: list[Answer]) -> str:
         return ""
     sure = sum(one.told_apart for one in ranked)
     return f"On tasks, the best calibration is clearly better than the second in {sure} of {len(ranked)} rankings."
+
+
+def further_languages(atlas: Run | None) -> str:
+    """For how many further languages the atlas answers, and how often it says to take the language itself."""
+    if atlas is None:
+        return ""
+    ranked = [one for one in atlas.answers if one.method and _was_calibrated_in(one)]
+    own = sum(_has(one.ranked["calibration"].iloc[0], one.question.language) for one in ranked)
+    alone = sum(one.ranked["calibration"].iloc[0] == one.question.language for one in ranked)
+    languages = len({one.question.language for one in atlas.answers})
+    return (
+        f"For {languages} further languages the atlas answers, with little text in each: of its {len(ranked)} "
+        f"rankings, each of one method in one language on one text, the best calibration is the language itself in "
+        f"{alone}, and a mixture with it in {own - alone}."
+    )
 
 
 def _was_calibrated_in(answer: Answer) -> bool:

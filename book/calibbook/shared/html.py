@@ -342,6 +342,11 @@ def box(title: str, sentences: Sequence[str]) -> Html:
     )
 
 
+def remark(sentence: str) -> Html:
+    """A sentence in small type. Between backticks stands code."""
+    return Html(f'<p class="study-remark"><small>{_with_code(sentence)}</small></p>', sentence)
+
+
 def _with_code(sentence: str) -> str:
     return re.sub("`(.+?)`", r"<code>\1</code>", escape(sentence))
 
@@ -370,6 +375,12 @@ class Link(NamedTuple):
     def html(self) -> str:
         about = f" {escape(self.about)}" if self.about else ""
         return f'<a href="{escape(self.target)}" download="{escape(self.name)}">{escape(self.label)}</a>{about}'
+
+
+def links(before: str, addresses: Mapping[str, str]) -> Html:
+    """A paragraph of words and links, label -> address."""
+    listed = ", ".join(f'<a href="{escape(address)}">{escape(label)}</a>' for label, address in addresses.items())
+    return Html(f"<p>{escape(before)} {listed}.</p>", f"{before} {', '.join(addresses)}.")
 
 
 def attached(text: str, kind: str) -> str:

@@ -29,6 +29,11 @@ def name_label(code: str) -> str:
     return code_label(code) if name == code else f"{name} ({code_label(code)})"
 
 
+def anchor(code: str) -> str:
+    """What the address of a language ends with on the page "I have a language"."""
+    return f"language-{code}"
+
+
 def text_label(calibration: str) -> str:
     """`DE`, `DE+SW`; `AM+AR+…+ZH (49)` of many languages."""
     labels = [code_label(code) for code in calibration.split("+")]

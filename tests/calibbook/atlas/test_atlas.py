@@ -1,5 +1,7 @@
 """The atlas's page: read from frames with planted effects, and from a store; its rules, figures and sentences."""
 
+import json
+import shlex
 import shutil
 
 import numpy as np
@@ -14,7 +16,7 @@ from calibbook.atlas.data import atlases, families, mixture_name
 from calibbook.atlas.findings import findings
 from calibbook.atlas.knowledge import BETTER, LESS, halves, rank_correlation
 from calibbook.atlas.look import ALONE, group_colours
-from calibbook.atlas.prediction import agreement, mean_rank_correlation, predicted
+from calibbook.atlas.prediction import agreement, mean_rank_correlation, predicted, rank_interval
 from calibbook.atlas.relatedness import BRANCH, SCRIPT, nearest, predictors
 from calibbook.atlas.rules import (
     ADVISED,
@@ -32,6 +34,7 @@ from calibbook.atlas.rules import (
     mixed,
 )
 from calibbook.atlas.text import bits_per_byte, bytes_per_token, fertility, overlap
+from calibbook.checkout import ROOT
 from calibprune.languages import LANGUAGES, describe
 from calibprune.study.kept import Kept
 from calibprune.study.parameters import Parameters
@@ -329,3 +332,101 @@ def test_the_page_counts_what_is_missing_and_names_the_command(tiny_checkpoint, 
     assert "2 of its 3 models are done" in found and "The 1 that are left take about" in found
     assert "no perplexity" in records.missing(Study(**parameters | {"metrics": ["masks"]}))[0]
     assert "two languages" in records.missing(Study(**parameters | {"languages": ["de"]}))[0]
+
+
+def test_rank_intervals_hold_the_correlation_in_as_many_draws_as_they_say():
+    """Of normal pairs with a known correlation, whose rank correlation is 6/π asin(ρ/2)."""
+    random = np.random.default_rng(0)
+    for rho in (0.3, 0.8):
+        x = random.standard_normal((600, 40))
+        y = rho * x + np.sqrt(1 - rho**2) * random.standard_normal(x.shape)
+        true = 6 / np.pi * np.arcsin(rho / 2)
+        found = [pd.Series(a).corr(pd.Series(b), method="spearman") for a, b in zip(x, y, strict=True)]
+        ends = [rank_interval(value, 40) for value in found]
+        assert 0.92 < np.mean([low <= true <= high for low, high in ends]) < 0.98
+    assert np.isnan(rank_interval(1.0, 40)).all() and np.isnan(rank_interval(0.5, 3)).all()
+
+
+def test_mixtures_are_ranked_with_the_languages_where_they_are_predicted():
+    increase = planted(SEVEN, branch=0.5)
+    (atlas,) = atlases(atlas_frame(increase, ["ar+de"], methods=["wanda"], sources=["udhr"]))
+    alone = predictions(increase)
+    loss = predicted(alone, atlas)
+    assert list(loss.index) == [*SEVEN, "ar+de"] and loss.loc["ar+de"].isna().all()
+    assert agreement(atlas, loss, mixtures=True).equals(agreement(atlas, loss))
+    mixed_in = pd.concat([increase, atlas.mixtures - 9])
+    found = agreement(atlas, predicted(predictions(mixed_in), atlas), mixtures=True)
+    assert (found["chosen"] == "ar+de").all() and (found["rho"] < 1).any()
+
+
+def test_the_prediction_is_drawn_and_said_for_every_text():
+    increase = planted(SEVEN, branch=0.5)
+    frame = atlas_frame(increase)
+    opposite = pd.concat([predictions(increase), predictions(-increase, "sparsegpt")])
+    found = findings(atlases(frame), {"gemma3-270m": facts_of(SEVEN)}, {"gemma3-270m": opposite})
+    picture = figures.agreement_chart([(one.atlas, one.predicted) for one in found])
+    assert len(picture.figure.axes) == 2
+    assert "Wanda, on chromium: 1.00 in the middle" in picture.alt
+    assert "SparseGPT, on udhr: −1.00 in the middle" in picture.alt
+    said = sentences.prediction(found)
+    assert "rank correlation of −1.00 to 1.00 (over 4 maps" in said and "nearest relative" in said
+
+
+def test_what_the_page_says_recomputed_with_plain_loops(whole):
+    """Rows, columns and rules of one planted atlas, without the page's own arithmetic."""
+    (one,) = whole
+    table, n = one.atlas.increase, len(ALL)
+    regrets = []
+    for target in ALL:
+        if target != "en":
+            best = min(table.loc[code, target] for code in ALL if code != target)
+            regrets.append(table.loc["en", target] - best)
+    assert judged(one.losses).loc[ENGLISH, "regret"] == pytest.approx(sum(regrets) / len(regrets))
+    own = [table.loc[code, code] for code in ALL]
+    others = [np.mean([table.loc[code, target] for code in ALL if code != target]) for target in ALL]
+    gap = 100 * (np.exp(np.mean(others) - np.mean(own)) - 1)
+    assert f"costs +{gap:.0f}%" in sentences.own_text(whole)
+    hits = sum(all(table.loc[code, code] <= table.loc[other, code] for other in ALL) for code in ALL)
+    assert f"best in {hits} of {n} languages" in sentences.own_text(whole)
+    # donors by least squares on dummy variables, the last of each side left out
+    pairs = [(a, b) for a in range(n) for b in range(n) if a != b]
+    design = np.array([[1, *np.eye(n)[a], *np.eye(n)[b]] for a, b in pairs])
+    fitted = np.linalg.lstsq(design, np.array([table.iloc[a, b] for a, b in pairs]), rcond=None)[0]
+    donors = fitted[1 : n + 1]
+    place = 1 + sum(donors < donors[ALL.index("en")])
+    assert sentences.english(whole).startswith(f"Among the {n} donors English has place {place} ")
+
+
+def test_the_page_says_how_its_predictions_are_made():
+    """The commands as the command line reads them: every language and mixture, with the text of the atlas."""
+    parameters = Parameters.from_yaml(ROOT / records.STUDY)
+    lines = prediction.commands(parameters)
+    assert [line.split("--method ")[1].split()[0] for line in lines] == ["wanda", "sparsegpt"]
+    for line in lines:
+        words = shlex.split(line.split(" && ")[1])
+        said = dict(zip(words[3::2], words[4::2], strict=True))
+        assert words[:3] == [".venv/bin/calibprune", "advise", "gemma3-270m"]
+        assert said["--target"].split(",") == ALL
+        assert said["--candidates"].split(",") == [*ALL, *parameters.calibration_mixtures]
+        assert (said["--samples"], said["--length"], said["--dtype"]) == ("49", "104", "bfloat16")
+        assert said["--table"] == f"results/advice/gemma3-270m/{said['--method']}.csv"
+    assert all(line in tables.how_to_predict(parameters).plain for line in lines)
+
+
+def test_the_atlas_is_beside_a_study_of_its_model_that_has_all_its_records(
+    tiny_checkpoint, tiny_texts, tmp_path, monkeypatch
+):
+    from calibprune import Study
+
+    text = {"calibration_source": tiny_texts, "calibration_samples": 2, "calibration_length": 32}
+    text |= {"evaluation_source": tiny_texts, "evaluation_samples": 1, "evaluation_length": 32}
+    own = {"models": str(tiny_checkpoint), "metrics": ["perplexity"], "device": "cpu", "dtype": "float32"}
+    atlas = own | text | {"methods": ["wanda"], "languages": ["de", "sw"], "store": "elsewhere"}
+    (tmp_path / "atlas.yaml").write_text(json.dumps(atlas), encoding="utf-8")
+    monkeypatch.setattr(records, "STUDY", str(tmp_path / "atlas.yaml"))
+    study = Study(**own, languages=["de"], store=str(tmp_path / "results"))
+    assert records.beside(study) is None
+    Study(**atlas | {"store": str(tmp_path / "results")}).run(progress=False)
+    found = records.beside(study)
+    assert found.parameters.languages == ["de", "sw"] and len(records.read(found)) > 0
+    assert records.beside(Study(**own | {"models": "gemma3-270m"}, store=str(tmp_path / "results"))) is None

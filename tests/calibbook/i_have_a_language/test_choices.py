@@ -47,6 +47,10 @@ def study(frame: pd.DataFrame, **others):
     )
 
 
+def run(found: list[data.Answer], frame: pd.DataFrame, about: str = "") -> data.Run:
+    return data.Run(found, study(frame).parameters, provenance(frame), about)
+
+
 @pytest.fixture(scope="module")
 def frame():
     return planted()
@@ -149,7 +153,7 @@ def test_equal_scores_are_said_to_be_equal_and_have_no_interval():
 
 @pytest.fixture(scope="module")
 def soup(found, frame):
-    return BeautifulSoup(form.chooser(found, study(frame), provenance(frame)).html, "html.parser")
+    return BeautifulSoup(form.chooser([run(found, frame)]).html, "html.parser")
 
 
 def embedded(soup) -> dict:
@@ -194,14 +198,14 @@ def test_a_ranking_is_cut_but_for_the_language_itself(found):
 
 def test_nothing_in_the_embedded_answers_can_end_the_script(frame):
     named = frame.assign(model="</script><b>")
-    html = form.chooser(data.answers(study(named), named), study(named), provenance(named)).html
+    html = form.chooser([run(data.answers(study(named), named), named)]).html
     assert html.count("</script>") == 1
     held = BeautifulSoup(html, "html.parser").find("script").string
     assert "'</script><b>'" in json.loads(held)["choices"][0][1]
 
 
 def test_without_scripts_each_language_has_a_table_and_commands(found, frame):
-    shown = form.plain_tables(found, study(frame))
+    shown = form.plain_tables([run(found, frame)])
     soups = [BeautifulSoup(one.html, "html.parser") for one in shown]
     assert [one.summary.text for one in soups] == ["German (DE)", "English (EN)", "Swahili (SW)"]
     rows = soups[0].select("tbody tr")
@@ -211,7 +215,7 @@ def test_without_scripts_each_language_has_a_table_and_commands(found, frame):
     assert first[3] == "GPTQ 8-bit, calibrated in DE" and first[4].startswith("3.57% more (")
     lines = soups[0].pre.text.splitlines()
     assert len(lines) == 4 and all(line.startswith(".venv/bin/calibprune ") for line in lines)
-    form_soup = BeautifulSoup(form.chooser(found, study(frame), provenance(frame)).html, "html.parser")
+    form_soup = BeautifulSoup(form.chooser([run(found, frame)]).html, "html.parser")
     assert form_soup.form.has_attr("hidden") and form_soup.noscript
 
 

@@ -56,9 +56,16 @@ def test_the_command_gives_the_same_study(name, others):
     assert Parameters.of(given(rerun.command(wanted, "n"))) == wanted
 
 
+def test_a_page_with_a_study_of_its_own_is_rerun_with_its_file():
+    """Its cell of parameters has that study's values, so nothing need be added."""
+    command = rerun.command(parameters("atlas", store="elsewhere"), "atlas")
+    assert command == ".venv/bin/papermill notebooks/atlas.ipynb out.ipynb -f params/atlas.yaml"
+    assert "params/atlas.yaml -y" in rerun.command(parameters("atlas"), "04_1_pruning_results")
+
+
 def test_a_file_that_does_not_hold_is_passed_over(tmp_path, monkeypatch):
     (tmp_path / "params").mkdir()
-    for name, text in (("a.yaml", "modles: [x]"), ("smoke.yaml", rerun.OWN.read_text(encoding="utf-8"))):
+    for name, text in (("a.yaml", "modles: [x]"), ("smoke.yaml", (ROOT / rerun.OWN).read_text(encoding="utf-8"))):
         (tmp_path / "params" / name).write_text(text, encoding="utf-8")
     monkeypatch.setattr(rerun, "ROOT", tmp_path)
     assert "-f params/smoke.yaml" in rerun.command(parameters(), "n")
