@@ -12,6 +12,7 @@ WITHOUT = {
     "appendix_h_kernels": "about this package and not about the study",
     "first_page": "the answer itself",
     "i_have_a_language": "for whoever has to choose",
+    "reproduced": "whether this machine computes the same",
     "slides": "questions are in the laboratory, which they name",
 }
 """The notebooks that ask nothing, and why."""
