@@ -87,9 +87,7 @@ def _undecided(entries: Sequence[Entry]) -> str:
     open_still = [entry for entry in tested if set(entry.counts) == {UNDECIDED}]
     if not tested:
         return paragraphs(["These records test none of the paper's claims."])
-    said = (
-        f"Of {len(tested)} claims of the paper that these records test, {len(open_still)} are undecided in every test."
-    )
+    said = f"Claims of the paper that these records test: {len(tested)}; undecided in every test: {len(open_still)}."
     listed = [f"{entry.claim.section}: {entry.claim.claim}" for entry in open_still[:AT_MOST]]
     more = len(open_still) - len(listed)
     return paragraphs([said]) + bullets([*listed, *([f"and {more} more, in the ledger of claims"] if more else [])])

@@ -1,6 +1,7 @@
 """The slides: what they say of any study, that their numbers are those of the records, and that nothing is fetched."""
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -51,9 +52,11 @@ def test_what_the_slides_say_is_what_the_pages_say(found):
 
 def test_claims_that_are_undecided_in_every_test_are_listed():
     said = content._undecided(ENTRIES)
-    assert "Of 2 claims" in said and "0 are undecided" in said
+    assert "test: 2; undecided in every test: 0." in said
     only = [ENTRIES[0].__class__(ENTRIES[0].claim, "", ENTRIES[0].tests.iloc[[2]], ENTRIES[0].paper)]
-    assert "Of 1 claims" in content._undecided(only) and ENTRIES[0].claim.claim in unescape(content._undecided(only))
+    assert "test: 1; undecided in every test: 1." in content._undecided(only) and ENTRIES[0].claim.claim in unescape(
+        content._undecided(only)
+    )
     assert "none of the paper's claims" in unescape(content._undecided([ENTRIES[1]]))
 
 
@@ -62,8 +65,8 @@ def test_every_exercise_of_the_laboratory_is_named():
     assert all(f"{notebook}{number}: " in said for notebook in "ABCDE" for number in (1, 4))
 
 
-def test_a_study_without_text_has_its_slides_too():
-    made = slides(findings(tidy(sources=("chromium",)).iloc[:0], {}, 128), [])
+def test_a_study_without_text_has_its_slides_too(found):
+    made = slides(replace(found, rows=found.rows.iloc[:0]), [])
     assert "Nothing to show" in body(made, "The answer")
     assert "hold no perplexity" in body(made, TITLES[0])
 
