@@ -10,7 +10,7 @@ from calibbook.atlas.rules import ADVISED, BEST, ENGLISH, MIXTURES, NEAREST, OWN
 from calibbook.atlas.tables import coefficient, more
 from calibbook.shared.comparison import holm
 from calibbook.shared.frames import method_label
-from calibbook.shared.statistics import ALPHA
+from calibbook.shared.statistics import ALPHA, mean_interval
 from calibbook.shared.verdicts import FEWEST_LANGUAGES
 from calibbook.shared.words import listed
 
@@ -32,7 +32,7 @@ def in_short(found: list[Findings]) -> list[str]:
     return [
         asked(found),
         own_text(found),
-        best_rule(found),
+        " ".join(filter(None, [best_rule(found), english(found)])),
         prediction(found),
         " ".join([explanation(found), sureness(found)]),
         so_what(found),
@@ -60,7 +60,7 @@ def own_text(found: list[Findings]) -> str:
     gaps = [one.losses[RANDOM].mean() - one.losses[OWN].mean() for one in found]
     return (
         f"Text in the language itself is best in {_range(hits)} of {len(atlases[0].languages)} languages ({len(found)} "
-        f"{_maps(found)}). Any other language in its place costs {_between(gaps)} of perplexity on average."
+        f"{_maps(found)}). The average other language in its place costs {_between(gaps)} of perplexity."
     )
 
 
@@ -104,7 +104,7 @@ def explanation(found: list[Findings]) -> str:
 
 def english(found: list[Findings]) -> str:
     """English among the donors, in every atlas."""
-    if "en" not in found[0].atlas.languages or len(found[0].atlas.languages) < FEWEST:
+    if any("en" not in one.atlas.languages for one in found) or len(found[0].atlas.languages) < FEWEST:
         return ""
     places = [donor_rank(one.atlas.increase, "en") for one in found]
     ends = min(low for _, low, _ in places), max(high for _, _, high in places)
@@ -128,12 +128,27 @@ def so_what(found: list[Findings]) -> str:
     relative = sum(table.loc[NEAREST, "english_high"] < 0 for table in tables)
     english = sum(table.loc[NEAREST, "english_low"] > 0 for table in tables)
     if relative == len(tables):
-        return f"{first}; without, take its nearest relative rather than English."
-    if english == len(tables):
-        return f"{first}; without, English serves better than its nearest relative."
+        second = f"{first}; without, take its nearest relative rather than English."
+    elif english == len(tables):
+        second = f"{first}; without, English serves better than its nearest relative."
+    else:
+        second = (
+            f"{first}. Whether its nearest relative or English should stand in is not settled: the relative is better "
+            f"beyond chance on {relative} of {len(tables)} {_maps(found)}, English on {english}."
+        )
+    return " ".join(filter(None, [second, mixture(found)]))
+
+
+def mixture(found: list[Findings]) -> str:
+    """Whether the mixture of all languages, with its share of the target's text, does better than the relative."""
+    name = mixed(len(found[0].atlas.languages))
+    if not all(name in one.losses for one in found):
+        return ""
+    ends = [mean_interval((one.losses[name] - one.losses[NEAREST]).dropna().to_numpy()) for one in found]
+    better, worse = sum(high < 0 for _, high in ends), sum(low > 0 for low, _ in ends)
     return (
-        f"{first}. Whether its nearest relative or English should stand in is not settled: the relative is better "
-        f"beyond chance on {relative} of {len(tables)} {_maps(found)}, English on {english}."
+        f"A mixture of all languages, a small part of it in the target, does better than the relative beyond chance on "
+        f"{better} of {len(found)} {_maps(found)}, and worse on {worse}."
     )
 
 

@@ -65,12 +65,12 @@ def of_records(frame: pd.DataFrame, source: str) -> Relatives:
     )
 
 
-def change(rows: pd.DataFrame, one: str, other: str) -> np.ndarray:
+def change(rows: pd.DataFrame, one: str, other: str) -> tuple[float, float, float]:
     """How much more perplexity one choice has than another, in percent: the geometric mean over target languages, and
     the 95% interval of that, Student's over them.
     """
     gaps = (rows[one] - rows[other]).to_numpy()
-    return 100 * np.expm1([gaps.mean(), *mean_interval(gaps)])
+    return tuple(float(100 * np.expm1(end)) for end in (gaps.mean(), *mean_interval(gaps)))
 
 
 def _rows(atlas: Atlas) -> pd.DataFrame:

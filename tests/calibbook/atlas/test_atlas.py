@@ -385,7 +385,10 @@ def test_what_the_page_says_recomputed_with_plain_loops(whole):
     own = [table.loc[code, code] for code in ALL]
     others = [np.mean([table.loc[code, target] for code in ALL if code != target]) for target in ALL]
     gap = 100 * (np.exp(np.mean(others) - np.mean(own)) - 1)
-    assert f"costs +{gap:.0f}%" in sentences.own_text(whole)
+    assert f"costs +{gap:.0f}% of perplexity" in sentences.own_text(whole)
+    everything = [table.loc[MIXTURES[0].split("+"), target].mean() for target in ALL]
+    assert sum(everything) / n == pytest.approx(one.losses[mixed(n)].mean())
+    assert "worse on 1" in sentences.mixture(whole) and "beyond chance on 0 of 1 map" in sentences.mixture(whole)
     hits = sum(all(table.loc[code, code] <= table.loc[other, code] for other in ALL) for code in ALL)
     assert f"best in {hits} of {n} languages" in sentences.own_text(whole)
     # donors by least squares on dummy variables, the last of each side left out
