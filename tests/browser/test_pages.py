@@ -140,8 +140,8 @@ def test_every_figure_has_a_dark_variant(desktop):
 
 
 def test_every_claim_is_a_heading(desktop):
-    tables, headings = ("main table.study-table.cards", "main table.study-table.cards caption h3")
-    assert desktop.page.locator(headings).count() == desktop.page.locator(tables).count()
+    tables = "main .study-table-scroll:has(> table.cards)"
+    assert desktop.page.locator(f"main h3.study-heading + {tables[5:]}").count() == desktop.page.locator(tables).count()
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
