@@ -4,7 +4,9 @@ import json
 from urllib.parse import urlparse
 
 import pytest
+import unused
 from bs4 import BeautifulSoup
+from fontTools.ttLib import TTFont
 
 from calibbook import build as book
 from calibbook.checkout import ROOT
@@ -48,3 +50,9 @@ def test_a_notebook_for_download_has_its_parameters_and_no_outputs(book_html):
 def test_what_no_page_loads_is_not_there(book_html):
     assert [path for path in book_html.rglob("*.map")] == []
     assert not (book_html / "_static" / "scripts" / "fontawesome.js").exists()
+
+
+def test_every_sign_of_a_style_sheet_is_in_a_font(book_html):
+    signs = [unused.signs_in(path.read_text(encoding="utf-8")) for path in book_html.rglob("*.css")]
+    fonts = [TTFont(path).getBestCmap() for path in (book_html / "_static" / "vendor").rglob("*.woff")]
+    assert fonts and set().union(*signs) <= set().union(*fonts)
