@@ -22,8 +22,8 @@ MATHJAX_FOLDERS = ("input/tex/extensions", "output/chtml/fonts/woff-v2")
 """Of MathJax: what a page loads at once, and where it finds what a formula needs."""
 
 FONT = re.compile(r'url\(([^()]*/vendor/[^()]*\.)woff2\) format\("woff2"\),url\(\1ttf\) format\("truetype"\)')
-SIGN = re.compile(r'"\\(f[0-9a-f]{3})"')
-"""The theme's fonts of signs, and a sign in a style sheet."""
+SIGN = re.compile(r"\\(f[0-9a-f]{3})\b|([\ue000-\uf8ff])")
+"""The theme's fonts of signs, and a sign in a style sheet: by its number, or itself."""
 
 TOKEN = re.compile(
     r"""/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|url\([^"')][^)]*\)|[{};]|[^{};"'/u]+|.""", re.DOTALL
@@ -109,11 +109,16 @@ def _take_out(app, exception):
     texts = [path for path in out.rglob("*") if path.suffix in (".html", ".js") and "mathjax" not in path.parts]
     words = set().union(*(_words(path.read_text(encoding="utf-8")) for path in texts if path.name != "searchindex.js"))
     styles = {path: used_rules(path.read_text(encoding="utf-8"), words) for path in sorted(static.rglob("*.css"))}
-    signs = {int(sign, 16) for style in styles.values() for sign in SIGN.findall(style)}
+    signs = {number for style in styles.values() for number in signs_in(style)}
     for path, style in styles.items():
         for font in FONT.findall(style):
             _only(signs, path.parent / font)
         path.write_text(FONT.sub(r'url(\1woff) format("woff")', style), encoding="utf-8")
+
+
+def signs_in(style: str) -> set[int]:
+    """The code points of the signs that a style sheet writes."""
+    return {int(number, 16) if number else ord(itself) for number, itself in SIGN.findall(style)}
 
 
 def _only(signs: set[int], font: Path) -> None:

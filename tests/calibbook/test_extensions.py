@@ -39,6 +39,10 @@ def test_rules_stay_that_may_fit_something(style, kept):
     assert unused.used_rules(style, WORDS) == kept
 
 
+def test_signs_are_found_by_number_and_as_they_are():
+    assert unused.signs_in('.a{content:"\\f058"}.b{--sign:"\uf06a"}.c{color:#f05812}') == {0xF058, 0xF06A}
+
+
 SCRIPT = 'var a={"square-up":[1,512,[],"f1","M0"],up:[384,512,["x"],"f062","M1 2"]},b={"file-up":[9,512,[],"f2","M9"]}'
 
 
