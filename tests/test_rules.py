@@ -238,7 +238,9 @@ def against_the_rooms(root: Path) -> list[str]:
     rooms = rooms_of(root)
     folder = root / "notebooks"
     notebooks = {path.stem for path in folder.glob("*.ipynb")} | {path.parent.name for path in folder.glob("*/*.ipynb")}
-    found = [f"{room}: no notebook of this name" for room in sorted(rooms) if room.removeprefix("s") not in notebooks]
+    found = [
+        f"{room}: no notebook of this name" for room in sorted(rooms) if re.sub(r"^s(?=\d)", "", room) not in notebooks
+    ]
     for module, target, _, where in imports(root):
         own, other = part(module), part(target)
         if not target.startswith("calibbook.") or own == other or own not in {*rooms, "shared"}:
