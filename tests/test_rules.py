@@ -44,6 +44,7 @@ EARLIER = {
     "s05_analysis": {"s04_1_pruning_results"},
     "s06_conclusion": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
     "appendix_g_neurons": {"s05_3_language_neurons"},
+    "reproduced": {"s04_1_pruning_results"},
     "i_have_a_language": {"atlas", "s04_1_pruning_results", "s04_2_downstream_tasks", "s04_6_quantization"},
     "first_page": {
         "atlas",
@@ -53,6 +54,7 @@ EARLIER = {
         "s04_6_quantization",
     },
     "teaching": {"s04_2_downstream_tasks"},
+    "slides": {"s04_2_downstream_tasks", "first_page", "ledger", "teaching"},
     "ledger": {
         "s04_5_model_sizes",
         "s05_analysis",
@@ -236,7 +238,9 @@ def against_the_rooms(root: Path) -> list[str]:
     rooms = rooms_of(root)
     folder = root / "notebooks"
     notebooks = {path.stem for path in folder.glob("*.ipynb")} | {path.parent.name for path in folder.glob("*/*.ipynb")}
-    found = [f"{room}: no notebook of this name" for room in sorted(rooms) if room.removeprefix("s") not in notebooks]
+    found = [
+        f"{room}: no notebook of this name" for room in sorted(rooms) if re.sub(r"^s(?=\d)", "", room) not in notebooks
+    ]
     for module, target, _, where in imports(root):
         own, other = part(module), part(target)
         if not target.startswith("calibbook.") or own == other or own not in {*rooms, "shared"}:
@@ -283,13 +287,14 @@ def against_the_pairs(root: Path) -> list[str]:
 
 def against_the_mirror(root: Path) -> list[str]:
     """Every folder below tests/calibprune and tests/calibbook is a folder of that package; no test stands elsewhere,
-    but for those of the pages, of faults and of the whole; and tests of calibprune import no room of calibbook.
+    but for those of the pages, of faults, of a cluster and of the whole; and tests of calibprune import no room of
+    calibbook.
     """
     found = []
     for folder in ("tests", *SOURCES.values(), "notebooks"):
         for path in sorted((root / folder).rglob("test_*.py")):
             name = path.relative_to(root).as_posix()
-            placed = re.match(r"tests/(calibprune|calibbook|browser|faults)/", name)
+            placed = re.match(r"tests/(calibprune|calibbook|browser|faults|cluster)/", name)
             if not placed and name not in {f"tests/{top}" for top in TESTS_AT_THE_TOP}:
                 found.append(f"{name}: a test of one package, or in TESTS_AT_THE_TOP of tests/test_rules.py")
     rooms = rooms_of(root)

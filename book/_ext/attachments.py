@@ -2,16 +2,17 @@
 
 A notebook shows a figure or offers a table with everything in its address (`data:image/png;base64,…`), so that it works
 alone. In the book each becomes a file beside the pages: these stay small, and a picture is fetched when it is
-scrolled to.
+scrolled to, into a place as large as itself.
 """
 
 import base64
 import hashlib
 import re
+import struct
 from pathlib import Path
 
 FOLDER = "_attached"
-SUFFIX = {"image/png": "png", "image/svg+xml": "svg", "text/csv": "csv"}
+SUFFIX = {"image/png": "png", "image/svg+xml": "svg", "text/csv": "csv", "text/html": "html"}
 INSIDE = re.compile(r'(?P<name>src|href)="data:(?P<kind>[a-z]+/[a-z+]+);base64,(?P<data>[A-Za-z0-9+/=]+)"')
 
 
@@ -26,10 +27,20 @@ def as_files(body: str, folder: Path, address) -> str:
         name = f"{hashlib.sha256(data).hexdigest()[:16]}.{suffix}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
-        lazy = ' loading="lazy"' if found["name"] == "src" else ""
-        return f'{found["name"]}="{address(name)}"{lazy}'
+        about = "" if found["name"] == "href" else f'{_size(data, suffix)} loading="lazy" decoding="async"'
+        return f'{found["name"]}="{address(name)}"{about}'
 
     return INSIDE.sub(write, body)
+
+
+def _size(data: bytes, suffix: str) -> str:
+    """Width and height as attributes, so that the page does not move when the picture comes; of PNG alone, whose
+    header has them in its first bytes.
+    """
+    if suffix != "png":
+        return ""
+    width, height = struct.unpack(">II", data[16:24])
+    return f' width="{width}" height="{height}"'
 
 
 def _take_out(app, pagename, templatename, context, doctree):

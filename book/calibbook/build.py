@@ -12,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_pipe
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -43,7 +44,13 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def build(
-    params: Path, *, root: Path = ROOT, overrides: dict | None = None, timeout: int = 3600, inputs: str = ""
+    params: Path | Mapping[str, Any],
+    *,
+    root: Path = ROOT,
+    overrides: dict | None = None,
+    timeout: int = 3600,
+    inputs: str = "",
+    studies: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Path:
     """Executes and checks the notebooks that the table of contents names, and builds the HTML.
 
@@ -56,12 +63,14 @@ def build(
     are.
 
     Args:
-        params: YAML file with a flat mapping of study parameters.
+        params: YAML file with a flat mapping of study parameters, or that mapping.
         root: holds book/, notebooks/, _config.yml and _toc.yml. Relative paths among the parameters are those of the
             current folder, which is the notebooks' working folder too.
         overrides: parameters that replace those of the file.
         timeout: seconds that one notebook cell may take.
         inputs: what the notebooks read, as `Study.fingerprint` names it; by default whatever is in the store.
+        studies: parameters for notebooks with a study of their own, by the name of its file without suffix; by default
+            what is in the file.
 
     Returns:
         `root`/_build/html/index.html.
@@ -73,10 +82,10 @@ def build(
     from calibprune.study.parameter_files import read_parameters  # see `_parameters`
 
     root = Path(root).resolve()
-    parameters = read_parameters(params) | (overrides or {})
+    parameters = (dict(params) if isinstance(params, Mapping) else read_parameters(params)) | (overrides or {})
     check_ready(root)
     with held(root / "_build" / ".lock"):  # of two that build at once the second finds its work done
-        return _build(root, parameters, timeout, inputs)
+        return _build(root, parameters, timeout, inputs, studies or {})
 
 
 def check_ready(root: Path = ROOT) -> None:
@@ -96,7 +105,7 @@ def check_ready(root: Path = ROOT) -> None:
         ) from None
 
 
-def _build(root: Path, parameters: dict, timeout: int, inputs: str) -> Path:
+def _build(root: Path, parameters: dict, timeout: int, inputs: str, studies: Mapping[str, Mapping[str, Any]]) -> Path:
     names = [page for page in pages(root / "_toc.yml") if page.startswith("executed/")]
     executed = {root / "book" / f"{name}.ipynb": f"{name.removeprefix('executed/')}.ipynb" for name in names}
     # by a process that was killed; the builder would take it for a page
@@ -107,7 +116,7 @@ def _build(root: Path, parameters: dict, timeout: int, inputs: str) -> Path:
     calls = {}
     for path, name in executed.items():
         own, alone = own_study(notebook := root / "notebooks" / name), name.startswith(UNPARAMETERIZED)
-        given = {} if alone else _parameters(root / own, parameters) if own else parameters
+        given = {} if alone else _parameters(root / own, parameters, studies) if own else parameters
         reads = store if own or alone or reads_others(notebook) else inputs or store
         calls[name] = (notebook, path, given, timeout, reads + published, Path.cwd())
     _execute({name: call for name, call in calls.items() if not _is_unchanged(*call)})
@@ -117,12 +126,13 @@ def _build(root: Path, parameters: dict, timeout: int, inputs: str) -> Path:
     return _render(root)
 
 
-def _parameters(own: Path, parameters: dict) -> dict:
-    """Those of a notebook's own study, with the store of the book."""
+def _parameters(own: Path, parameters: dict, studies: Mapping[str, Mapping[str, Any]]) -> dict:
+    """Those of a notebook's own study, with the store and the shelves of the book."""
     # here, since the processes that execute notebooks import this module, and none of them needs a reader of YAML 1.2
     from calibprune.study.parameter_files import read_parameters
 
-    return read_parameters(own) | {name: parameters[name] for name in ("store",) if name in parameters}
+    found = studies[own.stem] if own.stem in studies else read_parameters(own)
+    return dict(found) | {name: parameters[name] for name in ("store", "shelves") if name in parameters}
 
 
 def _is_unchanged(notebook: Path, path: Path, parameters: dict, _timeout: int, inputs: str, _here: Path) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-CALIBRATED = ("uncalibrated", "languages", "mixtures", "sweep", "quantization")
+CALIBRATED = ("uncalibrated", "languages", "mixtures", "sweep", "amounts", "quantization")
 """All models of a study but the dense one and those of which only the masks are kept."""
 
 
@@ -37,7 +37,7 @@ class Metric(NamedTuple):
             is. Of any other metric only a finite value is kept.
         log: whether tables shade it by its logarithm.
         models: of which models of a study it is taken: "dense"; "uncalibrated", those of a method that needs no text;
-            and the parts of a study ("languages", "mixtures", "draws", "sweep", "quantization").
+            and the parts of a study ("languages", "mixtures", "draws", "sweep", "amounts", "quantization").
         read: `(Fidelity) -> Reading`, from what the pass over one text gives (fidelity.py); of the dense model its
             lists of layers are empty. None for a metric that looks inside a model, which the runner measures by
             functions of its own.

@@ -16,15 +16,15 @@ from calibprune.metrics.registry import METRICS
 from calibprune.models.identity import fingerprint as model_fingerprint
 from calibprune.models.loading import resolve_device, resolve_dtype
 from calibprune.schemes import Grid, Sparsity
-from calibprune.study.parameters import Parameters
+from calibprune.study.parameters import NUMERICS, Parameters
 from calibprune.tasks.catalogue import TaskSpec
 from calibprune.tasks.catalogue import fingerprint as task_fingerprint
+from calibprune.tasks.harness.exported import LOCAL
 
-NUMERICS = 5  # raise by hand when results would change
-
-PARTS = ("languages", "mixtures", "draws", "sweep", "quantization")
+PARTS = ("languages", "mixtures", "draws", "sweep", "amounts", "quantization")
 """The parts of a study: dense models and those calibrated in one language (or in none); in several; further draws of
-which only the masks are kept; further sparsities; and models that are quantized instead."""
+which only the masks are kept; further sparsities; further amounts of calibration text; and models that are quantized
+instead."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,10 @@ class Cell:
     for the dense model and for a method that needs no data. `part` is the first part of the study that needs the cell.
     `parallel` is the text that sentence embeddings are taken of, None where they are not asked for. `grid` is what
     weights are rounded to, None where they are not. `task_limit` is how many items of each task are asked, None for
-    all; where families differ, (family, number) of those that are not asked in full. `numerics` is that of the version
-    that computes it.
+    all; where families differ, (family, number) of those that are not asked in full. `task_backend` is who answers:
+    others than the study itself round elsewhere, which can change a score, so that theirs is another cell. `numerics`
+    is that of the version that computes it: a cell of another than the present one can be read from a store or a shelf,
+    and not be computed.
     """
 
     model: str
@@ -69,6 +71,7 @@ class Cell:
     part: str
     fingerprints: dict[str, str] = field(hash=False, compare=False)
     grid: Grid | None = None
+    task_backend: str = LOCAL
     numerics: int = NUMERICS
     kept_in: ClassVar[str] = "cells"
 
@@ -105,9 +108,10 @@ class Cell:
             part="",
             fingerprints=dict(values["fingerprints"]),
             grid=Grid(**values["grid"]) if "grid" in values else None,
+            task_backend=values.get("task_backend", LOCAL),
             numerics=values["numerics"],
         )
-        texts = [found.model, found.method, found.calibration_source, found.dtype]
+        texts = [found.model, found.method, found.calibration_source, found.dtype, found.task_backend]
         texts += [*found.calibration, *found.languages, *found.metrics, *found.tasks, *found.fingerprints.values()]
         texts += [evaluation.source for evaluation in found.evaluations]
         numbers = [found.seed, found.calibration_samples, found.calibration_length, found.numerics]
@@ -170,6 +174,7 @@ class Cell:
         if self.tasks:
             limit = dict(self.task_limit) if isinstance(self.task_limit, tuple) else self.task_limit
             values |= {"tasks": list(self.tasks), "task_limit": limit, "chat_template": self.chat_template}
+            values |= {"task_backend": self.task_backend} if self.task_backend != LOCAL else {}
         return values
 
     def _fingerprints_that_matter(self) -> dict[str, str]:
@@ -205,7 +210,8 @@ def cells_of(parameters: Parameters, fingerprint_of: Callable[[str], str] = mode
     """All cells of a study, the dense model of each family first.
 
     Each is measured by those of the study's metrics that are taken of such a model (`Metric.models`). Of further draws
-    only the masks are kept, without evaluation text and tasks; models at further sparsities answer no tasks either.
+    only the masks are kept, without evaluation text and tasks; models at further sparsities and of further amounts of
+    calibration text answer no tasks either.
 
     Args:
         fingerprint_of: names the weights behind a model's name; by default the model is located or fetched for it.
@@ -256,6 +262,11 @@ def cells_of(parameters: Parameters, fingerprint_of: Callable[[str], str] = mode
         further = [sparsity for sparsity in p.sweep_sparsity if sparsity not in p.sparsity]
         for method, sparsity, language, seed in product(calibrated, further, p.sweep_languages, p.seeds):
             cells.append(pruned(method, sparsity, (language,), seed, "sweep", tasks=()))
+        amounts = [samples for samples in p.sweep_samples if samples != p.calibration_samples]
+        for method, sparsity, language, samples, seed in product(
+            calibrated, p.sparsity, p.sweep_languages, amounts, p.seeds
+        ):
+            cells.append(pruned(method, sparsity, (language,), seed, "amounts", tasks=(), calibration_samples=samples))
         for (method, how), bits in product(quantizers().items(), p.bits):
             grid = Grid.of(bits, p.group_size)
             for text, seed in product(((code,) for code in p.languages), p.seeds) if how.accumulate else [((), 0)]:
@@ -316,6 +327,8 @@ def _dense(p: Parameters, model: str, fingerprint_of: Callable[[str], str]) -> C
         dtype,
         "languages",
         fingerprints,
+        numerics=p.numerics or NUMERICS,
+        task_backend=p.task_backend,
     )
 
 

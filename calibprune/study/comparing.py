@@ -60,26 +60,38 @@ def same_tensors(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> b
     return before.keys() == after.keys() and all(_bytes(before[key]) == _bytes(after[key]) for key in before)
 
 
+def compared(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Two tables of records, value beside value: the columns of `KEY`, value_before, value_after (NaN on the side that
+    lacks it), `side` ("both", or the side that alone has it: "before", "after") and `excess`: the distance of the two
+    over what is allowed, above 1 where it is too far.
+    """
+    both = before.merge(after, on=KEY, how="outer", suffixes=("_before", "_after"), indicator="side", sort=False)
+    both["side"] = both["side"].astype(str).replace({"left_only": "before", "right_only": "after"})
+    both["excess"] = [_excess(row) for row in both.to_dict("records")]
+    return both[[*KEY, "value_before", "value_after", "side", "excess"]]
+
+
 def compare_records(before: pd.DataFrame, after: pd.DataFrame) -> Difference:
     """The value that is furthest out of its tolerance, or nearest to being so."""
-    both = before.merge(after, on=KEY, how="outer", suffixes=("_before", "_after"), indicator=True)
     worst = Difference("every value is the same", 0.0)
-    for row in both.to_dict("records"):
+    for row in compared(before, after).to_dict("records"):
         what = " ".join(
             str(row[name])
             for name in ("metric", "source", "task", "language", "layer", "component")
             if row[name] != "" and not pd.isna(row[name])
         )
-        if row["_merge"] != "both":
-            side = "before" if row["_merge"] == "left_only" else "now"
-            found = Difference(f"{what}: only {side}", 0.0 if row["metric"] in MAY_BE_ABSENT else math.inf)
+        if row["side"] == "both":
+            found = Difference(f"{what}: {row['value_before']:.6g}, now {row['value_after']:.6g}", row["excess"])
         else:
-            found = Difference(f"{what}: {row['value_before']:.6g}, now {row['value_after']:.6g}", _excess(row))
+            side = "before" if row["side"] == "before" else "now"
+            found = Difference(f"{what}: only {side}", row["excess"])
         worst = max(worst, found, key=lambda one: one.excess)
     return worst
 
 
 def _excess(row: dict) -> float:
+    if row["side"] != "both":
+        return 0.0 if row["metric"] in MAY_BE_ABSENT else math.inf
     before, after = row["value_before"], row["value_after"]
     if before == after or (math.isnan(before) and math.isnan(after)):
         return 0.0

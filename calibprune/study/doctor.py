@@ -19,8 +19,8 @@ from calibprune.files import SCRATCH, cache_dir, file_sha256
 from calibprune.models.loading import intact
 from calibprune.models.packaged import PACKAGED
 from calibprune.study import derived, publishing
-from calibprune.study.cells import NUMERICS
 from calibprune.study.kept import ID, Kept
+from calibprune.study.parameters import NUMERICS
 from calibprune.study.shelves import open_shelves
 from calibprune.study.store import Store
 

@@ -15,6 +15,7 @@ from calibprune.metrics.neurons import counting
 from calibprune.metrics.registry import ON_TEXT
 from calibprune.metrics.subspace import feature_changes_by_rank, feature_sizes_by_rank
 from calibprune.tasks.catalogue import TaskSpec
+from calibprune.tasks.harness.bridge import TaskResult
 
 
 @dataclass
@@ -171,8 +172,7 @@ def measure_subspace(source: str, dense: Tensor, pruned: Tensor, languages: tupl
 
 
 def measure_tasks(
-    model: nn.Module,
-    tokenizer,
+    evaluate: Callable[..., list[TaskResult]],
     specs: list[TaskSpec],
     items_of: Callable[[str], int | None],
     chat: bool,
@@ -183,11 +183,10 @@ def measure_tasks(
     [items].
 
     Args:
+        evaluate: a function of tasks.harness.bridge, with all that says which model answers.
         items_of: how many items of a family's tasks are asked, the first ones; None for all.
         progress: called with the share of the items that was done since the last call.
     """
-    from calibprune.tasks.harness.bridge import evaluate  # the harness takes seconds to import
-
     done = 0
 
     def step(now: int, total: int) -> None:
@@ -197,7 +196,7 @@ def measure_tasks(
 
     named = {spec.name: spec for spec in specs}
     limits = {spec.name: items_of(spec.family) for spec in specs}
-    for result in evaluate(model, tokenizer, [spec.config for spec in specs], limits, chat, progress=step):
+    for result in evaluate([spec.config for spec in specs], limits, chat, progress=step):
         task = named[result.task]
         found.add(result.metric, result.value, result.n, task=task.family, language=task.language, stderr=result.stderr)
         found.add_tensors("items", {f"{task.family}.{task.language}.{result.metric}": result.items})

@@ -31,6 +31,7 @@ from calibprune.study.values import (
     Seed,
     Several,
     Source,
+    TaskBackend,
     TaskName,
     Truth,
     by_family,
@@ -38,6 +39,9 @@ from calibprune.study.values import (
     distinct,
 )
 from calibprune.tasks.catalogue import TaskSpec, resolve, select
+from calibprune.tasks.harness.exported import LOCAL
+
+NUMERICS = 5  # raise by hand when results would change
 
 
 class Parameters(BaseModel):
@@ -60,7 +64,9 @@ class Parameters(BaseModel):
     sweep_sparsity: Annotated[list[Pattern], Several] = []
     """further sparsities, for calibration in the sweep languages alone"""
     sweep_languages: Annotated[list[Language], Several] = []
-    """languages that calibrate at the further sparsities"""
+    """languages that calibrate at the further sparsities, and with the further amounts of text"""
+    sweep_samples: Annotated[list[Positive], Several] = []
+    """further amounts of calibration text, in windows, for calibration in the sweep languages alone"""
     bits: Annotated[list[Bits], Several] = []
     """bits that every method which only rounds, such as GPTQ, rounds to; none: no quantization"""
     group_size: Positive = 128
@@ -99,12 +105,16 @@ class Parameters(BaseModel):
     """the first items of each task; none: all; a mapping gives a number for families, and asks all of the others"""
     chat_template: Truth = False
     """whether tasks are put in the model's chat format"""
+    task_backend: TaskBackend = LOCAL
+    """who answers the tasks: the study itself, or another program, for models larger than the memory of a GPU"""
     data_mirror: Folder | None = None
     """a folder to read the tasks' data from; none: the hub"""
     device: Device = "auto"
     """where it is computed"""
     dtype: Dtype = "auto"
     """numbers that the model is computed with"""
+    numerics: Positive | None = None
+    """version of the computation whose results are read; none: the present one, which alone can be computed"""
     store: Folder = "results"
     """where results are kept"""
     shelves: Annotated[list[Folder], Several] = [PUBLISHED]
@@ -121,7 +131,14 @@ class Parameters(BaseModel):
         return distinct(values)
 
     @field_validator(
-        "evaluation_languages", "mask_seeds", "sweep_sparsity", "sweep_languages", "bits", "tasks", "shelves"
+        "evaluation_languages",
+        "mask_seeds",
+        "sweep_sparsity",
+        "sweep_languages",
+        "sweep_samples",
+        "bits",
+        "tasks",
+        "shelves",
     )
     @classmethod
     def _perhaps_none_but_distinct(cls, values: list) -> list:
@@ -135,22 +152,24 @@ class Parameters(BaseModel):
     @model_validator(mode="after")
     def _fit_each_other(self) -> "Parameters":
         self.evaluation_languages = self.evaluation_languages or list(self.languages)
-        if self.sweep_sparsity and not self.sweep_languages:
+        for name in ("sweep_sparsity", "sweep_samples"):
+            if (values := getattr(self, name)) and not self.sweep_languages:
+                raise ValueError(
+                    f"{name}: {', '.join(map(str, values))} are calibrated in sweep_languages, which has none; name "
+                    f"some, or leave {name} empty"
+                )
+        if self.sweep_languages and not {"sweep_sparsity", "sweep_samples"} & self.model_fields_set:
             raise ValueError(
-                f"sweep_sparsity: {', '.join(map(str, self.sweep_sparsity))} are calibrated in sweep_languages, "
-                f"which has none; name some, or leave sweep_sparsity empty"
-            )
-        if self.sweep_languages and "sweep_sparsity" not in self.model_fields_set:
-            raise ValueError(
-                f"sweep_languages: {', '.join(self.sweep_languages)} calibrate at sweep_sparsity, which is not given; "
-                f"give it as well"
+                f"sweep_languages: {', '.join(self.sweep_languages)} calibrate at sweep_sparsity or with "
+                f"sweep_samples, none of which is given; give one of them as well"
             )
         calibrated = any(METHODS[name].accumulate for name in self.methods)
-        if self.sweep_sparsity and not calibrated:
-            raise ValueError(
-                f"sweep_sparsity: {', '.join(self.methods)} uses no text, and the sweep is of methods that are "
-                f"calibrated; leave it out, or add such a method"
-            )
+        for name in ("sweep_sparsity", "sweep_samples"):
+            if getattr(self, name) and not calibrated:
+                raise ValueError(
+                    f"{name}: {', '.join(self.methods)} uses no text, and the sweep is of methods that are "
+                    f"calibrated; leave it out, or add such a method"
+                )
         for text in self.calibration_mixtures if calibrated else ():
             if len(mixture(text)) > self.calibration_samples:
                 raise ValueError(

@@ -1,18 +1,21 @@
-"""Packs a finished study as a shelf that is small enough for a repository: records, scores of single items and derived
+"""Packs finished studies as a shelf that is small enough for a repository: records, scores of single items and derived
 tables, without masks and neurons, and a manifest that names every file.
 """
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pandas as pd
 
 from calibprune import provenance
 from calibprune.errors import ParameterError, StoreError
 from calibprune.files import file_sha256, results_folder, whole_folder
 from calibprune.study import derived
-from calibprune.study.cells import NUMERICS, Cell
+from calibprune.study.cells import Cell
 from calibprune.study.kept import CELL, LEFT_OUT, RECORDS, Kept, artifact_file, read_mapping
 from calibprune.study.store import Store
 from calibprune.study.study import Study
@@ -22,6 +25,8 @@ SMALL = ("items",)
 """The artifacts that are published; the others are too large, and what pages show of them is in derived tables."""
 WHERE = {"store", "shelves", "device", "data_mirror"}
 """Parameters that say where a study was computed and kept, which the manifest leaves out."""
+ADVICE = "advice"
+"""Folder of a store with the tables that `calibprune advise --table` wrote, in a folder a model."""
 NAMED = 5
 """How many of several files are named."""
 
@@ -34,11 +39,13 @@ class Published(NamedTuple):
     bytes: int
 
 
-def publish(study: Study, folder: str | Path, limit: int, fixed: Iterable[Path] = ()) -> Published:
-    """Pack a study whose cells are all computed, in its store or on its shelves, with the derived tables that were made
-    of them, the newest version of each.
+def publish(studies: Mapping[str, Study], folder: str | Path, limit: int, fixed: Iterable[Path] = ()) -> Published:
+    """Pack studies whose cells are all computed, in their store or on their shelves, with the derived tables that were
+    made of these cells, the newest version of each, and the predictions for their models that lie in `ADVICE`, those of
+    whole models alone.
 
     Args:
+        studies: by name; the book that comes with the shelf is of the first.
         folder: new or empty; a relative path is taken as that of a store (`files.results_folder`).
         limit: in bytes.
         fixed: files whose checksums the manifest keeps, such as the claims that were fixed before the run.
@@ -47,39 +54,87 @@ def publish(study: Study, folder: str | Path, limit: int, fixed: Iterable[Path] 
         ParameterError: the folder holds something, it would be larger than the limit, or a fixed file is not there.
         StoreError: cells are missing or damaged, or the folder cannot be written.
     """
-    target, store, cells = results_folder(folder), study.store, study.cells()
+    target = results_folder(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ParameterError(f"{target}: holds something already; give a new or empty folder, or delete it first")
     kept_fixed = {str(path): _checksum(path) for path in fixed}
-    _check(store, cells)
+    cells = {name: study.cells() for name, study in studies.items()}
+    for name, study in studies.items():
+        _check(study.store, cells[name])
     try:
         with whole_folder(target) as scratch:
-            for cell in cells:
+            packed = {cell.id: (study.store, cell) for name, study in studies.items() for cell in cells[name]}
+            for store, cell in packed.values():
                 _pack_cell(store.where(cell), cell, scratch)
-            tables = _tables(store, cells)
+            tables = _tables(packed)
             for identifier, (place, _) in tables.items():
                 name = Path(derived.DERIVED) / identifier
                 (scratch / name).mkdir(parents=True)
                 for file in (derived.TABLE, derived.FRAME):
                     shutil.copyfile(place.root / name / file, scratch / name / file)
+            for study in studies.values():
+                _pack_advice(study, scratch)
             files = {
                 path.relative_to(scratch).as_posix(): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
                 for path in sorted(scratch.rglob("*"))
                 if path.is_file()
             }
-            manifest = _manifest(study, cells, tables) | {"fixed": kept_fixed, "files": files}
+            manifest = {
+                "date": provenance.now(),
+                "commit": provenance.commit(),
+                "versions": provenance.versions(),
+                "studies": {name: _about(study, cells[name]) for name, study in studies.items()},
+                "derived": {
+                    identifier: {name: table[name] for name in ("name", "version")}
+                    for identifier, (_, table) in tables.items()
+                },
+                "fixed": kept_fixed,
+                "files": files,
+            }
             (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
             size = sum(about["bytes"] for about in files.values()) + (scratch / MANIFEST).stat().st_size
             if size > limit:
                 raise ParameterError(
                     f"{target}: would have {_mb(size)}, more than {_mb(limit)} ({_shares(files)}); ask less of the "
-                    f"study, or raise the limit with --limit-mb"
+                    f"studies, or raise the limit with --limit-mb"
                 )
     except OSError as error:
         raise StoreError(
             f"{target}: cannot be written ({error.strerror or error}); make room or allow it, or give another folder"
         ) from None
-    return Published(len(cells), len(tables), size)
+    return Published(len(packed), len(tables), size)
+
+
+def published(root: Path) -> dict[str, dict[str, Any]]:
+    """The studies that were packed, by name, the first of them that of the book: `parameters` as a study takes them,
+    `numerics`, `cells` (id -> title), `seconds`, `machines`, `commits` and `dates`, of the oldest and the newest cell.
+
+    Raises:
+        StoreError: there is no manifest, or it is damaged.
+    """
+    found = _manifest(root).get("studies")
+    kinds = {"parameters": dict, "numerics": int, "cells": dict, "seconds": (int, float), "machines": list}
+    kinds |= {"commits": list, "dates": list}
+    studies = found.values() if isinstance(found, dict) else []
+    whole = all(isinstance(one, dict) and all(isinstance(one.get(k), v) for k, v in kinds.items()) for one in studies)
+    if not studies or not whole:
+        raise StoreError(f"{root / MANIFEST}: damaged or cut short; restore the folder {root}")
+    return found
+
+
+def fixed_files(root: Path) -> dict[str, str]:
+    """The files that were fixed before a run was packed: name -> SHA-256. Raises StoreError as `published`."""
+    found = _manifest(root).get("fixed", {})
+    if not isinstance(found, dict) or not all(isinstance(sha256, str) for sha256 in found.values()):
+        raise StoreError(f"{root / MANIFEST}: damaged or cut short; restore the folder {root}")
+    return found
+
+
+def _manifest(root: Path) -> dict[str, Any]:
+    path = root / MANIFEST
+    if not path.is_file():
+        raise StoreError(f"{root}: holds no published run, {MANIFEST} is missing; restore the folder")
+    return read_mapping(path)
 
 
 def flaws(root: Path) -> list[str]:
@@ -131,13 +186,14 @@ def _pack_cell(place: Kept, cell: Cell, scratch: Path) -> None:
     (target / CELL).write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-def _tables(store: Store, cells: list[Cell]) -> dict[str, tuple[Kept, dict]]:
+def _tables(packed: Mapping[str, tuple[Store, Cell]]) -> dict[str, tuple[Kept, dict]]:
     """Whole tables that were made of the results of these cells: id -> where it is, and its `table.json`. Of several
     versions of a table the newest.
     """
-    results = {cell.id: store.checksums(cell) for cell in cells}
+    results = {identifier: store.checksums(cell) for identifier, (store, cell) in packed.items()}
+    places = {place.root: place for store, _ in packed.values() for place in store.places}
     newest: dict[tuple, tuple[str, Kept, dict]] = {}
-    for place in store.places:
+    for place in places.values():
         for identifier in place.ids(derived.DERIVED):
             if derived.flaw(place, identifier):
                 continue
@@ -150,22 +206,37 @@ def _tables(store: Store, cells: list[Cell]) -> dict[str, tuple[Kept, dict]]:
     return {identifier: (place, known) for identifier, place, known in newest.values()}
 
 
-def _manifest(study: Study, cells: list[Cell], tables: dict[str, tuple[Kept, dict]]) -> dict[str, Any]:
-    known = {cell.id: study.store.provenance(cell) for cell in cells}
-    seconds = sum(one["seconds_prune"] + one["seconds_measure"] for one in known.values())
+def _pack_advice(study: Study, scratch: Path) -> None:
+    """Raises ParameterError for a file in `ADVICE` that is no table of predictions."""
+    for place, model in product(study.store.places, study.parameters.models):
+        for path in sorted((place.root / ADVICE / Path(model).name).glob("*.csv")):
+            target = scratch / path.relative_to(place.root)
+            if target.exists():
+                continue
+            try:
+                table = pd.read_csv(path, dtype="str", keep_default_na=False)
+                whole = table[(table["layer"] == "") & (table["component"] == "")]
+            except (ValueError, KeyError):
+                raise ParameterError(
+                    f"{path}: is no table of calibprune advise --table; correct it, or take it away"
+                ) from None
+            target.parent.mkdir(parents=True, exist_ok=True)
+            whole.to_csv(target, index=False)
+
+
+def _about(study: Study, cells: list[Cell]) -> dict[str, Any]:
+    """What the manifest says of a study. Its numbers and its numerics are named, whatever machine reads it."""
+    known = [study.store.provenance(cell) for cell in cells]
+    named = {"dtype": cells[0].dtype, "numerics": cells[0].numerics}
+    dates = sorted(str(one["date"]) for one in known)
     return {
-        "date": provenance.now(),
-        "commit": provenance.commit(),
-        "versions": provenance.versions(),
-        "numerics": NUMERICS,
-        "parameters": study.parameters.model_dump(mode="json", exclude=WHERE),
-        "seconds": round(seconds, 1),
-        "machines": list(dict.fromkeys(str(one.get("machine", "unknown")) for one in known.values())),
-        "commits": list(dict.fromkeys(str(one.get("commit", "unknown")) for one in known.values())),
+        "parameters": study.parameters.model_dump(mode="json", exclude=WHERE) | named,
+        "numerics": cells[0].numerics,
+        "seconds": round(sum(one["seconds_prune"] + one["seconds_measure"] for one in known), 1),
+        "machines": list(dict.fromkeys(str(one.get("machine", "unknown")) for one in known)),
+        "commits": list(dict.fromkeys(str(one.get("commit", "unknown")) for one in known)),
+        "dates": [dates[0], dates[-1]],
         "cells": {cell.id: cell.title for cell in cells},
-        "derived": {
-            identifier: {name: table[name] for name in ("name", "version")} for identifier, (_, table) in tables.items()
-        },
     }
 
 

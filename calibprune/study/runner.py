@@ -5,6 +5,7 @@ import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pandas as pd
 import torch
@@ -26,6 +27,8 @@ from calibprune.study.measurements import Found, Text, measure_subspace, measure
 from calibprune.study.progress import StudyProgress
 from calibprune.study.store import COLUMNS
 from calibprune.tasks.catalogue import resolve
+from calibprune.tasks.harness.bridge import evaluate, evaluate_exported
+from calibprune.tasks.harness.exported import LOCAL, check_backend, exported
 from calibprune.walk.layerwise import PruneResult, prune, quantize
 from calibprune.walk.outputs import check_length
 
@@ -72,10 +75,18 @@ class Runner:
             measure_subspace(
                 cell.parallel[0], self._embeddings(cell), self._embeddings(cell, model), cell.languages, found
             )
+        known = {**provenance.machine(str(device_of(self._dense))), "hidden_size": self._dense.config.hidden_size}
         specs = resolve(list(cell.tasks), list(cell.languages), self._data_mirror) if cell.tasks else []
         if specs:
             step = lambda share: bar.step(share * work_of_tasks(cell))  # noqa: E731
-            measure_tasks(model, self._tokenizer, specs, cell.items_of, cell.chat_template, found, step)
+            asked = specs, cell.items_of, cell.chat_template, found, step
+            if cell.task_backend == LOCAL:
+                measure_tasks(partial(evaluate, model, self._tokenizer), *asked)
+            else:
+                with exported(model, self._tokenizer, cell.id) as folder:
+                    del model
+                    self._forget()  # all memory is the backend's now; the next cell loads the model again
+                    measure_tasks(partial(evaluate_exported, folder, cell.task_backend, cell.dtype), *asked)
         if changed := what_changed(cell, specs):
             raise CorpusError(f"the text of {', '.join(changed)} changed meanwhile; run the study again")
         records = pd.DataFrame(found.rows, columns=list(COLUMNS))
@@ -87,11 +98,10 @@ class Runner:
             "seconds_measure": round(time.perf_counter() - pruned_at, 3),
             "peak_memory_gb": round(provenance.peak_memory_gb(), 3),
             "date": provenance.now(),
-            **provenance.machine(str(device_of(self._dense))),
+            **known,
             "versions": provenance.versions(),
             "commit": provenance.commit(),
             "checksums": cell.fingerprints,
-            "hidden_size": self._dense.config.hidden_size,
         }
         return records, origin, found.artifacts
 
@@ -117,12 +127,14 @@ class Runner:
 
     def check(self, cells: list[Cell]) -> None:
         """Whether these cells of the model that was fetched can be computed, as far as that is known beforehand: groups
-        fit the matrices, every text has enough windows and sentences, and no window is too long. Text on a hub is not
-        read for it.
+        fit the matrices, every text has enough windows and sentences, no window is too long, and who answers the tasks
+        is there. Text on a hub is not read for it.
 
         Raises:
             ParameterError, CorpusError: what does not fit.
         """
+        for backend in dict.fromkeys(cell.task_backend for cell in cells if cell.tasks):
+            check_backend(backend)
         rules = dict.fromkeys(cell.grid or cell.sparsity for cell in cells if not cell.dense)
         for i, layer in enumerate(decoder(self._dense).layers):
             for component, linear in linears(layer):

@@ -118,13 +118,14 @@ class Store:
             target = self._inside(self.folder(entry))
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(target, ignore_errors=True)  # what is left of one that somebody damaged
-            with whole_folder(target, scratch=_scratch(entry)) as scratch:
+            # a process that lost its claim, since it could not be seen to live, finds that another computed the same
+            with contextlib.suppress(FileExistsError), whole_folder(target, scratch=_scratch(entry)) as scratch:
                 yield scratch
 
     @contextlib.contextmanager
     def claim(self, entry: Entry, wait: bool) -> Iterator[bool]:
         """Whether this process may compute a cell or a derived table; the claim ends with the block, or with the
-        process however it ends.
+        process however it ends (`files.held`).
 
         Raises:
             StoreError: the store cannot be written, which is tried before anything is computed.
@@ -135,7 +136,9 @@ class Store:
             lock = self._inside(locks / entry.id)
             locks.mkdir(parents=True, exist_ok=True)
             lock.touch()
-        with held(lock, wait) as mine:
+        with contextlib.ExitStack() as claimed:
+            with self._writable():
+                mine = claimed.enter_context(held(lock, wait))
             if mine:
                 self._forget_scratch(entry)
                 with self._writable():

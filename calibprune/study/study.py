@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from calibprune.errors import ParameterError, one_of
+from calibprune.errors import ParameterError, StoreError, one_of
 from calibprune.study.cells import PARTS, Cell, cells_of
-from calibprune.study.parameters import Parameters
+from calibprune.study.parameters import NUMERICS, Parameters
 from calibprune.study.progress import StudyProgress
 from calibprune.study.runner import Runner, identity, work
 from calibprune.study.shelves import open_shelves
@@ -57,18 +57,21 @@ class Study:
         """Compute the cells that neither the store nor a shelf has, and return the records of all as one tidy frame.
 
         Args:
-            parts: "languages", "mixtures", "draws", "sweep", "quantization" (see `cells.PARTS`); all by default.
+            parts: "languages", "mixtures", "draws", "sweep", "amounts", "quantization" (see `cells.PARTS`); all by
+                default.
             only: these of `cells()` alone, instead of parts.
 
         A cell is written when it is complete, so a run that was interrupted goes on where it was. Several processes may
         run one study: each computes cells that no other has claimed.
 
         Raises:
+            StoreError: a cell is missing whose `numerics` are not those of this version.
             CalibpruneError: one line saying what could not be computed; cells finished before stay in the store.
         """
         cells = self.cells(*parts) if only is None else list(only)
         missing = [cell for cell in cells if not self.store.has(cell)]
         if missing:
+            _refuse_other_numerics(missing)
             with StudyProgress(sum(map(work, missing)), show=progress) as bar, self._runner() as runner:
                 checked: set[str] = set()
                 while missing:
@@ -126,3 +129,12 @@ class Study:
                 }
             )
         return pd.DataFrame(rows)
+
+
+def _refuse_other_numerics(missing: list[Cell]) -> None:
+    """Raises StoreError for a cell that another version of the computation has to compute."""
+    if other := next((cell for cell in missing if cell.numerics != NUMERICS), None):
+        raise StoreError(
+            f"{other.title}: no store and no shelf has it with numerics {other.numerics}, and this version computes "
+            f"numerics {NUMERICS}; leave the parameter `numerics` out, or install the version that computed it"
+        )

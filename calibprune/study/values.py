@@ -22,6 +22,7 @@ from calibprune.methods import pruner, pruners
 from calibprune.metrics.registry import METRICS
 from calibprune.schemes import BITS, Sparsity
 from calibprune.tasks.catalogue import families
+from calibprune.tasks.harness.exported import BACKENDS
 
 TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 """What YAML 1.1 takes for truth values, and what papermill's `-p` passes on as it is written."""
@@ -157,6 +158,7 @@ Language = Annotated[str, BeforeValidator(_language), Allowed("a code that the t
 Metric = Annotated[str, _one_of("metric", METRICS), Allowed(", ".join(METRICS))]
 Pruner = Annotated[str, BeforeValidator(_pruner), Allowed(", ".join(pruners()))]
 Source = Annotated[str, BeforeValidator(_source), Allowed(", ".join(source_names()))]
+TaskBackend = Annotated[str, _one_of("task backend", BACKENDS), Allowed(", ".join(BACKENDS))]
 TaskFamily = Annotated[str, BeforeValidator(_family)]
 Mixture = Annotated[str, BeforeValidator(_mixture), Allowed("two or more codes, such as ar+en")]
 Pattern = Annotated[

@@ -18,7 +18,7 @@ from calibprune import provenance
 from calibprune.errors import CalibpruneError, CorpusError, ModelError, StoreError
 from calibprune.models.identity import fingerprint
 from calibprune.models.loading import has_bfloat16, resolve_device
-from calibprune.study.cells import NUMERICS, Cell, what_changed
+from calibprune.study.cells import Cell, what_changed
 from calibprune.study.comparing import (
     Difference,
     compare_records,
@@ -27,6 +27,7 @@ from calibprune.study.comparing import (
     same_tensors,
 )
 from calibprune.study.kept import Kept
+from calibprune.study.parameters import NUMERICS
 from calibprune.study.progress import StudyProgress
 from calibprune.study.runner import Runner, work
 from calibprune.study.store import Store

@@ -1,13 +1,13 @@
 """The built book and a headless Chromium that can reach nothing but the disk."""
 
 import os
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from calibbook.chromium import started
+from calibprune.errors import CalibpruneError
 
 
 @pytest.fixture(scope="session")
@@ -23,18 +23,11 @@ def book_html(request) -> Path:
 @pytest.fixture(scope="session")
 def browser():
     """Chromium from CHROMIUM or from the PATH. Without one tests are skipped, but fail where CI is set."""
-    from playwright.sync_api import sync_playwright
-
-    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        reason = "no Chromium: install the Debian package `chromium`, or set CHROMIUM to a browser's path"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    with sync_playwright() as playwright:
-        # A sandbox needs user namespaces, which root in a container does not have.
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        started = playwright.chromium.launch(executable_path=executable, args=options)
-        yield started
-        started.close()
+    try:
+        with started() as found:
+            yield found
+    except CalibpruneError as reason:
+        pytest.fail(str(reason)) if os.environ.get("CI") else pytest.skip(str(reason))
 
 
 class Visit:

@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 
 from calibbook import build as book
 from calibbook.checkout import ROOT
@@ -109,6 +110,41 @@ def test_no_cell_of_parameters_is_shown_and_the_page_says_how_to_rerun_it(result
     assert opened.locator("tbody th").first.is_visible()
 
 
+def serious(page, mode: str) -> list[str]:
+    """What axe-core finds on a page that keeps some readers out, or nearly. In the dark only colours are others."""
+    page.emulate_media(color_scheme=mode)
+    page.locator(f"html[data-theme={mode}]").wait_for(state="attached")
+    only = {"runOnly": ["color-contrast"]} if mode == "dark" else {}
+    found = Axe().run(page, options={"resultTypes": ["violations"], **only}).response["violations"]
+    return [
+        f"{one['id']}: {one['help']}: {node['html'][:200]}"
+        for one in found
+        for node in one["nodes"]
+        if node["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_nothing_keeps_a_reader_out(desktop, mode):
+    assert serious(desktop.page, mode) == []
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_nothing_keeps_a_reader_out_on_a_phone(phone, mode):
+    assert serious(phone.page, mode) == []
+
+
+def test_every_figure_has_a_dark_variant(desktop):
+    kinds = desktop.page.eval_on_selector_all("main .cell_output img", "all => all.map(e => e.className)")
+    light, dark = kinds[::2], kinds[1::2]
+    assert set(light) <= {"only-light"} and set(dark) <= {"only-dark"} and len(light) == len(dark)
+
+
+def test_every_claim_is_a_heading(desktop):
+    tables = "main .study-table-scroll:has(> table.cards)"
+    assert desktop.page.locator(f"main h3.study-heading + {tables[5:]}").count() == desktop.page.locator(tables).count()
+
+
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_the_mode_is_the_one_that_the_system_has_chosen(visiting, mode):
     with visiting() as visit:
@@ -161,6 +197,15 @@ def test_first_page_leads_into_the_book(visiting, book_html):
         assert missing == []
         page.locator("a.right-next").click()
         page.wait_for_url(f"**/{PAGES[1]}.html")
+        assert visit.external == visit.broken == []
+
+
+def test_search_finds_a_language_by_its_name_and_shows_where(visiting, results):
+    name = results.locator("main abbr[title]").first.get_attribute("title")
+    with visiting() as visit:
+        page = visit.open("search", query=f"?q={name}")
+        found = page.locator("#search-results ul.search li", has=page.locator(f"a[href^='{RESULTS}']"))
+        found.locator(".search-excerpt mark", has_text=name).first.wait_for()
         assert visit.external == visit.broken == []
 
 

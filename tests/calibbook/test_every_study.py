@@ -12,6 +12,7 @@ STUDY = {
     "methods": ["wanda"],
     "sparsity": [0.5],
     "sweep_sparsity": [],
+    "sweep_samples": [],
     "sweep_languages": [],
     "bits": [4],
     "group_size": 8,

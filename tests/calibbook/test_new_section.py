@@ -61,6 +61,7 @@ def test_a_section_is_a_notebook_a_room_and_a_line(checkout, tiny_checkpoint, ti
         "models": [str(tiny_checkpoint)],
         "methods": ["wanda"],
         "sweep_sparsity": [],
+        "sweep_samples": [],
         "sweep_languages": [],
         "bits": [],
         "languages": ["de", "sw"],

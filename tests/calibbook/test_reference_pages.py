@@ -6,6 +6,8 @@ import tomllib
 import yaml
 
 from calibbook.checkout import ROOT
+from calibprune.commands import app
+from calibprune.study.cells import NUMERICS
 
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -67,3 +69,18 @@ def test_what_the_readme_and_contributing_tell_make_to_do_is_there():
         told = re.findall(r"(?:^    |`)(?:[A-Z_]+=\S+ )?make ([a-z]+)(?: PARAMS=(\S+?\.yaml))?", text, re.MULTILINE)
         assert told and {target for target, _ in told} <= targets
         assert all((ROOT / file).is_file() for _, file in told if file)
+
+
+def test_every_version_of_the_arithmetic_is_explained():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert [int(n) for n in re.findall(r"^\| (\d+) \| \d{4}-", text, re.MULTILINE)] == list(range(NUMERICS, 0, -1))
+    assert PROJECT["version"] in text
+    assert "../CHANGELOG.md" in (ROOT / "book" / "changelog.md").read_text(encoding="utf-8")
+
+
+def test_commands_and_extras_of_the_changelog_are_there():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`calibprune (\w+)`", text))
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert named and named <= known
+    assert set(re.findall(r"extra `(\w+)`", text)) <= set(PROJECT["optional-dependencies"])

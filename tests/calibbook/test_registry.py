@@ -25,6 +25,7 @@ STUDY = {
     "methods": ["wanda", "random"],
     "sparsity": [0.5],
     "sweep_sparsity": [0.7],
+    "sweep_samples": [1],
     "sweep_languages": ["de"],
     "bits": [4],
     "group_size": 8,
@@ -79,5 +80,6 @@ def test_other_methods_are_wherever_those_of_calibprune_are(notebook, executed):
             for known, other in (("Wanda", "Random"), ("GPTQ", "Loud")):
                 assert (known in shown) <= (other in shown), f"{known} without {other}: {cell.source}"
                 found |= {other} & set(re.findall(r"\w+", shown))
-    assert "Random" in found or notebook == "04_5_model_sizes"  # which compares models, and this study has one
+    # of one model there is nothing to compare, nor anything published of this study
+    assert "Random" in found or notebook in ("04_5_model_sizes", "reproduced")
     assert "Loud" in found or notebook not in ("00_what_was_run", "04_6_quantization")

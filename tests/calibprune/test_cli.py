@@ -141,10 +141,11 @@ def test_what_a_cell_is_whether_it_comes_out_again_and_what_is_wrong(run, fails,
 
 
 def test_a_finished_study_is_packed(run, fails, params, tmp_path):
-    fails("publish", params, tmp_path / "shelf", words=["3 of 3 cells are not computed", "calibprune study"])
+    fails("publish", tmp_path / "shelf", params, words=["3 of 3 cells are not computed", "calibprune study"])
+    fails("publish", tmp_path / "shelf", params, params, words=["two files have the same name"])
     run("study", params)
-    fails("publish", params, tmp_path / "shelf", "--limit-mb", 0.001, words=["more than 0.0 MB", "--limit-mb"])
-    status, out, lines = run("publish", params, tmp_path / "shelf")
+    fails("publish", tmp_path / "shelf", params, "--limit-mb", 0.001, words=["more than 0.0 MB", "--limit-mb"])
+    status, out, lines = run("publish", tmp_path / "shelf", params)
     assert (status, lines) == (0, [])
     assert f"{tmp_path / 'shelf'}: 3 cells, 0 derived tables, 0." in out and "build the book first" in out
     status, out, _ = run("verify", "--against", tmp_path / "shelf", "--device", "cpu")

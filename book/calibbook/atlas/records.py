@@ -82,7 +82,7 @@ def missing(study: Study) -> list[str]:
 
 def _command(parameters: Parameters) -> str:
     """The command for these parameters, by the file of params/ that has them, wherever its records are kept."""
-    kept = {"store": parameters.store, "shelves": parameters.shelves}
+    kept = {name: getattr(parameters, name) for name in ("store", "shelves", "numerics")}
     for path in sorted((ROOT / "params").glob("*.yaml")):
         if Parameters.of(read_parameters(path) | kept) == parameters:
             return f".venv/bin/calibprune study {path.relative_to(ROOT).as_posix()}"

@@ -31,7 +31,8 @@ def chooser(runs: Sequence[Run]) -> Html:
     options = _options(_all(runs))
     selects = "".join(_select(name, label, options[name]) for name, label in FIELDS.items())
     embedded = json.dumps(payload(runs), ensure_ascii=False, separators=(",", ":"))
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("rank", "choice", "measured", "than the best"))
+    others = "".join(f'<th scope="col">{name}</th>' for name in ("choice", "measured", "than the best"))
+    head = f'<th scope="col" class="names">rank</th>{others}'
     html = (
         f'{STYLE}<div class="study-chooser"><form hidden aria-label="Choose">{selects}</form>'
         '<p class="chooser-said" role="status" aria-live="polite"></p>'

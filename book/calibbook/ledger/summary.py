@@ -1,6 +1,7 @@
 """The ledger in short: how many claims were tested, and how their tests came out."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -10,6 +11,9 @@ from calibbook.shared.html import Html, box, text_table
 from calibbook.shared.registered import FILE, fingerprint
 from calibbook.shared.verdicts import HELD, VERDICTS
 from calibprune import Study
+from calibprune.errors import StoreError
+from calibprune.files import PUBLISHED, results_folder
+from calibprune.study.publishing import fixed_files
 
 
 def summary(study: Study) -> Html:
@@ -72,6 +76,22 @@ def in_short(entries: Sequence[Entry]) -> Html:
             outcome if tested else "",
             f"The paper's claims and ours together: {verdict_sentence(pd.concat([entry.tests for entry in entries]))}",
             f"The claims and their tests are fixed in `{'/'.join(FILE.parts[-3:])}`, whose SHA-256 is "
-            f"`{fingerprint()}`.",
+            f"`{fingerprint()}`. {since_the_run(results_folder(PUBLISHED))}",
         ],
     )
+
+
+def since_the_run(shelf: Path) -> str:
+    """Whether the file of claims is what it was when the published run was packed, in a sentence; empty where there is
+    no such run, or it does not say.
+    """
+    try:
+        kept = fixed_files(shelf)
+    except StoreError:
+        return ""
+    then = next((sha256 for name, sha256 in kept.items() if Path(name).name == FILE.name), "")
+    if not then:
+        return ""
+    if then == fingerprint():
+        return "It is the same as when the published run was packed."
+    return f"It was changed after the published run was packed; then its SHA-256 was `{then}`."

@@ -16,6 +16,14 @@ from calibbook.shared.words import number
 from calibprune.errors import ParameterError
 
 
+def shown_here(frame: pd.DataFrame) -> pd.DataFrame:
+    """The records that the section's page shows: metrics on text of whole models, and by layer the one that is drawn
+    through the layers.
+    """
+    rows = frame[frame["metric"].isin(list(METRICS))]
+    return rows[rows["layer"].isna() | ((rows["metric"] == "snr_db") & (rows["component"] == ""))]
+
+
 def squares(frame: pd.DataFrame, metric: str, source: str, every: bool = False):
     """Yield (names for a Claim, means, errors) of every calibrated block.
 

@@ -29,7 +29,7 @@ from calibprune.study.planning.architecture import find
 ASKED = ("languages", "evaluation_languages", "calibration_source", "calibration_samples", "calibration_length")
 ASKED += ("evaluation_source", "evaluation_samples", "evaluation_length", "tasks", "task_limit", "chat_template")
 """What two studies must have in common before their models are compared; methods, sparsities and draws need not be."""
-OURS = ("data_mirror", "device", "dtype", "store", "shelves")
+OURS = ("data_mirror", "device", "dtype", "numerics", "store", "shelves")
 """What a study of another file takes from the study of this book: where results are, and how they are computed."""
 SIZE = re.compile(r"[-_]?\d+(?:\.\d+)?[bm](?![a-z0-9])")
 PAPERS = {name: f"{label} of the paper" for name, label in LABELS.items()}

@@ -195,10 +195,10 @@ def heat_table(
             is a list of findings: its title is a heading, by which a screen reader finds it.
     """
     kind = ' class="text"' if wrapped else ""
-    name = f'<h3 class="study-heading">{escape(title)}</h3>' if cards else f"<strong>{escape(title)}.</strong>"
-    caption = f"{name} {escape(note)}"
+    caption = escape(note) if cards else f"<strong>{escape(title)}.</strong> {escape(note)}"
     if not rows:
-        return _captioned('<tbody><tr><td class="text">none</td></tr></tbody>', caption, title, f"{title}: none")
+        none = '<tbody><tr><td class="text">none</td></tr></tbody>'
+        return _captioned(none, caption, title, f"{title}: none", cards=cards)
     role = ' role="{}"'.format if cards else lambda name: ""  # which a table laid out as blocks would lose
     bodies = []
     for heads, group in groupby(rows.items(), key=lambda row: tuple(row[1][:-1])):
@@ -243,12 +243,14 @@ def _sign(sign: str, meaning: str) -> str:
 
 def _captioned(rows: str, caption: str, title: str, plain: str, many: bool = False, cards: bool = False) -> Html:
     """Table rows inside a captioned table that scrolls sideways by keyboard and finger where the page is narrow; one
-    with `many` rows scrolls both ways, under its head.
+    with `many` rows scrolls both ways, under its head. The heading of `cards` stands before the table: within one that
+    has a role it would be neither row nor cell.
     """
+    heading = f'<h3 class="study-heading">{escape(title)}</h3>' if cards else ""
     box = f"study-table-scroll{' many' * many}"
-    kind = 'class="study-table cards" role="table"' if cards else 'class="study-table"'
+    kind = f'class="study-table cards" role="table" aria-label="{escape(title)}"' if cards else 'class="study-table"'
     return Html(
-        f'{STYLE}<div class="{box}" role="region" tabindex="0" aria-label="{escape(title)}">'
+        f'{STYLE}{heading}<div class="{box}" role="region" tabindex="0" aria-label="{escape(title)}">'
         f"<table {kind}><caption><span>{caption}</span></caption>{rows}</table></div>",
         plain,
     )
@@ -340,6 +342,11 @@ def box(title: str, sentences: Sequence[str]) -> Html:
         f'<div class="admonition important"><p class="admonition-title">{escape(title)}</p>{paragraphs}</div>',
         "\n".join([f"{title}.", *said]),
     )
+
+
+def remark(sentence: str) -> Html:
+    """A sentence in small type. Between backticks stands code."""
+    return Html(f'<p class="study-remark"><small>{_with_code(sentence)}</small></p>', sentence)
 
 
 def _with_code(sentence: str) -> str:

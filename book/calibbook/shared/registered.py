@@ -1,5 +1,5 @@
-"""The claims that the book tests, fixed in `claims.yaml` before the published run: their words, what the paper
-has for them, what they are tested by, and the family within which many tests are corrected for.
+"""The claims that the book tests, as `claims.yaml` has them, whose checksum a published run keeps: their words, what
+the paper has for them, what they are tested by, and the family within which many tests are corrected for.
 """
 
 from collections.abc import Mapping

@@ -14,7 +14,7 @@ from calibbook.shared.words import duration, fixed
 from calibprune import Study
 from calibprune.errors import ParameterError
 from calibprune.study.parameter_files import read_parameters
-from calibprune.study.parameters import Parameters, meanings
+from calibprune.study.parameters import NUMERICS, Parameters, meanings
 
 OWN = "params/smoke.yaml"
 """Whose values a notebook's cell of parameters has, unless its metadata name a study of its own."""
@@ -23,16 +23,21 @@ WHERE = ("store", "shelves", "data_mirror", "device")
 """Parameters that say where a study is computed and kept, which another machine has its own of."""
 
 PART_OF = {
-    "sweep_sparsity": "sweep",
-    "sweep_languages": "sweep",
-    "bits": "quantization",
-    "group_size": "quantization",
-    "calibration_mixtures": "mixtures",
-    "mask_seeds": "draws",
+    "sweep_sparsity": {"sweep"},
+    "sweep_languages": {"sweep", "amounts"},
+    "sweep_samples": {"amounts"},
+    "bits": {"quantization"},
+    "group_size": {"quantization"},
+    "calibration_mixtures": {"mixtures"},
+    "mask_seeds": {"draws"},
 }
-"""Parameters that concern one part of a study alone."""
+"""Parameters that concern some parts of a study alone."""
 
-OF_TASKS = frozenset(["tasks", "task_limit", "chat_template", "data_mirror"])
+NOTEBOOK = "(its source and the parameters of this run; what it shows is on this page, so the file has no outputs)"
+DIGITS = "%.9g"
+"""In the data of a page: all that a float32 has."""
+
+OF_TASKS = frozenset(["tasks", "task_limit", "chat_template", "task_backend", "data_mirror"])
 OF_EMBEDDINGS = frozenset(["parallel_source", "parallel_samples"])
 
 
@@ -56,12 +61,12 @@ def show_rerun(
     """
     if provenance is None:
         provenance = study.provenance(*parts)
-    links = [Link("This notebook", f"../_sources/executed/{notebook}.ipynb", f"{notebook}.ipynb", "as it was executed")]
+    links = [Link("This notebook", f"../_sources/executed/{notebook}.ipynb", f"{notebook}.ipynb", NOTEBOOK)]
     if data is not None and len(data):
         links.append(
             Link(
                 "The data of this page",
-                attached(data.to_csv(index=False), "text/csv"),
+                attached(data.to_csv(index=False, float_format=DIGITS), "text/csv"),
                 f"{notebook}.csv",
                 f"(CSV, {len(data):,} rows of {len(data.columns)} columns)",
             )
@@ -109,6 +114,8 @@ def _comparable(parameters: Parameters) -> dict:
     values = parameters.model_dump(mode="json", exclude=set(WHERE))
     if values["evaluation_languages"] == values["languages"]:
         values["evaluation_languages"] = []
+    if values["numerics"] == NUMERICS:
+        values["numerics"] = None
     return values
 
 
@@ -138,7 +145,7 @@ def parameter_table(
 
 
 def _is_used(name: str, value, parameters: Parameters, parts: Sequence[str]) -> bool:
-    if value in ([], None) or (name in PART_OF and parts and PART_OF[name] not in parts):
+    if value in ([], None) or (parts and not PART_OF.get(name, set(parts)) & set(parts)):
         return False
     if name == "group_size":
         return bool(parameters.bits)

@@ -5,7 +5,11 @@ import re
 import pandas as pd
 
 from calibbook.shared.frames import calibration_rank, is_quantized, method_label, setting
-from calibbook.shared.words import duration, fixed
+from calibbook.shared.html import Html, remark
+from calibbook.shared.words import duration, fixed, listed
+from calibprune import Study
+from calibprune.files import PUBLISHED
+from calibprune.study.parameters import NUMERICS
 
 CELL = ["model", "method", "sparsity", "pattern", "calibration", "seed"]
 CHECKSUM = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
@@ -41,6 +45,34 @@ def what_was_run(provenance: pd.DataFrame) -> pd.DataFrame:
     for name in provenance.columns.difference([*CELL, *MEASURED, "calibration_tokens", "date", "id"], sort=False):
         lines += described(name.replace("_", " "), provenance[name])
     return pd.DataFrame([line for line in lines if line[1]], columns=["what", "value"])
+
+
+def run_shown(study: Study, *parts: str, provenance: pd.DataFrame | None = None) -> Html:
+    """The line that says which run a page shows: the published one, or one of this checkout.
+
+    Args:
+        parts: of the study, those that the page reads; all by default.
+        provenance: of the cells that the page reads, where they are not all of the study.
+    """
+    known = study.provenance(*parts) if provenance is None else provenance
+    if known.empty:
+        return remark("This page shows no models: none is computed yet.")
+    of_shelf = known["shelf"] if "shelf" in known else pd.Series("", index=known.index)
+    kinds = {PUBLISHED: "published run", "": "run of this checkout"}
+    said = [
+        f"{len(part)} models of the {kinds.get(name, f'shelf {name}')}, computed {_when(part)} on "
+        f"{distinct(part['machine'])}"
+        for name, part in known.groupby(of_shelf.fillna(""), sort=False)
+    ]
+    asked = study.parameters.numerics or NUMERICS
+    older = f" They are of version {asked} of the computation; this checkout has version {NUMERICS}."
+    return remark(f"Shown: {listed(said)}.{older if asked != NUMERICS else ''}")
+
+
+def _when(known: pd.DataFrame) -> str:
+    """`on 2026-11-27`, or the first and the last day."""
+    days = sorted({str(date)[:10] for date in known["date"].dropna()})
+    return f"on {days[0]}" if len(days) == 1 else f"from {days[0]} to {days[-1]}" if days else "at an unknown time"
 
 
 def cell_table(provenance: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from calibbook.teaching import exercises_activations, exercises_by_hand, exercises_choices, exercises_evidence
+from calibbook.teaching import (
+    exercises_activations,
+    exercises_by_hand,
+    exercises_choices,
+    exercises_evidence,
+    exercises_mixtures,
+)
 from calibbook.teaching.judged import Judged, Wrong
 from calibprune.errors import ParameterError, one_of
 
@@ -12,6 +18,7 @@ EXERCISES: dict[str, Callable[..., None]] = {
     **exercises_activations.EXERCISES,
     **exercises_choices.EXERCISES,
     **exercises_evidence.EXERCISES,
+    **exercises_mixtures.EXERCISES,
 }
 """Name -> a function that is given the answer and what it is about, and raises Wrong where it is not right."""
 NOT_ANSWERED = "Nothing to check yet: put your answer in place of None, and run the cell again."

@@ -13,7 +13,7 @@ from calibprune.study.parameter_files import read_parameters
 
 Masks = Mapping[str, Tensor]
 PAPER, OURS = "llama3-8b.yaml", "embedded.yaml"
-"""The files in params/ with the paper's settings, and with those that `make book` runs."""
+"""The files in params/ with the paper's settings, and with those of this book's study."""
 
 
 def c1(answer: Any) -> None:

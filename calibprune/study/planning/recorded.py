@@ -20,6 +20,7 @@ MEASURING = (
     "tasks",
     "task_limit",
     "chat_template",
+    "task_backend",
 )
 
 

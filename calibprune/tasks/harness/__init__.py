@@ -9,5 +9,5 @@ chosen, 10.0 times where endings of long passages are, 4.6 times where letters a
 each log-likelihood and their sum to the model's dtype, so that in 16 bits answers often tie.
 
 bridge.py: from tasks to scores. scorer.py: the harness's requests. shared_context.py: log-likelihoods. generation.py:
-generated answers.
+generated answers. exported.py: the harness's own classes, for models that are larger than a device's memory.
 """

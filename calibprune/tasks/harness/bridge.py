@@ -6,13 +6,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from calibprune.errors import CalibpruneError, ParameterError
+from calibprune.errors import CalibpruneError, ModelError, ParameterError
 from calibprune.models.families import evaluating
+from calibprune.tasks.harness.exported import answering, free
 
 
 class TaskResult(NamedTuple):
@@ -71,17 +73,64 @@ def evaluate(
         ParameterError: a limit below 1; a task that cannot be built or evaluated, named.
         ModelError: an architecture that is not supported; a chat template is asked for and there is none.
     """
+    _check(limit)
+    from calibprune.tasks.harness.scorer import Scorer
+
+    scorer = Scorer(model, tokenizer)
+    if chat:
+        scorer.apply_chat_template([{"role": "user", "content": "?"}])
+    with evaluating(model):
+        return _evaluate(scorer, configs, limit, chat, seed, progress)
+
+
+def evaluate_exported(
+    folder: Path,
+    backend: str,
+    dtype: str,
+    configs: list[Any],
+    limit: int | Mapping[str, int | None] | None = None,
+    chat: bool = False,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    memory: dict[int | str, int] | None = None,
+) -> list[TaskResult]:
+    """As `evaluate`, of a checkpoint that `exported.exported` has written, answered by the harness's own classes.
+
+    Args:
+        backend, dtype, memory: as of `exported.answering`.
+        progress: called once tasks of one kind are done.
+    """
+    _check(limit)
+    model = answering(backend, folder, dtype, memory)
+    try:
+        if chat and not model.tokenizer.chat_template:
+            raise ModelError(f"{folder}: no chat template; evaluate this model without one")
+        return _evaluate(model, configs, limit, chat, seed, progress)
+    finally:
+        del model
+        free()
+
+
+def _check(limit: int | Mapping[str, int | None] | None) -> None:
     given = list(limit.values()) if isinstance(limit, Mapping) else [limit]
     if wrong := [number for number in given if number is not None and number < 1]:
         raise ParameterError(
             f"limit {wrong[0]}: give the number of documents of each task, at least 1, or leave it out for all"
         )
+
+
+def _evaluate(
+    model: Any,
+    configs: list[Any],
+    limit: int | Mapping[str, int | None] | None,
+    chat: bool,
+    seed: int,
+    progress: Callable[[int, int], None],
+) -> list[TaskResult]:
+    """The tasks, put to a model of the harness's kind."""
     from calibprune.tasks.harness.scorer import Scorer, quiet_harness
 
-    scorer = Scorer(model, tokenizer)
-    if chat:
-        scorer.apply_chat_template([{"role": "user", "content": "?"}])
-    with quiet_harness(), _quiet_data(), evaluating(model):
+    with quiet_harness(), _quiet_data():
         tasks = [_built(config, seed) for config in configs]
         names = [task.task_name for task in tasks]
         if doubled := sorted({name for name in names if names.count(name) > 1}):
@@ -98,11 +147,14 @@ def evaluate(
         for (_, most), alike in groupby(sorted(tasks, key=kind), kind):
             members = {task.task_name: task for task in alike}
             work = sum(sizes[name] for name in members)
-            scorer.progress = lambda part, whole, done=done, work=work: progress(
-                done + work * part // whole, sum(sizes.values())
-            )
-            results |= _run(scorer, members, most or None, chat)
+            if ours := isinstance(model, Scorer):
+                model.progress = lambda part, whole, done=done, work=work: progress(
+                    done + work * part // whole, sum(sizes.values())
+                )
+            results |= _run(model, members, most or None, chat)
             done += work
+            if not ours:
+                progress(done, sum(sizes.values()))
     return [result for name in names for result in results[name]]
 
 
@@ -119,7 +171,7 @@ def _built(config: Any, seed: int) -> Any:
     return task
 
 
-def _run(scorer: Any, tasks: dict[str, Any], limit: int | None, chat: bool) -> dict[str, list[TaskResult]]:
+def _run(model: Any, tasks: dict[str, Any], limit: int | None, chat: bool) -> dict[str, list[TaskResult]]:
     """The harness's own loop. Its `simple_evaluate` around it would ask git for a commit and a dozen programs for the
     machine's description.
     """
@@ -132,7 +184,7 @@ def _run(scorer: Any, tasks: dict[str, Any], limit: int | None, chat: bool) -> d
             "bootstrap_iters": 0,
             "log_samples": True,
         }
-        found = evaluate(scorer, {"tasks": tasks}, limit=limit, **settings)
+        found = evaluate(model, {"tasks": tasks}, limit=limit, **settings)
     return {name: list(_results(name, found["samples"][name], found["results"][name])) for name in tasks}
 
 

@@ -22,6 +22,7 @@ STUDY = {
     "methods": ["magnitude", "wanda"],
     "sparsity": [0.5],
     "sweep_sparsity": [],
+    "sweep_samples": [],
     "bits": [8],
     "group_size": 16,
     "languages": ["de", "sw"],

@@ -1,5 +1,6 @@
 """The ledger: every claim of the file once, tested as on its page, or with the reason why not."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from calibbook.build import pages
 from calibbook.checkout import ROOT
 from calibbook.ledger.data import BEYOND, NOT_HERE, NOT_TESTED, Entry, as_frame, ledger, page_of
 from calibbook.ledger.sections import SECTIONS
-from calibbook.ledger.summary import by_section, in_short, section_table, summary
+from calibbook.ledger.summary import by_section, in_short, section_table, since_the_run, summary
 from calibbook.ledger.tables import beyond_the_paper, extremes, lines, of_the_paper
 from calibbook.s04_1_pruning_results.claims import section_4_1
 from calibbook.s05_2_pruning_masks import data as masks
@@ -20,6 +21,7 @@ from calibbook.s05_2_pruning_masks.claims import section_5_2
 from calibbook.shared.claims import Claim
 from calibbook.shared.registered import fingerprint, registered
 from calibprune import Study
+from calibprune.study.publishing import MANIFEST
 
 CLAIMS = registered()
 
@@ -33,6 +35,7 @@ def parameters(tiny_checkpoint, tiny_texts, tmp_path_factory) -> dict:
         "methods": ["wanda"],
         "sparsity": [0.5],
         "sweep_sparsity": [],
+        "sweep_samples": [],
         "sweep_languages": [],
         "bits": [],
         "languages": ["de", "sw"],
@@ -212,3 +215,13 @@ def test_every_test_and_every_claim_without_one_is_in_the_data():
     ]
     assert found["verdict"].tolist()[4:8] == [NOT_HERE, "held", "not held", NOT_TESTED]
     assert found["note"].tolist()[4] == "These records hold nothing."
+
+
+def test_a_change_of_the_claims_after_the_published_run_is_said(tmp_path):
+    assert since_the_run(tmp_path) == "", "no run"
+    for then, said in ((fingerprint(), "It is the same as"), ("0" * 64, "was changed after")):
+        (tmp_path / MANIFEST).write_text(json.dumps({"fixed": {"book/calibbook/claims.yaml": then}}))
+        assert said in since_the_run(tmp_path)
+    for other in ({}, {"fixed": 3}, {"fixed": {"other.yaml": "0"}}):
+        (tmp_path / MANIFEST).write_text(json.dumps(other))
+        assert since_the_run(tmp_path) == ""

@@ -190,6 +190,7 @@ ASKED = {
     "methods": ["wanda"],
     "sparsity": [0.5],
     "sweep_sparsity": [],
+    "sweep_samples": [],
     "sweep_languages": [],
     "bits": [],
     "languages": ["de", "sw"],

@@ -15,10 +15,10 @@ from cells import cell
 from calibprune.corpora import chromium, udhr
 from calibprune.models.packaged import PACKAGED
 from calibprune.study import doctor
-from calibprune.study.cells import NUMERICS
 from calibprune.study.derived import DERIVED, derived
 from calibprune.study.doctor import FAULT, NOTE, OK, examine
 from calibprune.study.kept import COLUMNS
+from calibprune.study.parameters import NUMERICS
 from calibprune.study.store import Store
 
 

@@ -41,6 +41,7 @@ def study(tiny_checkpoint, parallel, tmp_path_factory):
         sparsity=0.5,
         sweep_sparsity=[0.5, 0.7],
         sweep_languages=["de"],
+        sweep_samples=[2, 4],
         bits=[4, 8],
         group_size=8,
         languages=["de", "en", "sw"],
@@ -86,6 +87,7 @@ def test_the_parts_are_the_whole(study):
         "mixtures": 2,
         "draws": 2 * 3,
         "sweep": 2,
+        "amounts": 2,
         "quantization": 2 * 3,
     }
     nothing = Study(**study.parameters.model_dump() | {"calibration_mixtures": []}).run("mixtures", progress=False)
@@ -103,6 +105,8 @@ def test_what_each_part_measures(study):
     assert set(frames["languages"].query("method == 'magnitude'")["metric"]) == fidelity
     assert set(frames["mixtures"]["metric"]) == set(frames["sweep"]["metric"]) == fidelity
     assert set(frames["sweep"]["sparsity"]) == {0.7}
+    assert set(frames["amounts"]["metric"]) == fidelity and set(frames["amounts"]["calibration_tokens"]) == {2 * 32}
+    assert set(frames["amounts"]["method"]) == {"wanda", "sparsegpt"}
     assert frames["draws"].empty
     assert set(frames["quantization"]["metric"]) == fidelity
     assert set(frames["quantization"][["method", "sparsity", "pattern"]].itertuples(index=False, name=None)) == {
@@ -118,6 +122,7 @@ def test_what_each_part_measures(study):
         "mixtures": set(),
         "draws": {"masks"},
         "sweep": {"neurons"},
+        "amounts": set(),
         "quantization": set(),
     }
     assert set(study.store.provenance(cell(study, "languages", "dense", ()))["artifacts_sha256"]) == {"neurons"}
@@ -168,6 +173,7 @@ def test_a_hessian_that_needs_more_damping_is_in_the_records(study, monkeypatch)
         "languages": ["de"],
         "calibration_mixtures": [],
         "sweep_sparsity": [],
+        "sweep_samples": [],
         "bits": [4],
         "mask_seeds": [0],
         "metrics": ["perplexity"],
@@ -283,6 +289,7 @@ def test_items_are_asked_up_to_the_limit_of_their_family(study, tmp_path):
         "methods": ["magnitude"],
         "metrics": ["perplexity"],
         "sweep_sparsity": [],
+        "sweep_samples": [],
         "sweep_languages": [],
         "bits": [],
         "tasks": ["knowledge", "facts"],

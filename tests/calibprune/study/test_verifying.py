@@ -13,8 +13,8 @@ import torch
 from calibprune.errors import StoreError
 from calibprune.files import file_sha256
 from calibprune.study import verifying
-from calibprune.study.cells import NUMERICS
 from calibprune.study.kept import Kept
+from calibprune.study.parameters import NUMERICS
 from calibprune.study.study import Study
 from calibprune.study.verifying import announced, some, target, verify
 

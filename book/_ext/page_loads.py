@@ -1,0 +1,110 @@
+"""Sphinx extension: a page loads what it uses, and is shown before its scripts have come.
+
+The theme gives every page all icons of Font Awesome as a script of 1.5 MB, the search's index, and scripts that stop
+the page until they are there. Here the few icons are drawn into the page, the index is left to the page of the search,
+and scripts wait. MathJax comes in parts, without the menu that is a third of it; that screen readers are given MathML
+(`a11y/assistive-mml`) stays.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from sphinx.errors import ExtensionError
+
+MATHJAX = "mathjax/startup.js"
+PARTS = ("core", "input/tex", "output/chtml", "a11y/assistive-mml")
+"""Of MathJax, what is loaded wherever there are formulas; these load its fonts, and extensions of TeX as needed."""
+
+SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")
+CONSTANT = re.compile(r"DOCUMENTATION_OPTIONS\.\w+ = ")
+"""What the theme says to scripts that have not come yet: for a switch of versions and for a search as one types, which
+the book has not got."""
+
+FORMULA = re.compile(r'class="math\b')
+
+ICONS = "scripts/fontawesome.js"
+ICON = re.compile(
+    r'<(?P<tag>i|span) (?P<before>[^<>]*?)class="(?P<classes>[^"]*\bfa-[^"]*)"(?P<after>[^<>]*)>\s*</(?P=tag)>'
+)
+LOOKS = re.compile(r"^(fa|fas|far|fab|fa-(solid|regular|brands|lg|sm|xs|xl|fw|[0-9]+x))$")
+"""Classes of an icon that do not name it."""
+
+
+@cache
+def icon(name: str, script: str) -> tuple[str, str]:
+    """Width and outline of a solid icon, from the theme's script. Raises ExtensionError if it has none of that name."""
+    found = re.findall(rf'[{{,]"?{re.escape(name)}"?:\[(\d+),\d+,\[[^\]]*\],"[0-9a-f]+","([^"]+)"\]', script)
+    if not found:
+        raise ExtensionError(f"the theme's {ICONS} has no icon {name}: see book/_ext/page_loads.py")
+    return found[-1]  # solid ones stand after the others
+
+
+def drawn(page: str, script: str) -> str:
+    """A page with its icons drawn into it, as the script would have done."""
+
+    def draw(found: re.Match) -> str:
+        classes = found["classes"].split()
+        name = next(one for one in classes if one.startswith("fa-") and not LOOKS.match(one)).removeprefix("fa-")
+        width, outline = icon(name, script)
+        rest = " ".join(f"{found['before']} {found['after']}".split())
+        return (
+            f'<svg class="svg-inline--fa {" ".join(classes)}" {rest} aria-hidden="true" focusable="false" '
+            f'viewBox="0 0 {width} 512"><path fill="currentColor" d="{outline}"></path></svg>'
+        )
+
+    return ICON.sub(draw, page)
+
+
+def lean(page: str, is_search: bool) -> str:
+    """A page without what it need not load: the icons' script, hints to load others early, the search's index, and
+    MathJax where there are no formulas.
+    """
+    page = re.sub(
+        rf'\s*<script [^>]*{re.escape(ICONS)}[^>]*></script>|\s*<link rel="preload" as="script"[^>]*>', "", page
+    )
+    if not is_search:
+        for name in (*SEARCH, *(() if FORMULA.search(page) else (MATHJAX,))):
+            page = re.sub(rf'\s*<script [^>]*src="[^"]*{re.escape(name)}[^"]*"></script>', "", page)
+    # a list in ARIA has list items, which a bibliography's entries are not
+    return page.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+
+
+def _configure(app, config):
+    config.mathjax_path = MATHJAX
+    config.mathjax3_config = (config.mathjax3_config or {}) | {"loader": {"load": list(PARTS)}}
+
+
+def _let_scripts_wait(app, pagename, templatename, context, doctree):
+    scripts = [one for one in context.get("script_files", []) if not CONSTANT.match(_body(one))]
+    if pagename != "search":  # whose template has scripts of its own, which use these at once
+        scripts = [_waiting(one) if getattr(one, "filename", None) else one for one in scripts]
+    context["script_files"] = scripts
+
+
+def _waiting(script):
+    """A script that is run when the page is there; the entry itself is shared by all pages."""
+    if {"async", "defer"} & set(script.attributes):
+        return script
+    return type(script)(script.filename, priority=script.priority, **script.attributes, defer="defer")
+
+
+def _body(script) -> str:
+    return getattr(script, "attributes", {}).get("body") or ""
+
+
+def _rewrite(app, exception):
+    if exception is None and app.builder.format == "html":
+        out = Path(app.outdir)
+        script = (out / "_static" / ICONS).read_text(encoding="utf-8")
+        for path in sorted(out.rglob("*.html")):
+            if "_static" not in path.relative_to(out).parts:
+                page = path.read_text(encoding="utf-8")
+                path.write_text(drawn(lean(page, path == out / "search.html"), script), encoding="utf-8")
+
+
+def setup(app):
+    app.connect("config-inited", _configure, priority=900)
+    app.connect("html-page-context", _let_scripts_wait, priority=950)  # when all scripts have been added
+    app.connect("build-finished", _rewrite)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

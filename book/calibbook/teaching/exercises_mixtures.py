@@ -1,0 +1,131 @@
+"""Checks of the exercises of notebook (e), on the predictions that the notebook has made."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from calibbook.teaching.judged import Wrong, array, called, number, whole
+from calibbook.teaching.mixtures import Predictions, Shares, cost
+from calibprune.languages import describe
+
+GAIN = 1e-4
+"""By how much a design must beat another, as a ratio of losses; less is the rounding of another machine."""
+
+
+def e1(answer: Any, predictions: Predictions, usage: Mapping[str, float]) -> None:
+    """The language that, taken alone, costs the users least."""
+    found = _one_of(answer, predictions.languages)
+    alone = {code: cost(predictions.ratios({code: 1}), usage) for code in predictions.languages}
+    if found == min(alone, key=alone.get):
+        return
+    if found == max(alone, key=alone.get):
+        raise Wrong("With this one the users lose most. The smallest mean over users is asked for.")
+    raise Wrong(f"With it they lose {alone[found]:.3g} times what they could. Another language is better.")
+
+
+def e2(answer: Any) -> None:
+    """A function that gives the mean square of each input of a mixture's text."""
+    stream = np.random.default_rng(5)
+    for shares in ([6, 3, 3], [1, 0, 3]):
+        means, shares = stream.random((3, 5)) * [1, 10, 100, 1, 1], np.array(shares)
+        right = shares @ means / shares.sum()
+        found = array(called(answer, means, shares), right.shape, "The result").astype(float)
+        if np.allclose(found, right, rtol=1e-6):
+            continue
+        if np.allclose(found, means.mean(axis=0)):
+            raise Wrong("That weighs all languages alike. A language with more windows brings more tokens.")
+        if np.allclose(found, shares @ means):
+            raise Wrong("That is the sum over windows. It ranks weights as the mean does, and the mean is asked for.")
+        if np.allclose(found, (shares @ np.sqrt(means) / shares.sum()) ** 2) or np.allclose(
+            found, shares @ np.sqrt(means) / shares.sum()
+        ):
+            raise Wrong("Squares add up over tokens, norms do not: take the mean before the root.")
+        raise Wrong(f"Of the shares {shares.tolist()} not: how many of the mixture's tokens are of each language?")
+
+
+def e3(answer: Any, budget: int, languages: Sequence[str]) -> None:
+    """In how many ways so many windows can be shared between so many languages."""
+    found, count = whole(answer), len(languages)
+    if found == math.comb(budget + count - 1, count - 1):
+        return
+    if found == math.comb(budget - 1, count - 1):
+        raise Wrong("That is with at least one window for each language. A language may also have none.")
+    if found == count**budget:
+        raise Wrong("That tells the windows apart. Which of a language's windows they are does not count here.")
+    if found == (budget + 1) ** count:
+        raise Wrong("Not all of those add up to the budget.")
+    raise Wrong(
+        "Lay the windows in a row and put bars between the languages: how many rows of windows and bars are there?"
+    )
+
+
+def e4(answer: Any, predictions: Predictions, component: str) -> None:
+    """The language that a mixture in equal shares listens to most, in one matrix."""
+    found = _one_of(answer, predictions.languages)
+    strength = _strengths(predictions.calibration[component], predictions.languages)
+    if found == strength.idxmax():
+        return
+    raise Wrong(
+        f"Its inputs have {strength[found] / strength.max():.0%} of the mean square of the strongest language's."
+    )
+
+
+def _strengths(means: Tensor, languages: Sequence[str]) -> pd.Series:
+    return pd.Series(means.sum(dim=1).tolist(), index=languages)
+
+
+def e5(
+    answer: Any, predictions: Predictions, book: Mapping[str, Shares], usage: Mapping[str, float], budget: int
+) -> None:
+    """Shares of the budget that cost the users less than every design of the book."""
+    mine = predictions.ratios(_shares(answer, predictions.languages, budget))
+    costs = {name: cost(predictions.ratios(shares), usage) for name, shares in book.items()}
+    best = min(costs, key=costs.get)
+    if cost(mine, usage) < costs[best] - GAIN:
+        return
+    most = (pd.Series(usage) * (mine - 1)).idxmax()
+    raise Wrong(
+        f"It costs the users {cost(mine, usage):.4g}, and “{best}” {costs[best]:.4g}. "
+        f"Most of what yours costs is lost in {describe(most).name}."
+    )
+
+
+def e6(answer: Any, measured: Mapping[str, Mapping[str, float]]) -> None:
+    """In how many languages the first of two designs has the lower perplexity."""
+    found = whole(answer)
+    first, second = (pd.Series(one) for one in measured.values())
+    right = int((first < second).sum())
+    if found == right:
+        return
+    if not 0 <= found <= len(first):
+        raise Wrong(f"There are {len(first)} languages.")
+    if found == len(first) - right:
+        raise Wrong("The other way round: a lower perplexity is better.")
+    raise Wrong("Compare the two numbers of each language; do not compare languages with each other.")
+
+
+def _one_of(answer: Any, languages: Sequence[str]) -> str:
+    if answer not in languages:
+        raise Wrong(f"Give one of {', '.join(languages)}.")
+    return answer
+
+
+def _shares(answer: Any, languages: Sequence[str], budget: int) -> dict[str, int]:
+    """Whole numbers of windows that add up to the budget, or Wrong."""
+    if not isinstance(answer, Mapping):
+        raise Wrong(f'Give the windows of each language, such as {{"{languages[0]}": {budget}}}.')
+    if unknown := [code for code in answer if code not in languages]:
+        raise Wrong(f"{unknown[0]} is none of {', '.join(languages)}.")
+    shares = {code: whole(number(count)) for code, count in answer.items()}
+    if min(shares.values(), default=0) < 0:
+        raise Wrong("A language cannot have less than no window.")
+    if (given := sum(shares.values())) != budget:
+        raise Wrong(f"Those are {given} windows; the budget is {budget}.")
+    return shares
+
+
+EXERCISES = {"e1": e1, "e2": e2, "e3": e3, "e4": e4, "e5": e5, "e6": e6}
