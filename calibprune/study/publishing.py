@@ -9,9 +9,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from calibprune import provenance
+from calibprune.advice.tables import shorten_table
 from calibprune.errors import ParameterError, StoreError
 from calibprune.files import file_sha256, results_folder, whole_folder
 from calibprune.study import derived
@@ -207,21 +206,13 @@ def _tables(packed: Mapping[str, tuple[Store, Cell]]) -> dict[str, tuple[Kept, d
 
 
 def _pack_advice(study: Study, scratch: Path) -> None:
-    """Raises ParameterError for a file in `ADVICE` that is no table of predictions."""
+    """Raises StoreError for a file in `ADVICE` that is no table of predictions."""
     for place, model in product(study.store.places, study.parameters.models):
         for path in sorted((place.root / ADVICE / Path(model).name).glob("*.csv")):
             target = scratch / path.relative_to(place.root)
-            if target.exists():
-                continue
-            try:
-                table = pd.read_csv(path, dtype="str", keep_default_na=False)
-                whole = table[(table["layer"] == "") & (table["component"] == "")]
-            except (ValueError, KeyError):
-                raise ParameterError(
-                    f"{path}: is no table of calibprune advise --table; correct it, or take it away"
-                ) from None
-            target.parent.mkdir(parents=True, exist_ok=True)
-            whole.to_csv(target, index=False)
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shorten_table(path, target)
 
 
 def _about(study: Study, cells: list[Cell]) -> dict[str, Any]:

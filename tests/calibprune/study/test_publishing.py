@@ -222,6 +222,6 @@ def test_predictions_of_whole_models_are_packed(study, settings, tmp_path):
     files = json.loads((tmp_path / "shelf" / MANIFEST).read_text())["files"]
     assert path.relative_to(tmp_path / "shelf").as_posix() in files
     (folder / "odd.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ParameterError, match=r"odd\.csv: is no table"):
+    with pytest.raises(StoreError, match=r"odd\.csv: is no table"):
         publish({"tiny": study}, tmp_path / "other", LARGE)
     assert not (tmp_path / "other").exists()
