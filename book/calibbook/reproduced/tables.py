@@ -82,8 +82,8 @@ def verdict_table(found: Reproduced) -> Html:
             ],
             "here": tests["here"].fillna("not tested"),
             "published": tests["published"].fillna("not tested"),
-            "method": tests["method"],
-            "measured as": tests["metric"],
+            "method": tests["method"].map(method_label),
+            "measured as": tests["metric"].map(_measure),
             "evaluated on": tests["source"],
         }
     )
