@@ -166,7 +166,7 @@ def smoke_book(shared_folder, smoke_store) -> Path:
             derived = shutil.ignore_patterns("executed", "__pycache__")
             for name in ("book", "notebooks", "params"):
                 shutil.copytree(ROOT / name, root / name, ignore=derived, dirs_exist_ok=True)
-            for name in ("_config.yml", "_toc.yml"):
+            for name in ("_config.yml", "_toc.yml", "CHANGELOG.md"):
                 shutil.copy(ROOT / name, root)
             book.build(SMOKE, root=root, overrides={"store": smoke_store})
     return root

@@ -80,6 +80,6 @@ def test_other_methods_are_wherever_those_of_calibprune_are(notebook, executed):
             for known, other in (("Wanda", "Random"), ("GPTQ", "Loud")):
                 assert (known in shown) <= (other in shown), f"{known} without {other}: {cell.source}"
                 found |= {other} & set(re.findall(r"\w+", shown))
-    # of one model there is nothing to compare, nor anything published of this study
-    assert "Random" in found or notebook in ("04_5_model_sizes", "reproduced")
+    # of one model there is nothing to compare, nor anything published of this study; the slides are a file of their own
+    assert "Random" in found or notebook in ("04_5_model_sizes", "reproduced", "slides")
     assert "Loud" in found or notebook not in ("00_what_was_run", "04_6_quantization")
