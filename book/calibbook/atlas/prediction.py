@@ -90,7 +90,7 @@ def agreement(atlas: Atlas, loss: pd.DataFrame, mixtures: bool = False) -> pd.Da
         rho = float(spearmanr(said[known], found[known]).statistic) if enough else np.nan
         low, high = rank_interval(rho, int(known.sum()))
         chosen = said.idxmin()
-        rows.append((target, rho, low, high, chosen, found[chosen] - found.min()))
+        rows.append((target, rho, low, high, chosen, found[chosen] - found[known].min()))
     columns = ["language", "rho", "low", "high", "chosen", "regret"]
     return pd.DataFrame(rows, columns=columns).set_index("language")
 
