@@ -112,6 +112,7 @@ def test_no_cell_of_parameters_is_shown_and_the_page_says_how_to_rerun_it(result
 
 def serious(page, mode: str) -> list[str]:
     """What axe-core finds on a page that keeps some readers out, or nearly. In the dark only colours are others."""
+    page.add_style_tag(content="* {transition: none !important}")  # half-way between two modes colours are neither's
     page.emulate_media(color_scheme=mode)
     page.locator(f"html[data-theme={mode}]").wait_for(state="attached")
     only = {"runOnly": ["color-contrast"]} if mode == "dark" else {}
