@@ -12,7 +12,7 @@ from calibbook import build as book
 from calibbook.checkout import ROOT
 
 PAGES = book.pages(ROOT / "_toc.yml")
-SITE, PAGE = 30e6, 2**20
+SITE, PAGE = 30e6, 1e6
 """Bytes of the whole book, and of a page with its styles and scripts, without pictures and before any compression."""
 SLOW = 1.6e6 / 8
 """Bytes a second of a slow line, on which the first page is painted within two, half a second of it for the answers."""
