@@ -128,7 +128,8 @@ def plain_tables(runs: Sequence[Run]) -> list[Html]:
             lines = [command(run.parameters, model, one.ranked.iloc[0]) for one in mine if one.method]
             listed = "\n".join(dict.fromkeys(lines))
             table = text_table(plain_table(mine), name, f"What is best and what is second. {run.about}".rstrip())
-            inside = Html(f"{table.html}<p>The best of each method:</p>{_code(listed)}", f"{table.plain}\n{listed}")
+            shown_once = table.html.removeprefix(STYLE)  # the chooser, on the same page, has it
+            inside = Html(f"{shown_once}<p>The best of each method:</p>{_code(listed)}", f"{table.plain}\n{listed}")
             shown.append(folded(name, inside))
     return shown
 
