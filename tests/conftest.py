@@ -136,6 +136,26 @@ def tiny_texts(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_settings(tiny_checkpoint, tiny_texts) -> dict:
+    """Parameters of the smallest study: the tiny checkpoint, dense and pruned by Wanda for two languages."""
+    return {
+        "models": [str(tiny_checkpoint)],
+        "methods": ["wanda"],
+        "languages": ["de", "sw"],
+        "calibration_source": tiny_texts,
+        "calibration_samples": 4,
+        "calibration_length": 32,
+        "evaluation_source": [tiny_texts],
+        "evaluation_samples": 2,
+        "evaluation_length": 24,
+        "metrics": ["perplexity"],
+        "device": "cpu",
+        "dtype": "float32",
+        "shelves": [],
+    }
+
+
+@pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory) -> Path:
     """A temporary folder that all processes of this run share."""
     own = tmp_path_factory.getbasetemp()

@@ -25,21 +25,8 @@ print("cells", study.parameters.languages, study.provenance()["shelf"].unique().
 
 
 @pytest.fixture(scope="module")
-def settings(tiny_checkpoint, tiny_texts):
-    return {
-        "models": [str(tiny_checkpoint)],
-        "methods": ["magnitude"],
-        "languages": ["de", "sw"],
-        "calibration_source": tiny_texts,
-        "calibration_samples": 4,
-        "calibration_length": 32,
-        "evaluation_source": [tiny_texts],
-        "evaluation_samples": 2,
-        "evaluation_length": 24,
-        "metrics": ["perplexity"],
-        "device": "cpu",
-        "dtype": "float32",
-    }
+def settings(tiny_settings):
+    return tiny_settings | {"methods": ["magnitude"]}
 
 
 @pytest.fixture
@@ -74,8 +61,8 @@ def checkout(settings, tmp_path, monkeypatch) -> Path:
         notebook = new_notebook(cells=cells, metadata={"calibprune": {"study": study}} if study else {})
         nbformat.write(notebook, root / "notebooks" / f"{name}.ipynb")
     studies = {
-        "whole": Study(**settings, store=str(tmp_path / "elsewhere"), shelves=[]),
-        "quick": Study(**small, store=str(tmp_path / "elsewhere"), shelves=[]),
+        "whole": Study(**settings, store=str(tmp_path / "elsewhere")),
+        "quick": Study(**small, store=str(tmp_path / "elsewhere")),
     }
     for study in studies.values():
         study.run(progress=False)

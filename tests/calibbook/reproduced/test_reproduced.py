@@ -18,24 +18,8 @@ LARGE = 10**9
 
 
 @pytest.fixture(scope="module")
-def settings(tiny_checkpoint, tiny_texts):
-    return {
-        "models": [str(tiny_checkpoint)],
-        "methods": ["wanda"],
-        "languages": ["de", "sw"],
-        "calibration_source": tiny_texts,
-        "calibration_samples": 4,
-        "calibration_length": 32,
-        "evaluation_source": [tiny_texts],
-        "evaluation_samples": 2,
-        "evaluation_length": 24,
-        "metrics": ["perplexity", "snr_db"],
-        "tasks": ["knowledge_de"],
-        "task_limit": 2,
-        "device": "cpu",
-        "dtype": "float32",
-        "shelves": [],
-    }
+def settings(tiny_settings):
+    return tiny_settings | {"metrics": ["perplexity", "snr_db"], "tasks": ["knowledge_de"], "task_limit": 2}
 
 
 @pytest.fixture(scope="module")

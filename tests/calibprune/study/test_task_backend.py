@@ -12,24 +12,14 @@ from calibprune.study.study import Study
 
 
 @pytest.fixture
-def settings(tiny_checkpoint, tiny_texts, tmp_path, monkeypatch) -> dict:
+def settings(tiny_settings, tmp_path, monkeypatch) -> dict:
     monkeypatch.setenv("CALIBPRUNE_CACHE", str(tmp_path / "cache"))
-    return {
-        "models": [str(tiny_checkpoint)],
+    return tiny_settings | {
         "methods": ["wanda", "magnitude"],
         "languages": ["de"],
-        "calibration_source": tiny_texts,
-        "calibration_samples": 4,
-        "calibration_length": 32,
-        "evaluation_source": [tiny_texts],
-        "evaluation_samples": 2,
-        "evaluation_length": 24,
         "metrics": ["perplexity", "snr_db"],
         "tasks": ["continuation"],
         "task_limit": 4,
-        "device": "cpu",
-        "dtype": "float32",
-        "shelves": [],
         "store": str(tmp_path / "results"),
     }
 

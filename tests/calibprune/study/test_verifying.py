@@ -20,27 +20,16 @@ from calibprune.study.verifying import announced, some, target, verify
 
 
 @pytest.fixture(scope="module")
-def settings(tiny_checkpoint, tiny_texts):
+def settings(tiny_settings, tiny_texts):
     """Three cells: the dense model, Wanda, and GPTQ."""
-    return {
-        "models": [str(tiny_checkpoint)],
-        "methods": ["wanda"],
+    return tiny_settings | {
         "bits": [4],
         "group_size": 16,
         "languages": ["de"],
         "evaluation_languages": ["de", "sw"],
-        "calibration_source": tiny_texts,
-        "calibration_samples": 4,
-        "calibration_length": 32,
-        "evaluation_source": [tiny_texts],
-        "evaluation_samples": 2,
-        "evaluation_length": 24,
         "metrics": ["perplexity", "pruning_error", "subspace", "masks", "neurons"],
         "parallel_source": tiny_texts,
         "parallel_samples": 4,
-        "device": "cpu",
-        "dtype": "float32",
-        "shelves": [],
     }
 
 
