@@ -7,6 +7,7 @@ than a page of paper can be measured and made to fit.
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from posixpath import join, normpath
@@ -21,7 +22,8 @@ from calibbook.chromium import started
 from calibprune.errors import ParameterError, ended_in_one_line
 
 NOT_ON_PAPER = (
-    "script, style, noscript, button, form, .headerlink, .only-dark, details.hide, .prev-next-footer, .toctree-wrapper"
+    "script, style, noscript, button, form, .study-chooser, .headerlink, .only-dark, details.hide, .prev-next-footer, "
+    ".toctree-wrapper"
 )
 """What does something, or is shown in the dark, or is code that is folded away."""
 
@@ -71,7 +73,7 @@ def one_document(html: Path, names: list[str], title: str) -> str:
     Raises:
         ParameterError: a page is not there.
     """
-    chapters, contents, styles, formulas = [], [], [], ""
+    articles, contents, styles, formulas = {}, [], [], ""
     for name in names:
         path = html / f"{name}.html"
         if not path.is_file():
@@ -83,7 +85,9 @@ def one_document(html: Path, names: list[str], title: str) -> str:
         _for_paper(article, path, name, set(names), html)
         heading = article.find("h1")
         contents.append(f'<li><a href="#{_place(name)}">{escape(heading.get_text().strip())}</a></li>')
-        chapters.append(f'<section class="chapter" id="{_place(name)}">{article}</section>')
+        articles[_place(name)] = article
+    _lead_to_what_is_there(articles)
+    chapters = [f'<section class="chapter" id="{place}">{article}</section>' for place, article in articles.items()]
     sheets = "".join(f'<link rel="stylesheet" href="{path.as_uri()}">' for path in styles)
     return (
         f'<!DOCTYPE html><html lang="en" data-theme="light" data-mode="light"><head><meta charset="utf-8">'
@@ -112,6 +116,15 @@ def _for_paper(article: Tag, path: Path, name: str, names: set[str], html: Path)
             link["href"] = "#" + _place(page, target.fragment)
         else:  # a file beside the pages, which the PDF has not got
             link.unwrap()
+
+
+def _lead_to_what_is_there(articles: Mapping[str, Tag]) -> None:
+    """Changes links to what a page's scripts find, such as a language of the chooser, into links to the page."""
+    there = {*articles, *(one["id"] for article in articles.values() for one in article.select("[id]"))}
+    for article in articles.values():
+        for link in article.select('a[href^="#"]'):
+            if link["href"][1:] not in there:
+                link["href"] = link["href"].partition("--")[0]
 
 
 def _place(page: str, anchor: str = "") -> str:
