@@ -33,25 +33,22 @@ def browser():
 class Visit:
     """Opens pages of the book and keeps everything that went wrong on the way.
 
-    `external`: addresses asked for that are not files of the book; all are refused. `broken`: files that did not
-    load, and errors of the page or on its console.
+    `external`: addresses asked for that are not files of the book. `broken`: files that did not load, and errors of the
+    page or on its console.
     """
 
     def __init__(self, context, folder: Path):
         self.folder, self.external, self.broken = folder, [], []
         self.page = context.new_page()
         self.page.set_default_timeout(120_000)  # a busy machine may be that slow
-        self.page.route("**/*", self._route)
+        self.page.on("request", self._request)
         self.page.on("requestfailed", lambda request: self.broken.append(f"failed: {request.url}"))
         self.page.on("console", lambda message: self._console(message))
         self.page.on("pageerror", lambda error: self.broken.append(f"page: {error}"))
 
-    def _route(self, route):
-        if route.request.url.startswith((self.folder.as_uri(), "data:", "blob:")):
-            route.continue_()
-        else:
-            self.external.append(route.request.url)
-            route.abort()
+    def _request(self, request):
+        if not request.url.startswith((self.folder.as_uri(), "data:", "blob:")):
+            self.external.append(request.url)
 
     def _console(self, message):
         if message.type == "error":
@@ -62,7 +59,7 @@ class Visit:
         self.page.goto(f"{(self.folder / name).as_uri()}.html{query}", wait_until="load")
         if then:
             self.page.wait_for_url(f"**/{then}.html")
-        self.page.wait_for_load_state("networkidle")
+            self.page.wait_for_load_state("load")
         if self.page.locator("main .math").count():
             self.page.wait_for_function("() => window.MathJax?.startup?.promise?.then(() => true)")
         return self.page
