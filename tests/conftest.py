@@ -54,9 +54,15 @@ class LongestFirst(LoadScopeScheduling):
 
     MARKED = re.compile(r"^@pytest\.mark\.gemma\n(?:@.*\n)*def (\w+)", re.MULTILINE)
     NOTEBOOKS, PAGES = "tests/test_notebooks.py", "tests/browser/test_pages.py"
+    READS_THE_BOOK = re.compile(r"\b(smoke_book|book_html)\b")
 
     def __init__(self, config, log):
         super().__init__(config, log)
+        self.readers = {
+            path.relative_to(ROOT).as_posix()
+            for path in (ROOT / "tests").rglob("test_*.py")
+            if self.READS_THE_BOOK.search(path.read_text(encoding="utf-8"))
+        }
         self.marked = {
             (path.relative_to(ROOT).as_posix(), name)
             for path in (ROOT / "tests").rglob("test_*.py")
@@ -70,10 +76,10 @@ class LongestFirst(LoadScopeScheduling):
 
     def _assign_work_unit(self, node) -> None:
         """The next file is the notebooks' tests, which make the smoke study and its book; then, once the book is there,
-        its pages', and before that what is slow, and what has many tests.
+        its pages', and before that what is slow, and what has many tests, but not what would wait for the book.
         """
         made = any(any(work.get(self.NOTEBOOKS, {}).values()) for work in self.assigned_work.values())
-        wanted = {self.NOTEBOOKS: 2, self.PAGES: 1 if made else -1}
+        wanted = dict.fromkeys(self.readers, 0 if made else -1) | {self.PAGES: 1 if made else -1, self.NOTEBOOKS: 2}
         longest = max(
             self.workqueue, key=lambda file: (wanted.get(file, 0), file in self.slow, len(self.workqueue[file]))
         )

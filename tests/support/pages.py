@@ -11,6 +11,7 @@ import IPython.display
 
 from calibbook.checkout import ROOT
 from calibbook.shared import claim_tables, rerun
+from calibbook.shared.figure import Picture
 
 PICTURE = re.compile(r"base64,[A-Za-z0-9+/=]+")
 """The bytes of a picture, as they are written into a page."""
@@ -40,6 +41,7 @@ def shown_by(notebook: Path, parameters: dict) -> str:
         mock.patch.object(IPython.display, "display", display),
         mock.patch.object(claim_tables, "display", display),
         mock.patch.object(rerun, "display", display),
+        mock.patch.object(Picture, "_repr_html_", Picture.__repr__),  # those that a reader unfolds
         contextlib.redirect_stdout(written),
         contextlib.redirect_stderr(written),
     ):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from calibbook.shared.figure import block_title
-from calibbook.shared.frames import Block, blocks, calibrated, languages_of, measured, sources, square, summarize
+from calibbook.shared.frames import Block, blocks, calibrated, languages_of, measured, over_draws, sources, square
 from calibprune.languages import NOT_KNOWN, describe
 
 
@@ -51,7 +51,7 @@ def atlases(frame: pd.DataFrame) -> list[Atlas]:
     """Every atlas of a tidy frame with at least two languages, by evaluation text, then model and method."""
     found = []
     for source in sources(frame) if "perplexity" in measured(frame) else []:
-        rows = summarize(frame, "perplexity", source)
+        rows = over_draws(frame, "perplexity", source)
         dense = rows[rows["method"] == "dense"].set_index(["model", "language"])
         for block, mine in blocks(rows[rows["method"] != "dense"]):
             single = calibrated(mine)

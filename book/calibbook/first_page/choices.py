@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from calibbook.s04_4_multiple_languages.data import number_of_languages
-from calibbook.shared.frames import BLOCK, is_mixture, sources, summarize
+from calibbook.shared.frames import BLOCK, is_mixture, over_draws, sources
 from calibbook.shared.statistics import normal_interval
 
 ENGLISH, TARGET, WITH_ENGLISH, EVERY, NO_TEXT = CHOICES = (
@@ -73,7 +73,7 @@ def choices(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     its standard errors by the evaluation text and by the draws of calibration text, NaN and 0 where they are not known;
     `n`: tokens of evaluation text.
     """
-    summary = summarize(frame, "perplexity", source)
+    summary = over_draws(frame, "perplexity", source)
     dense = summary[summary["method"] == "dense"].set_index(["model", "language"])["mean"]
     every, lines = largest(list(dict.fromkeys(summary["calibration"]))), []
     mine = summary[(summary["method"] != "dense") & summary["language"].isin(asked(summary["language"]))]
@@ -82,8 +82,8 @@ def choices(frame: pd.DataFrame, source: str) -> pd.DataFrame:
         before = dense.get((block[0], language), np.nan)
         for choice, text in calibrations(language, list(by_text.index), every).items():
             row = by_text.loc[text]
-            over_draws = row["sd"] / np.sqrt(row["draws"]) / row["mean"] if row["draws"] > 1 else 0.0
-            errors = row["stderr"] / row["mean"], over_draws
+            of_draws = row["sd"] / np.sqrt(row["draws"]) / row["mean"] if row["draws"] > 1 else 0.0
+            errors = row["stderr"] / row["mean"], of_draws
             lines.append((*block, language, choice, text, np.log(row["mean"] / before), *errors))
             lines[-1] += (int(row["draws"]), row["n"])
     found = pd.DataFrame(lines, columns=COLUMNS).dropna(subset="log_ratio")
@@ -117,9 +117,9 @@ def _error(rows: pd.DataFrame) -> float:
     draws of a model that serves all of them.
     """
     shared = rows["calibration"].nunique() == 1
-    over_draws = rows["draw_error"].mean() if shared else np.sqrt((rows["draw_error"] ** 2).sum()) / len(rows)
+    of_draws = rows["draw_error"].mean() if shared else np.sqrt((rows["draw_error"] ** 2).sum()) / len(rows)
     over_text = np.sqrt((rows["text_error"] ** 2).sum(skipna=False)) / len(rows)
-    return float(np.hypot(over_text, over_draws))
+    return float(np.hypot(over_text, of_draws))
 
 
 def clear_best(rows: pd.DataFrame) -> str | None:

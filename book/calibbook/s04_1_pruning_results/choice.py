@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 import pandas as pd
 
-from calibbook.shared.frames import BLOCK, method_label, setting, sources, summarize
+from calibbook.shared.frames import BLOCK, method_label, over_draws, setting, sources
 from calibbook.shared.html import Cell, Html, Label, Languages, Mark, deviation, heat_table
 from calibbook.shared.languages import name_label, text_label
 from calibbook.shared.statistics import normal_interval
@@ -48,7 +48,7 @@ def ranking(frame: pd.DataFrame, languages: Collection[str] | None = None) -> pd
     for source in sources(frame):
         if not ((frame["metric"] == "perplexity") & (frame["source"] == source)).any():
             continue
-        summary = summarize(frame, "perplexity", source)
+        summary = over_draws(frame, "perplexity", source)
         dense = summary[summary["method"] == "dense"].set_index(["model", "language"])["mean"]
         for (*block, language), rows in summary[summary["calibration"] != ""].groupby([*BLOCK, "language"], sort=False):
             rows = rows.sort_values("mean", kind="stable")

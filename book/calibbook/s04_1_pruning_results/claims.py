@@ -109,12 +109,8 @@ def smallest(reach: float, metric: str) -> str:
 def without_target(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]:
     """The claims about the diagonal where no evaluation language was calibrated in: undecided, and why."""
     having = [names for names, _, _ in squares(frame, metric, source)]
-    return [
-        Claim(claim, **names, what=NO_TARGET)
-        for claim in (TARGET_IS_BEST, TARGET_IS_BETTER)
-        for names, _, _ in squares(frame, metric, source, every=True)
-        if names not in having
-    ]
+    lacking = [names for names, _, _ in squares(frame, metric, source, every=True) if names not in having]
+    return [Claim(claim, **names, what=NO_TARGET) for claim in (TARGET_IS_BEST, TARGET_IS_BETTER) for names in lacking]
 
 
 @np.errstate(invalid="ignore")  # where nothing was pruned gains are infinite and their differences undecided

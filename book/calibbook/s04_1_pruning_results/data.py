@@ -10,7 +10,16 @@ import pandas as pd
 from scipy.stats import t
 
 from calibbook.shared.claims import names
-from calibbook.shared.frames import BLOCK, METRICS, blocks, calibrated, in_order, is_mixture, square, summarize
+from calibbook.shared.frames import (
+    BLOCK,
+    METRICS,
+    blocks,
+    calibrated,
+    in_order,
+    is_mixture,
+    over_draws,
+    square,
+)
 from calibbook.shared.statistics import ALPHA
 from calibbook.shared.words import number
 from calibprune.errors import ParameterError
@@ -31,7 +40,7 @@ def squares(frame: pd.DataFrame, metric: str, source: str, every: bool = False):
     evaluation languages, or all evaluation languages if `every` (columns). The errors are those of the means, on the
     scale of `gains`: see `errors`.
     """
-    for block, rows in blocks(summarize(frame, metric, source)):
+    for block, rows in blocks(over_draws(frame, metric, source)):
         rows = calibrated(rows)
         rows = rows if every else rows[rows["language"].isin(rows["calibration"])]
         if rows.empty:

@@ -13,6 +13,7 @@ from calibbook.shared.frames import (
     is_mixture,
     languages_of,
     measured,
+    over_draws,
     setting,
     summarize,
     treatment,
@@ -129,7 +130,7 @@ def beside_paper(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     settings = frame.loc[frame["method"] != "dense", ["model", "sparsity", "pattern"]].drop_duplicates()
     lines = []
     for metric in measured(frame):
-        ours = summarize(frame, metric, source).set_index([*ROW, "language"])["mean"]
+        ours = over_draws(frame, metric, source).set_index([*ROW, "language"])["mean"]
         for number in NUMBERS.frame[NUMBERS.frame["metric"] == metric].itertuples():
             for model, sparsity, pattern in settings.itertuples(index=False):
                 found = ours.get((model, number.method, sparsity, pattern, number.calibration, number.language))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, names, paired
-from calibbook.shared.frames import BLOCK, METHODS, is_mixture, is_quantized, languages_of, setting, summarize
+from calibbook.shared.frames import BLOCK, METHODS, is_mixture, is_quantized, languages_of, over_draws, setting
 from calibbook.shared.registered import wording
 from calibbook.shared.words import fixed, listed, more_or_less, number
 from calibprune.schemes import Grid
@@ -40,7 +40,7 @@ def at_memory(frame: pd.DataFrame, source: str, group_size: int) -> pd.DataFrame
     `low`, `high`: geometric mean, least and greatest of those calibrated in another single language. NaN where there is
     none. Means over draws. Languages without a dense perplexity have no rows.
     """
-    summary = summarize(frame, "perplexity", source)
+    summary = over_draws(frame, "perplexity", source)
     dense = summary[summary["method"] == "dense"].set_index(["model", "language"])["mean"]
     lines = []
     single = summary[~summary["calibration"].map(is_mixture).astype(bool)]

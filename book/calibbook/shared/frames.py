@@ -110,12 +110,22 @@ def participle(rows: pd.DataFrame) -> str:
 
 
 def summarize(frame: pd.DataFrame, metric: str, source: str) -> pd.DataFrame:
+    """`over_draws` with what tables mark: `best` and `best_mixture` (bool, see there), and `shade` (0 darkest to 1
+    lightest, NaN for no shade).
+    """
+    summary = over_draws(frame, metric, source)
+    summary["best"] = best(summary, METRICS[metric])
+    summary["best_mixture"] = best_mixture(summary, METRICS[metric])
+    summary["shade"] = shade(summary, METRICS[metric])
+    return summary
+
+
+def over_draws(frame: pd.DataFrame, metric: str, source: str) -> pd.DataFrame:
     """Mean and standard deviation over calibration draws of one whole-model metric on one evaluation text.
 
     Returns one row per model, method, sparsity, pattern, calibration and language, in the paper's order, with
     `mean`, `sd` (sample standard deviation over seeds, NaN with one), `draws` (seeds), `stderr` (of the evaluation,
-    averaged over seeds), `n` (tokens), `best` and `best_mixture` (bool, see there) and `shade` (0 darkest to 1
-    lightest, NaN for no shade).
+    averaged over seeds) and `n` (tokens).
     Raises ParameterError for a metric or source the frame does not have, or for two records of one draw.
     """
     if metric not in METRICS:
@@ -146,31 +156,21 @@ def summarize(frame: pd.DataFrame, metric: str, source: str) -> pd.DataFrame:
         )
         .reset_index()
     )
-    summary = in_order(summary)
-    summary["best"] = best(summary, METRICS[metric])
-    summary["best_mixture"] = best_mixture(summary, METRICS[metric])
-    summary["shade"] = shade(summary, METRICS[metric])
-    return summary
+    return in_order(summary)
 
 
 def in_order(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows in the paper's order: models as they come, dense first, then method, sparsity, calibration, language."""
-    models = list(dict.fromkeys(rows["model"]))
-    methods = [*METHODS, *sorted(set(rows["method"]) - set(METHODS))]
-    languages = languages_of(rows["language"])
-
-    def key(row):
-        return (
-            models.index(row.model),
-            methods.index(row.method),
-            row.sparsity,
-            row.pattern,
-            calibration_rank(row.calibration),
-            languages.index(row.language),
-        )
-
-    order = sorted(range(len(rows)), key=[key(row) for row in rows.itertuples()].__getitem__)
-    return rows.iloc[order].reset_index(drop=True)
+    order = {
+        "model": list(dict.fromkeys(rows["model"])),
+        "method": [*METHODS, *sorted(set(rows["method"]) - set(METHODS))],
+        "sparsity": sorted(set(rows["sparsity"])),
+        "pattern": sorted(set(rows["pattern"])),
+        "calibration": sorted(set(rows["calibration"]), key=calibration_rank),
+        "language": languages_of(rows["language"]),
+    }
+    places = [pd.Categorical(rows[column], categories=values).codes for column, values in order.items()]
+    return rows.iloc[np.lexsort(places[::-1])].reset_index(drop=True)
 
 
 def best(summary: pd.DataFrame, metric: Metric) -> pd.Series:
