@@ -250,13 +250,14 @@ def cells_of(parameters: Parameters, fingerprint_of: Callable[[str], str] = mode
         for method, sparsity in product(p.methods, p.sparsity):
             if method in calibrated:
                 cells += [
-                    pruned(method, sparsity, (language,), seed) for language, seed in product(p.languages, p.seeds)
+                    pruned(method, sparsity, (language,), seed)
+                    for language, seed in product(p.languages, p.seeds_of_singles())
                 ]
                 texts = map(mixture, p.calibration_mixtures)
                 cells += [pruned(method, sparsity, text, seed, "mixtures") for text, seed in product(texts, p.seeds)]
             else:
                 cells.append(pruned(method, sparsity, (), 0))
-        draws = [seed for seed in p.mask_seeds if seed not in p.seeds] if _taken_of("draws", p.metrics) else []
+        draws = [seed for seed in p.mask_seeds if seed not in p.seeds_of_singles()] if _taken_of("draws", p.metrics) else []
         for method, sparsity, language, seed in product(calibrated, p.sparsity, p.languages, draws):
             cells.append(pruned(method, sparsity, (language,), seed, "draws", evaluations=(), tasks=()))
         further = [sparsity for sparsity in p.sweep_sparsity if sparsity not in p.sparsity]

@@ -79,6 +79,8 @@ class Parameters(BaseModel):
     """calibration texts in several languages, in equal shares, beside the single ones"""
     seeds: Annotated[list[Seed], Several] = [0]
     """draws of calibration windows"""
+    single_seeds: Annotated[list[Seed], Several] = []
+    """further draws for calibration in one language alone"""
     mask_seeds: Annotated[list[Seed], Several] = []
     """further draws, of which only the masks are kept"""
     calibration_source: Source = "chromium"
@@ -132,6 +134,7 @@ class Parameters(BaseModel):
 
     @field_validator(
         "evaluation_languages",
+        "single_seeds",
         "mask_seeds",
         "sweep_sparsity",
         "sweep_languages",
@@ -180,6 +183,10 @@ class Parameters(BaseModel):
             for name in ("evaluation_samples", "evaluation_length"):
                 self.of_evaluation(name, source)
         return self
+
+    def seeds_of_singles(self) -> list[int]:
+        """Draws for calibration in one language: `seeds`, then those of `single_seeds` that are none of them."""
+        return list(dict.fromkeys([*self.seeds, *self.single_seeds]))
 
     def of_evaluation(self, name: str, source: str) -> int:
         """`evaluation_samples` or `evaluation_length` for one source.

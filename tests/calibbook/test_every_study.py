@@ -88,6 +88,7 @@ OTHERS = {
             "languages": ["de", "sw", "ar"],
             "evaluation_languages": "sw",
             "calibration_mixtures": "de+sw",
+            "single_seeds": [1],
             "tasks": ["facts", "knowledge"],
         },
         {

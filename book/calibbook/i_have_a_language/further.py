@@ -43,7 +43,8 @@ def about(frame: pd.DataFrame, study: Study) -> str:
     """What the answers of the atlas rest on, in sentences."""
     p = study.parameters
     calibrated = frame[frame["calibration"] != ""]
-    draws = "one draw" if len(p.seeds) == 1 else f"{len(p.seeds)} draws"
+    seeds = len(p.seeds_of_singles())
+    draws = "one draw" if seeds == 1 else f"{seeds} draws"
     windows = [_windows(study, source) for source in p.evaluation_source]
     said = (
         f"From the atlas, a study of {len(p.languages)} languages with little text in each: {draws} of "

@@ -129,7 +129,7 @@ def language_neurons(study: Study, frame: pd.DataFrame) -> list[Tested]:
     tokens = _counted([one.samples * one.length for one in neurons.recorded(cells)[0].evaluations[:1]], "tokens")
     return [
         Tested(section_5_3(study.store, cells), tokens, "1"),
-        Tested(kept_claims(kept(study.store, cells)), tokens, str(len(study.parameters.seeds))),
+        Tested(kept_claims(kept(study.store, cells)), tokens, str(len(study.parameters.seeds_of_singles()))),
     ]
 
 

@@ -29,6 +29,7 @@ PART_OF = {
     "bits": {"quantization"},
     "group_size": {"quantization"},
     "calibration_mixtures": {"mixtures"},
+    "single_seeds": {"languages"},
     "mask_seeds": {"draws"},
 }
 """Parameters that concern some parts of a study alone."""
