@@ -257,7 +257,9 @@ def cells_of(parameters: Parameters, fingerprint_of: Callable[[str], str] = mode
                 cells += [pruned(method, sparsity, text, seed, "mixtures") for text, seed in product(texts, p.seeds)]
             else:
                 cells.append(pruned(method, sparsity, (), 0))
-        draws = [seed for seed in p.mask_seeds if seed not in p.seeds_of_singles()] if _taken_of("draws", p.metrics) else []
+        draws = []
+        if _taken_of("draws", p.metrics):
+            draws = [seed for seed in p.mask_seeds if seed not in p.seeds_of_singles()]
         for method, sparsity, language, seed in product(calibrated, p.sparsity, p.languages, draws):
             cells.append(pruned(method, sparsity, (language,), seed, "draws", evaluations=(), tasks=()))
         further = [sparsity for sparsity in p.sweep_sparsity if sparsity not in p.sparsity]

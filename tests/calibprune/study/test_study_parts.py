@@ -100,7 +100,7 @@ def test_single_languages_may_have_more_draws_than_the_other_parts(study):
     more = Study(**study.parameters.model_dump() | {"single_seeds": [2, 0], "mask_seeds": [0, 1, 2]})
     seeds = {part: {c.seed for c in more.cells(part) if c.calibration} for part in PARTS}
     one_draw = ("mixtures", "sweep", "amounts", "quantization")
-    assert seeds == {"languages": {0, 2}, "draws": {1}} | dict.fromkeys(one_draw, {0})
+    assert seeds == {"languages": {0, 2}, "draws": {1}} | {part: {0} for part in one_draw}
     assert len(more.cells("languages")) == 2 + 2 * 3 * 2
     assert len(more.cells()) == len(study.cells()) + 2 * 3
     whole = {c.id: c.part for c in more.cells()}
