@@ -2,8 +2,7 @@
 
 The theme gives every page all icons of Font Awesome as a script of 1.5 MB, the search's index, and scripts that stop
 the page until they are there. Here the few icons are drawn into the page, the index is left to the page of the search,
-and scripts wait. MathJax comes in parts, without the menu that is a third of it; that screen readers are given MathML
-(`a11y/assistive-mml`) stays.
+and scripts wait.
 """
 
 import re
@@ -12,16 +11,10 @@ from pathlib import Path
 
 from sphinx.errors import ExtensionError
 
-MATHJAX = "mathjax/startup.js"
-PARTS = ("core", "input/tex", "output/chtml", "a11y/assistive-mml")
-"""Of MathJax, what is loaded wherever there are formulas; these load its fonts, and extensions of TeX as needed."""
-
 SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")
 CONSTANT = re.compile(r"DOCUMENTATION_OPTIONS\.\w+ = ")
 """What the theme says to scripts that have not come yet: for a switch of versions and for a search as one types, which
 the book has not got."""
-
-FORMULA = re.compile(r'class="math\b')
 
 ICONS = "scripts/fontawesome.js"
 ICON = re.compile(
@@ -57,22 +50,15 @@ def drawn(page: str, script: str) -> str:
 
 
 def lean(page: str, is_search: bool) -> str:
-    """A page without what it need not load: the icons' script, hints to load others early, the search's index, and
-    MathJax where there are no formulas.
-    """
+    """A page without what it need not load: the icons' script, hints to load others early, and the search's index."""
     page = re.sub(
         rf'\s*<script [^>]*{re.escape(ICONS)}[^>]*></script>|\s*<link rel="preload" as="script"[^>]*>', "", page
     )
     if not is_search:
-        for name in (*SEARCH, *(() if FORMULA.search(page) else (MATHJAX,))):
+        for name in SEARCH:
             page = re.sub(rf'\s*<script [^>]*src="[^"]*{re.escape(name)}[^"]*"></script>', "", page)
     # a list in ARIA has list items, which a bibliography's entries are not
     return page.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
-
-
-def _configure(app, config):
-    config.mathjax_path = MATHJAX
-    config.mathjax3_config = (config.mathjax3_config or {}) | {"loader": {"load": list(PARTS)}}
 
 
 def _let_scripts_wait(app, pagename, templatename, context, doctree):
@@ -104,7 +90,6 @@ def _rewrite(app, exception):
 
 
 def setup(app):
-    app.connect("config-inited", _configure, priority=900)
     app.connect("html-page-context", _let_scripts_wait, priority=950)  # when all scripts have been added
     app.connect("build-finished", _rewrite)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,6 @@
 """Sphinx extension: takes out of the built book what none of its pages loads, and style rules that fit nothing in it.
 
-Most of a theme is for other books: of 24 MB of MathJax a page loads less than one, and three quarters of the style are
-rules for what is not here.
+Most of a theme is for other books: three quarters of its style are rules for what is not here.
 """
 
 import re
@@ -11,15 +10,11 @@ from pathlib import Path
 
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
-from page_loads import ICONS, PARTS
+from page_loads import ICONS
 
 STATIC = "_static"
 NEVER_LOADED = ("*.map", "*.LICENSE.txt", "locales", "webpack-macros.html", "sbt-webpack-macros.html", ICONS)
 """Below `STATIC`: what is for those who develop the theme, or replaced by `page_loads`."""
-
-MATHJAX = {"startup.js", "output/chtml/fonts/tex.js", *(f"{part}.js" for part in PARTS)}
-MATHJAX_FOLDERS = ("input/tex/extensions", "output/chtml/fonts/woff-v2")
-"""Of MathJax: what a page loads at once, and where it finds what a formula needs."""
 
 FONT = re.compile(r'url\(([^()]*/vendor/[^()]*\.)woff2\) format\("woff2"\),url\(\1ttf\) format\("truetype"\)')
 SIGN = re.compile(r"\\(f[0-9a-f]{3})\b|([\ue000-\uf8ff])")
@@ -101,12 +96,8 @@ def _take_out(app, exception):
     for pattern in NEVER_LOADED:
         for path in sorted(static.rglob(pattern)) if "/" not in pattern else [static / pattern]:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    for path in sorted((static / "mathjax").rglob("*")):
-        name = path.relative_to(static / "mathjax").as_posix()
-        if path.is_file() and name not in MATHJAX and not name.startswith(MATHJAX_FOLDERS):
-            path.unlink()
     # any word of a page or a script may be a class, also one that a script puts together later
-    texts = [path for path in out.rglob("*") if path.suffix in (".html", ".js") and "mathjax" not in path.parts]
+    texts = [path for path in out.rglob("*") if path.suffix in (".html", ".js")]
     words = set().union(*(_words(path.read_text(encoding="utf-8")) for path in texts if path.name != "searchindex.js"))
     styles = {path: used_rules(path.read_text(encoding="utf-8"), words) for path in sorted(static.rglob("*.css"))}
     signs = {number for style in styles.values() for number in signs_in(style)}

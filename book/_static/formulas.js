@@ -1,11 +1,12 @@
 // A formula that is wider than its place scrolls, and then the keyboard must reach it.
 document.addEventListener("DOMContentLoaded", () => {
   const reach = () => {
-    for (const formula of document.querySelectorAll("mjx-container[display=true]")) {
-      if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
-      else formula.removeAttribute("tabindex");
+    for (const place of document.querySelectorAll("div.math")) {
+      if (place.scrollWidth > place.clientWidth) place.tabIndex = 0;
+      else place.removeAttribute("tabindex");
     }
   };
-  window.MathJax?.startup?.promise?.then(reach);
+  reach();
+  document.fonts?.ready.then(reach);
   window.addEventListener("resize", reach);
 });

@@ -44,10 +44,9 @@ details > summary {list-style: none; font-weight: 600}
 FIT = """() => {
     const upright = 186, across = 269, pixels = 96 / 25.4;  // millimetres between the margins of STYLE
     const turned = 0.75;  // what would have to shrink further is printed across
-    for (const box of document.querySelectorAll('table, pre, mjx-container[display=true], svg')) {
+    for (const box of document.querySelectorAll('table, pre, div.math, svg')) {
         if (box.parentElement.closest('table')) continue;
-        const inner = box.tagName === 'MJX-CONTAINER' ? box.firstElementChild : box;
-        const width = Math.max(box.scrollWidth || 0, inner.getBoundingClientRect().width) / pixels;
+        const width = Math.max(box.scrollWidth || 0, box.getBoundingClientRect().width) / pixels;
         if (width <= upright) continue;
         let room = upright;
         if (width * turned > upright) {
@@ -73,14 +72,13 @@ def one_document(html: Path, names: list[str], title: str) -> str:
     Raises:
         ParameterError: a page is not there.
     """
-    articles, contents, styles, formulas = {}, [], [], ""
+    articles, contents, styles = {}, [], []
     for name in names:
         path = html / f"{name}.html"
         if not path.is_file():
             raise ParameterError(f"{path}: no such page; build the book first, with `make book`")
         page = BeautifulSoup(path.read_text(encoding="utf-8"), "lxml")
         styles = [(path.parent / urlsplit(one["href"]).path).resolve() for one in page.select("link[rel=stylesheet]")]
-        formulas = formulas or _mathjax(page, path)
         article = page.select_one("article.bd-article")
         _for_paper(article, path, name, set(names), html)
         heading = article.find("h1")
@@ -91,7 +89,7 @@ def one_document(html: Path, names: list[str], title: str) -> str:
     sheets = "".join(f'<link rel="stylesheet" href="{path.as_uri()}">' for path in styles)
     return (
         f'<!DOCTYPE html><html lang="en" data-theme="light" data-mode="light"><head><meta charset="utf-8">'
-        f"<title>{escape(title)}</title>{sheets}<style>{STYLE}</style>{formulas}</head>"
+        f"<title>{escape(title)}</title>{sheets}<style>{STYLE}</style></head>"
         f'<body><h1>{escape(title)}</h1><ol class="contents">{"".join(contents)}</ol>{"".join(chapters)}</body></html>'
     )
 
@@ -132,16 +130,6 @@ def _place(page: str, anchor: str = "") -> str:
     return "--".join(filter(None, [page.replace("/", "-"), anchor]))
 
 
-def _mathjax(page: BeautifulSoup, path: Path) -> str:
-    """The scripts of a page that set its formulas; empty where it has none."""
-    script = page.select_one("script[src*=mathjax]")
-    if script is None:
-        return ""
-    script["src"] = (path.parent / urlsplit(script["src"]).path).resolve().as_uri()
-    settings = next(one for one in page.select("script:not([src])") if "window.MathJax" in one.text)
-    return f"{settings}{script}"
-
-
 def print_book(browser, document: str, target: Path) -> None:
     """Prints a document of all pages into `target`, which is there only when it is whole.
 
@@ -157,8 +145,7 @@ def print_book(browser, document: str, target: Path) -> None:
         page.set_default_timeout(600_000)  # a busy machine may be that slow
         page.emulate_media(media="print", color_scheme="light")
         page.goto(source.as_uri(), wait_until="load")
-        if page.locator(".math").count():
-            page.wait_for_function("() => window.MathJax?.startup?.promise?.then(() => true)")
+        page.evaluate("() => document.fonts.ready.then(() => true)")
         page.evaluate(FIT)
         page.pdf(
             path=Path(aside) / "book.pdf",

@@ -55,13 +55,11 @@ class Visit:
             self.broken.append(f"console: {message.text}")
 
     def open(self, name: str, query: str = "", then: str | None = None):
-        """Opens `name`.html, which may lead to `then`.html; returns the page once its formulas are set."""
+        """Opens `name`.html, which may lead to `then`.html."""
         self.page.goto(f"{(self.folder / name).as_uri()}.html{query}", wait_until="load")
         if then:
             self.page.wait_for_url(f"**/{then}.html")
             self.page.wait_for_load_state("load")
-        if self.page.locator("main .math").count():
-            self.page.wait_for_function("() => window.MathJax?.startup?.promise?.then(() => true)")
         return self.page
 
 

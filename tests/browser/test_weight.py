@@ -1,6 +1,8 @@
 """How much a reader has to fetch: the whole book, and each page of it."""
 
 import json
+import re
+from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
@@ -13,7 +15,9 @@ from calibbook.checkout import ROOT
 
 PAGES = book.pages(ROOT / "_toc.yml")
 SITE, PAGE = 30e6, 1e6
-"""Bytes of the whole book, and of a page with its styles and scripts, without pictures and before any compression."""
+"""Bytes of the whole book, and of a page with its styles, their fonts and its scripts, without pictures and before any
+compression.
+"""
 SLOW = 1.6e6 / 8
 """Bytes a second of a slow line, on which the first page is painted within two, half a second of it for the answers."""
 
@@ -32,6 +36,18 @@ def test_the_first_page_is_painted_soon_on_a_slow_line(book_html):
     assert sum(file.stat().st_size for file in files) < 1.5 * SLOW
 
 
+def fonts_of(style: Path) -> set[Path]:
+    """The files that a style sheet takes fonts from; browsers ask for those that a page uses."""
+    named = re.findall(r'url\("?([^"()]+\.woff)"?\)', style.read_text(encoding="utf-8"))
+    return {(style.parent / name).resolve() for name in named}
+
+
+def test_the_styles_name_fonts(book_html):
+    found = set().union(*(fonts_of(path) for path in book_html.rglob("*.css")))
+    assert {path.name for path in found} >= {"formulas.woff"}
+    assert all(path.is_file() for path in found)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_small_and_waits_for_no_script(book_html, name):
     path = book_html / f"{name}.html"
@@ -39,7 +55,8 @@ def test_a_page_is_small_and_waits_for_no_script(book_html, name):
     scripts = page.select("script[src]")
     addresses = [one["src"] for one in scripts] + [one["href"] for one in page.select("link[rel=stylesheet]")]
     files = {(path.parent / urlparse(address).path).resolve() for address in addresses}
-    assert sum(file.stat().st_size for file in {path, *files}) < PAGE
+    fonts = {font for file in files if file.suffix == ".css" for font in fonts_of(file)}
+    assert sum(file.stat().st_size for file in {path, *files, *fonts}) < PAGE
     assert [one["src"] for one in scripts if not one.has_attr("defer")] == []
     for picture in page.select("main img"):
         assert picture["loading"] == "lazy" and int(picture["width"]) > 0 and int(picture["height"]) > 0

@@ -58,17 +58,11 @@ def test_an_icon_that_the_theme_has_not_got_stops_the_build():
         page_loads.drawn('<i class="fas fa-down"></i>', SCRIPT)
 
 
-@pytest.mark.parametrize("formula", ["", '<span class="math notranslate">x</span>'])
-def test_a_page_loads_the_index_for_a_search_and_mathjax_for_formulas_alone(formula):
-    index, mathjax = (
-        '<script src="searchindex.js"></script>',
-        '<script defer="defer" src="a/mathjax/startup.js"></script>',
-    )
-    page = f"{index}{mathjax}<script src='own.js'></script>{formula}"
+def test_a_page_loads_the_index_for_a_search_alone():
+    index = '<script src="searchindex.js"></script>'
+    page = f"{index}<script src='own.js'></script>"
     assert page_loads.lean(page, is_search=True) == page
-    assert page_loads.lean(page, is_search=False) == page.replace(index, "").replace(
-        mathjax, mathjax if formula else ""
-    )
+    assert page_loads.lean(page, is_search=False) == page.replace(index, "")
 
 
 def test_a_picture_becomes_a_file_and_keeps_its_size(tmp_path):
