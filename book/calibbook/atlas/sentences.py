@@ -141,19 +141,29 @@ def so_what(found: list[Findings]) -> str:
             f"{first}. Whether its nearest relative or English should stand in is not settled: the relative is better "
             f"beyond chance on {relative} of {len(tables)} {_maps(found)}, English on {english}."
         )
-    return " ".join(filter(None, [second, mixture(found)]))
+    return " ".join(filter(None, [second, advised(found), mixture(found)]))
 
 
 def mixture(found: list[Findings]) -> str:
     """Whether the mixture of all languages, with its share of the target's text, does better than the relative."""
-    name = mixed(len(found[0].atlas.languages))
-    if not all(name in one.losses for one in found):
+    compared = _against_the_relative(found, mixed(len(found[0].atlas.languages)))
+    return compared and f"A mixture of all languages, a small part of it in the target, {compared}."
+
+
+def advised(found: list[Findings]) -> str:
+    """Whether the prediction, which reads a little text of the target, chooses better than kinship."""
+    compared = _against_the_relative(found, ADVISED)
+    return compared and f"With a little text of it to read, what `calibprune advise` chooses {compared}."
+
+
+def _against_the_relative(found: list[Findings], rule: str) -> str:
+    """On how many maps a rule loses less or more than the nearest relative; empty where one has not got the rule."""
+    if not all(rule in one.losses for one in found):
         return ""
-    ends = [mean_interval((one.losses[name] - one.losses[NEAREST]).dropna().to_numpy()) for one in found]
+    ends = [mean_interval((one.losses[rule] - one.losses[NEAREST]).dropna().to_numpy()) for one in found]
     better, worse = sum(high < 0 for _, high in ends), sum(low > 0 for low, _ in ends)
     return (
-        f"A mixture of all languages, a small part of it in the target, does better than the relative beyond chance on "
-        f"{better} of {len(found)} {_maps(found)}, and worse on {worse}."
+        f"does better than the relative beyond chance on {better} of {len(found)} {_maps(found)}, and worse on {worse}"
     )
 
 

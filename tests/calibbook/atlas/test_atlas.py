@@ -389,6 +389,10 @@ def test_what_the_page_says_recomputed_with_plain_loops(whole):
     everything = [table.loc[MIXTURES[0].split("+"), target].mean() for target in ALL]
     assert sum(everything) / n == pytest.approx(one.losses[mixed(n)].mean())
     assert "worse on 1" in sentences.mixture(whole) and "beyond chance on 0 of 1 map" in sentences.mixture(whole)
+    assert sentences.advised([one._replace(losses=one.losses.drop(columns=ADVISED))]) == ""
+    best = one._replace(losses=one.losses.assign(**{ADVISED: one.losses[BEST]}))
+    worst = one._replace(losses=one.losses.assign(**{ADVISED: table.max()}))
+    assert "better than the relative beyond chance on 1 of 2 maps, and worse on 1" in sentences.advised([best, worst])
     hits = sum(all(table.loc[code, code] <= table.loc[other, code] for other in ALL) for code in ALL)
     assert f"best in {hits} of {n} languages" in sentences.own_text(whole)
     # donors by least squares on dummy variables, the last of each side left out
