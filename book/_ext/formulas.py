@@ -22,6 +22,9 @@ from sphinx.errors import ExtensionError
 from sphinx.util.math import get_node_equation_number
 
 STIX = Path(find_spec("ziamath").origin).with_name("fonts") / "STIXTwoMath-Regular.ttf"
+NOTICES = [0, 1, 2, 3, 4, 5, 6, 7, 13, 14]
+"""What a font says about itself: its names, and whose it is under which licence, which must go with it."""
+
 FONT = Path("_static", "formulas.woff")
 """In the built book; book/_static/study.css names it."""
 
@@ -241,7 +244,7 @@ def write_font(code_points: set[int], path: Path) -> None:
     with TTFont(STIX) as font:
         if missing := code_points - set(font.getBestCmap()):
             raise ExtensionError(f"the font of formulas has no {' '.join(map(chr, sorted(missing)))}")
-        subsetter = Subsetter(Options(flavor="woff"))
+        subsetter = Subsetter(Options(flavor="woff", name_IDs=NOTICES))
         subsetter.populate(unicodes=code_points)
         subsetter.subset(font)
         font.flavor = "woff"

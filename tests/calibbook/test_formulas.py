@@ -113,6 +113,7 @@ def test_the_font_has_the_slanted_sign_of_a_letter_and_what_grows(tmp_path):
     with TTFont(tmp_path / "font.woff") as font:
         assert wanted <= set(font.getBestCmap())
         assert "MATH" in font
+        assert "SIL Open Font License" in font["name"].getDebugName(13)
         grows = font["MATH"].table.MathVariants.VertGlyphCoverage.glyphs
         assert font.getBestCmap()[ord("(")] in grows
 
