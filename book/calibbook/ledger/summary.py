@@ -29,7 +29,7 @@ def section_table(entries: Sequence[Entry]) -> Html:
 
 def by_section(entries: Sequence[Entry]) -> pd.DataFrame:
     """One row a section, the questions beyond the paper as one, and all: how many claims, how many of them this study
-    tests, how many tests those have, the tests by verdict, and a remark where there are none.
+    tests, how many tests those have, and the tests by verdict. The section's name says where there are none, and why.
     """
     sections: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -37,25 +37,23 @@ def by_section(entries: Sequence[Entry]) -> pd.DataFrame:
     paper = [entry for entry in entries if entry.claim.section != BEYOND]
     beyond = sections.pop(BEYOND, [])
     named = sections | {"all of the paper": paper} | ({"beyond the paper": beyond} if beyond else {})
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
-            "section": name,
+            "section": name + _untested(mine),
             "claims": len(mine),
             "tested here": sum(len(entry.tests) > 0 for entry in mine),
             "tests": sum(len(entry.tests) for entry in mine),
         }
         | {verdict: sum(entry.counts.get(verdict, 0) for entry in mine) for verdict in VERDICTS}
-        | {"remark": _untested(mine)}
         for name, mine in named.items()
     )
-    return table if table["remark"].any() else table.drop(columns="remark")
 
 
 def _untested(entries: Sequence[Entry]) -> str:
-    """NOT_HERE or NOT_TESTED of claims of which none is tested; else empty."""
+    """Behind the name of claims of which none is tested NOT_HERE or NOT_TESTED in brackets; else empty."""
     if any(len(entry.tests) for entry in entries):
         return ""
-    return NOT_HERE if any(entry.verdict == NOT_HERE for entry in entries) else NOT_TESTED
+    return f" ({NOT_HERE if any(entry.verdict == NOT_HERE for entry in entries) else NOT_TESTED})"
 
 
 def in_short(entries: Sequence[Entry]) -> Html:
