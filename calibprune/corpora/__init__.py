@@ -134,7 +134,8 @@ def check_languages(source: str, languages: list[str]) -> Source:
     """The source of that name, which has a text of its own for each of the languages.
 
     Raises:
-        ParameterError: one line that names all of the languages that it lacks, and the nearest that it has.
+        ParameterError: one line that names all of the languages that it lacks, and the nearest that it has; or two
+            codes are names of one text, as "he" and "iw" are in mC4.
         CorpusError: as `find_source`.
     """
     found = find_source(source)
@@ -143,6 +144,12 @@ def check_languages(source: str, languages: list[str]) -> Source:
     lacking = [] if found.one_for_all else [code for code in languages if code not in found.languages]
     if lacking and (lacking := [code for code in lacking if code not in found.further()]):
         raise ParameterError(f"{source} has no text in {' or '.join(map(quoted, lacking))}; {_nearest(found, lacking)}")
+    texts: dict[str, str] = {}
+    for code in languages:
+        if texts.setdefault(found.own_name(code), code) != code:
+            raise ParameterError(
+                f"{source}: {texts[found.own_name(code)]} and {code} are two names of one text; give one of them"
+            )
     if found.one_for_all and len(languages) > 1:
         several = " and ".join(languages)
         raise ParameterError(f"{source}: one text for {several}: write {{language}} where its path names the language")

@@ -13,7 +13,8 @@ class Source(NamedTuple):
     `documents(language, split)` yields the texts in a fixed order. `fingerprint(languages)` names the
     text by a hash that changes when the text does. `languages` are those that the source has and lists; `further()`
     gives the codes of others, found when one of them is asked for. `one_for_all` is true where any language has the
-    same text, so that several of them cannot be compared; then `languages` is empty.
+    same text, so that several of them cannot be compared; then `languages` is empty. `own_name(language)` is what the
+    source itself calls a language: codes of one name have one text.
     """
 
     languages: tuple[str, ...]
@@ -21,6 +22,7 @@ class Source(NamedTuple):
     fingerprint: Callable[[tuple[str, ...]], str]
     one_for_all: bool = False
     further: Callable[[], Collection[str]] = tuple
+    own_name: Callable[[str], str] = str
 
 
 def digest(*parts: str) -> str:

@@ -41,7 +41,13 @@ def source(folder: str = "") -> Source:
 
     if folder:
         return Source((), documents, fingerprint, further=lambda: _in_folder(folder))
-    return Source(tuple(CONFIGURATIONS), documents, fingerprint, further=variants)
+    return Source(
+        tuple(CONFIGURATIONS),
+        documents,
+        fingerprint,
+        further=variants,
+        own_name=lambda code: CONFIGURATIONS.get(code, code),
+    )
 
 
 def variants() -> list[str]:

@@ -55,8 +55,12 @@ def source(folder: str = "") -> Source:
         return digest("mc4", *parts)
 
     if folder:
-        return Source((), documents, fingerprint, further=lambda: _languages_in(folder))
-    return Source(tuple(OWN), documents, fingerprint, further=lambda: CODES)
+        return Source((), documents, fingerprint, further=lambda: _languages_in(folder), own_name=_own_name)
+    return Source(tuple(OWN), documents, fingerprint, further=lambda: CODES, own_name=_own_name)
+
+
+def _own_name(language: str) -> str:
+    return OWN.get(language, language)
 
 
 def stream(folder: str, language: str, split: str, limit: int = DOCUMENTS) -> Iterator[str]:

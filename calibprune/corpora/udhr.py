@@ -23,7 +23,7 @@ def source() -> Source:
     """The Declaration as a source of text: in the languages of the table, and in all others by the names of its pages
     ("yor", "deu_1901").
     """
-    return Source(tuple(FILES), documents, _fingerprint, further=lambda: tuple(_pages()))
+    return Source(tuple(FILES), documents, _fingerprint, further=lambda: tuple(_pages()), own_name=_page)
 
 
 def documents(language: str, split: str) -> list[str]:
@@ -75,8 +75,13 @@ def articles(languages: tuple[str, ...] = PAPER_LANGUAGES) -> dict[str, list[tup
     return {language: _articles(language) for language in languages}
 
 
+def _page(language: str) -> str:
+    """The name of a language's page in the package."""
+    return FILES.get(language, language)
+
+
 def _articles(language: str) -> list[tuple[int, str]]:
-    found = _parsed(_pages()[FILES.get(language, language)])
+    found = _parsed(_pages()[_page(language)])
     if len(found) < FEWEST:
         raise CorpusError(f"udhr: the page of {language} holds no text, only its title: choose another language")
     return found

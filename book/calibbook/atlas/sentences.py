@@ -65,7 +65,7 @@ def own_text(found: list[Findings]) -> str:
 
 
 def best_rule(found: list[Findings]) -> str:
-    """Which rule for a missing text loses least on average, beside English and the mixture of all."""
+    """Which rule that names single languages loses least on average, beside English and the mixture of all."""
     best, english, everything = {}, [], []
     for one in found:
         regrets = judged(one.losses).query("n >= @least", local_dict={"least": len(one.atlas.languages) - 1})["regret"]
@@ -74,14 +74,19 @@ def best_rule(found: list[Findings]) -> str:
         rules = regrets[[rule not in STRANGERS and not rule.endswith(MIXTURES) for rule in regrets.index]]
         if len(rules):
             best.setdefault(rules.idxmin(), []).append(rules.min())
+    note = {ADVISED: ", which reads a little text of the target,"}
     parts = [
-        f"“{rule}” on {len(some)} of {len(found)} {_maps(found)} ({_between(some)})" for rule, some in best.items()
+        f"“{rule}”{note.get(rule, '')} on {len(some)} of {len(found)} {_maps(found)} ({_between(some)})"
+        for rule, some in best.items()
     ]
     if not parts:
         return ""
     beside = f" English loses {_between(english)}." if english else ""
     beside += f" A mixture of all, the target among them, loses {_between(everything)}." if everything else ""
-    return f"Against the best of the other languages, these rules lose least: {listed(parts)}.{beside}"
+    return (
+        f"Of the rules that choose single languages, and not a mixture with a share of the target, these lose least "
+        f"against the best of the other languages: {listed(parts)}.{beside}"
+    )
 
 
 def explanation(found: list[Findings]) -> str:
@@ -102,8 +107,8 @@ def explanation(found: list[Findings]) -> str:
     if not held:
         return "None of the predictors stands out from chance once the others are known."
     return (
-        f"What matters beyond chance (p at most {ALPHA:g}, and an interval without zero) when everything else is held "
-        f"constant: {listed(held)}."
+        f"What matters beyond chance (p at most {ALPHA:g} after Holm's correction, and an interval without zero) when "
+        f"everything else is held constant: {listed(held)}."
     )
 
 

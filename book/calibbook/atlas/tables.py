@@ -104,8 +104,8 @@ def together_table(found: list[Findings]) -> Html:
         "Predictor",
         "All predictors together",
         "What each changes about the perplexity after pruning, the others held constant, with a 95% interval "
-        "(jackknife over languages) and p (labels permuted, double semi-partialing). A dash: the others leave nothing "
-        "of it.",
+        "(jackknife over languages) and p (labels permuted, double semi-partialing; not corrected). A dash: the others "
+        "leave nothing of it.",
     )
 
 
@@ -263,7 +263,10 @@ def agreement_table(found: list[Findings]) -> Html:
 
 def how_to_predict(p: Parameters) -> Html:
     """The commands that make the predictions of an atlas."""
-    before = "From the statistics of the very text that the atlas calibrates with, in a few minutes each:"
+    before = (
+        "From the statistics of the very text that the atlas calibrates with, and of a few windows of the same "
+        "source's validation text in every target:"
+    )
     return command_box("To predict", before, "\n".join(commands(p)), ["The page reads the tables from there."], [])
 
 

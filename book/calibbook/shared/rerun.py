@@ -73,6 +73,8 @@ def show_rerun(
             )
         )
     before = "In a checkout of the repository, once `make setup` has installed what it needs:"
+    if _own_study(notebook) != OWN:
+        before = f"The notebook reads the records of a study, which `calibprune study` computes. {before}"
     display(command_box("Rerun it", before, command(study.parameters, notebook), [cost(provenance)], links))
     table = parameter_table(study.parameters, parts, leaving_out)
     display(folded("Parameters of this run", text_table(table, "Parameters")))
@@ -82,7 +84,7 @@ def show_rerun(
 
 def command(parameters: Parameters, notebook: str) -> str:
     """How papermill executes a notebook with these parameters: from the file of params/ that comes closest, and what
-    differs from it. What `WHERE` names is left out.
+    differs from it. What `WHERE` names is left out. The study of a notebook that has one of its own comes before.
     """
     wanted = _comparable(parameters)
     own = read_parameters(ROOT / _own_study(notebook))
@@ -101,6 +103,8 @@ def command(parameters: Parameters, notebook: str) -> str:
         different = candidates[nearest]
     if different:
         words += ["-y", json.dumps(different, ensure_ascii=False)]
+    elif _own_study(notebook) != OWN:  # a notebook with a study of its own reads records and computes none
+        return f"{shlex.join(['.venv/bin/calibprune', 'study', f'params/{nearest}'])} && {shlex.join(words)}"
     return shlex.join(words)
 
 

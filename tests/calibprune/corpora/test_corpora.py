@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibprune.corpora import SOURCES, Kind, Source, corpus, documents, fingerprint, names, packaged, summary
+from calibprune.corpora import (
+    SOURCES,
+    Kind,
+    Source,
+    check_languages,
+    corpus,
+    documents,
+    fingerprint,
+    names,
+    packaged,
+    summary,
+)
 from calibprune.corpora.base import digest, one_in_five
 from calibprune.corpora.cleaning import has_markup, plain, sameness
 from calibprune.corpora.near import families
@@ -34,6 +45,20 @@ def test_unknown_language_and_split_name_the_known_ones():
         documents("chromium", "de", "test")
     with pytest.raises(ParameterError, match="chromium has no text in 'xx' or 'Portugese'; .* nearest are pt"):
         fingerprint("chromium", ["de", "xx", "Portugese"])
+
+
+@pytest.mark.parametrize(
+    ("source", "pair"),
+    [("mc4", ["he", "iw"]), ("mc4", ["nb", "no"]), ("belebele", ["deu_Latn", "de"])],
+)
+def test_two_names_of_one_text_are_refused(source, pair):
+    with pytest.raises(ParameterError, match=f"{source}: {pair[0]} and {pair[1]} are two names of one text; give one"):
+        check_languages(source, ["sw", *pair])
+    assert check_languages(source, ["sw", pair[1], pair[1]])  # one name, twice, is said elsewhere
+
+
+def test_variants_of_a_language_have_texts_of_their_own():
+    assert check_languages("chromium", ["pt", "pt-PT", "en", "en-GB"])
 
 
 def test_empty_file_path():
