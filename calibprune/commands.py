@@ -3,6 +3,7 @@
 A command imports what it needs when it is called, so that `calibprune --help` answers at once.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from calibprune.advice.prediction import Advice
     from calibprune.study.kept import Kept
+    from calibprune.study.parameters import Parameters
     from calibprune.study.verifying import Verdict
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -112,6 +114,7 @@ def study(
     if cells and group:
         raise ParameterError("--cells and --group both choose cells; give one of them")
     chosen = Study.from_yaml(params)
+    _say_what_tasks_lack(chosen.parameters)
     asked = chosen.cells()
     if group:
         asked = groups.of_text(group, asked)
@@ -119,6 +122,19 @@ def study(
         asked = groups.of_ids([one.strip() for given in cells for one in given.split(",") if one.strip()], asked)
     frame = chosen.run(only=asked)
     print(f"{len(frame)} records of {len(asked)} cells in {chosen.store.root / 'cells'}")
+
+
+def _say_what_tasks_lack(parameters: "Parameters") -> None:
+    """A line on standard error for each family of tasks that is not there in all languages: it is measured in the
+    others.
+    """
+    from calibprune.tasks.catalogue import lacking
+
+    gaps = lacking(parameters.tasks, parameters.evaluation_languages, parameters.data_mirror is not None)
+    for family, languages in gaps.items():
+        print(
+            f"{family}: has no questions in {', '.join(languages)}, so that it is not measured there", file=sys.stderr
+        )
 
 
 @app.command()

@@ -17,11 +17,12 @@ import transformers as hf
 import yaml
 from rich.console import Console
 
-from calibprune import __version__, cli, corpora, methods
+from calibprune import __version__, cli, commands, corpora, methods
 from calibprune.methods import pruners
 from calibprune.models import loading
 from calibprune.saving import making
 from calibprune.study import progress
+from calibprune.study.parameters import Parameters
 
 COMMAND = [sys.executable, "-m", "calibprune"]
 
@@ -116,6 +117,12 @@ def test_a_study_and_its_cells(run, params, tmp_path):
     assert "3 of 3 cells done" in out
     status, _, lines = run("study", params)
     assert (status, lines) == (0, []), "the second time there is nothing to compute"
+
+
+def test_a_study_says_what_its_tasks_lack(capsys):
+    asked = Parameters.of({"models": ["x"], "languages": ["de", "vi"], "tasks": ["knowledge", "facts_de"]})
+    commands._say_what_tasks_lack(asked)
+    assert capsys.readouterr().err == "knowledge: has no questions in vi, so that it is not measured there\n"
 
 
 def test_what_a_cell_is_whether_it_comes_out_again_and_what_is_wrong(run, fails, params, tmp_path, monkeypatch):
