@@ -5,7 +5,6 @@ latex2mathml. What browsers do not take from attributes any more (MathML Core), 
 put right here. The font is STIX Two Math with the signs that the book uses.
 """
 
-import html
 import re
 import unicodedata
 from importlib.util import find_spec
@@ -236,7 +235,7 @@ def _write_font(app, exception):
     out = Path(app.outdir)
     pages = [path for path in sorted(out.rglob("*.html")) if "_static" not in path.relative_to(out).parts]
     formulas = {one for page in pages for one in FORMULA.findall(page.read_text(encoding="utf-8"))}
-    write_font(set().union(*(signs(_as_xml(one)) for one in formulas)), out / FONT)
+    write_font(set().union(*(signs(one) for one in formulas)), out / FONT)
 
 
 def write_font(code_points: set[int], path: Path) -> None:
@@ -249,11 +248,6 @@ def write_font(code_points: set[int], path: Path) -> None:
         subsetter.subset(font)
         font.flavor = "woff"
         font.save(path)
-
-
-def _as_xml(formula: str) -> str:
-    """HTML knows more names of signs than XML."""
-    return re.sub(r"&(?!amp;|lt;|gt;|quot;|#)\w+;", lambda name: html.unescape(name[0]), formula)
 
 
 def setup(app):

@@ -41,13 +41,11 @@ def source(folder: str = "") -> Source:
 
     if folder:
         return Source((), documents, fingerprint, further=lambda: _in_folder(folder))
-    return Source(
-        tuple(CONFIGURATIONS),
-        documents,
-        fingerprint,
-        further=variants,
-        own_name=lambda code: CONFIGURATIONS.get(code, code),
-    )
+    return Source(tuple(CONFIGURATIONS), documents, fingerprint, further=variants, own_name=_own_name)
+
+
+def _own_name(language: str) -> str:
+    return CONFIGURATIONS.get(language, language)
 
 
 def variants() -> list[str]:
@@ -76,7 +74,7 @@ def _hub(language: str) -> Iterable[dict]:
     from datasets import load_dataset  # slow to import, and needed for hub sources alone
 
     try:
-        return list(load_dataset(REPOSITORY, CONFIGURATIONS.get(language, language), split="test", revision=REVISION))
+        return list(load_dataset(REPOSITORY, _own_name(language), split="test", revision=REVISION))
     except Exception as failure:  # whatever the network or the hub makes the library raise
         raise CorpusError(
             f"belebele ({REPOSITORY}, {language}): cannot be read ({type(failure).__name__}): check the "

@@ -94,7 +94,7 @@ def _hub(language: str, split: str) -> Iterator[str]:
     """The data set's documents, "" for one without text."""
     from datasets import load_dataset  # slow to import, and needed for the hub alone
 
-    files = {split: [PATTERNS[split][0].format(language=OWN.get(language, language))]}
+    files = {split: [PATTERNS[split][0].format(language=_own_name(language))]}
     try:
         rows = load_dataset(REPOSITORY, data_files=files, split=split, streaming=True, revision=REVISION)
         for row in rows.take(DOCUMENTS):
@@ -120,7 +120,7 @@ def _local(files: Iterable[Path]) -> Iterator[str]:
 def _files(folder: str, language: str, split: str) -> list[Path]:
     if found := _present(folder, language, split):
         return found
-    wanted = PATTERNS[split][0].format(language=OWN.get(language, language))
+    wanted = PATTERNS[split][0].format(language=_own_name(language))
     raise CorpusError(f"mc4: {folder} has no {wanted}: download the {split} files of {language}")
 
 
@@ -133,7 +133,7 @@ def _folder(folder: str) -> Path:
 
 def _present(folder: str, language: str, split: str) -> list[Path]:
     place = _folder(folder)
-    codes = dict.fromkeys([OWN.get(language, language), language])
+    codes = dict.fromkeys([_own_name(language), language])
     found = (sorted(place.glob(pattern.format(language=code))) for pattern in PATTERNS[split] for code in codes)
     return next(filter(None, found), [])
 

@@ -49,7 +49,7 @@ def test_unknown_language_and_split_name_the_known_ones():
 
 @pytest.mark.parametrize(
     ("source", "pair"),
-    [("mc4", ["he", "iw"]), ("mc4", ["nb", "no"]), ("belebele", ["deu_Latn", "de"])],
+    [("mc4", ["he", "iw"]), ("mc4", ["nb", "no"]), ("belebele", ["deu_Latn", "de"]), ("udhr", ["he", "heb"])],
 )
 def test_two_names_of_one_text_are_refused(source, pair):
     with pytest.raises(ParameterError, match=f"{source}: {pair[0]} and {pair[1]} are two names of one text; give one"):
