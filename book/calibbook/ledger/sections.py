@@ -79,7 +79,7 @@ def open_domain_qa(study: Study, frame: pd.DataFrame) -> list[Tested]:
 
 def multiple_languages(study: Study, frame: pd.DataFrame) -> list[Tested]:
     metrics = (reported(study, generated) for generated in (False, True))
-    choices, answers = (item_scores(study, named, "mixtures") for named in metrics)
+    choices, answers = (item_scores(study, named, "languages", "mixtures") for named in metrics)
     scores = choices | answers
     found = [_on_tasks(section_4_4(scores, against(scores, TARGET)), scores)]
     return [*found, _on_text(beyond_4_4(frame), frame)] if "perplexity" in measured(frame) else found
@@ -95,7 +95,7 @@ def model_sizes(study: Study, frame: pd.DataFrame) -> list[Tested]:
 
 
 def quantization(study: Study, frame: pd.DataFrame) -> list[Tested]:
-    scores = item_scores(study, reported(study), "quantization")
+    scores = item_scores(study, reported(study), "languages", "quantization")
     found = [_on_tasks(section_4_6(compare_widths(scores), scores), scores)]
     if "perplexity" in measured(of_width(frame), pruned=True):
         size = study.parameters.group_size
