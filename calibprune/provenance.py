@@ -6,10 +6,12 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -61,6 +63,14 @@ def machine(device: str) -> dict[str, str]:
     """The processor and the device that computed, in words."""
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else "CPU"
     return {"machine": f"{_processor()}, {os.cpu_count()} cores", "device": name, "system": platform.system()}
+
+
+def where(known: Mapping[str, Any]) -> str:
+    """What computed a cell, in words, from its provenance's `machine` and `device`: the processor, or the GPU and the
+    processor beside it.
+    """
+    processor, device = str(known.get("machine", "an unknown machine")), known.get("device", "CPU")
+    return processor if device == "CPU" else f"{device} ({processor})"
 
 
 def _processor() -> str:

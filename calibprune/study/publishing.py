@@ -224,7 +224,7 @@ def _about(study: Study, cells: list[Cell]) -> dict[str, Any]:
         "parameters": study.parameters.model_dump(mode="json", exclude=WHERE) | named,
         "numerics": cells[0].numerics,
         "seconds": round(sum(one["seconds_prune"] + one["seconds_measure"] for one in known), 1),
-        "machines": list(dict.fromkeys(str(one.get("machine", "unknown")) for one in known)),
+        "machines": list(dict.fromkeys(provenance.where(one) for one in known)),
         "commits": list(dict.fromkeys(str(one.get("commit", "unknown")) for one in known)),
         "dates": [dates[0], dates[-1]],
         "cells": {cell.id: cell.title for cell in cells},

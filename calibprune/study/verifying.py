@@ -122,7 +122,7 @@ def announced(targets: Sequence[Target], device: str) -> list[str]:
     if not ready:
         return ["no cell can be computed again"]
     total = sum(one.seconds() for one in ready)
-    machines = dict.fromkeys(str(one.provenance().get("machine", "an unknown machine")) for one in ready)
+    machines = dict.fromkeys(provenance.where(one.provenance()) for one in ready)
     lines = [f"{len(ready)} cells to compute again, which took {_duration(total)} on {', '.join(machines)}"]
     rounded = [one for one in ready if one.cell.dtype == "bfloat16"]
     if rounded and not has_bfloat16(where):

@@ -6,7 +6,7 @@ import pandas as pd
 
 from calibbook.i_have_a_language.data import CHOICE, NO_TEXT
 from calibbook.shared.frames import is_quantized
-from calibbook.shared.runs import distinct
+from calibbook.shared.runs import computed_on
 from calibbook.shared.words import duration, fixed
 from calibprune.study.parameters import Parameters
 
@@ -40,8 +40,7 @@ def cost(provenance: pd.DataFrame, model: str, choice) -> str:
         rows = rows[rows[name] == value]
     verb = "Quantizing" if is_quantized(choice.pattern) else "Pruning"
     draws = f", the mean of {len(rows)} draws," if len(rows) > 1 else ""
-    where = f"{distinct(rows['machine'])} ({distinct(rows['device'])})"
     return (
         f"{verb} took {duration(rows['seconds_prune'].mean())}{draws} once the model was loaded, and the process at "
-        f"most {fixed(rows['peak_memory_gb'].max())} GB, measuring included, as recorded on {where}."
+        f"most {fixed(rows['peak_memory_gb'].max())} GB, measuring included, as recorded on {computed_on(rows)}."
     )

@@ -7,7 +7,7 @@ import pandas as pd
 from calibbook.reproduced.data import Reproduced
 from calibbook.shared.frames import METRICS, method_label
 from calibbook.shared.html import Html, box, folded, sortable, text_table
-from calibbook.shared.runs import distinct
+from calibbook.shared.runs import computed_on
 from calibbook.shared.words import duration, percent
 
 
@@ -30,8 +30,8 @@ def in_short(found: Reproduced | str) -> Html:
     return box(
         "In short",
         [
-            f"{len(found.fresh)} models were computed afresh, on {distinct(found.fresh['machine'])}, in "
-            f"{duration(seconds)}; published are those of {distinct(found.kept['machine'])}.",
+            f"{len(found.fresh)} models were computed afresh, on {computed_on(found.fresh)}, in "
+            f"{duration(seconds)}; published are those of {computed_on(found.kept)}.",
             f"Of {len(values):,} numbers {same:,} are the same to the bit."
             + (f" {_others(others, off)}" if others else ""),
             f"Of {len(tests)} verdicts of Section 4.1 on these models {agree} agree." if len(tests) else "",

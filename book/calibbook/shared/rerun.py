@@ -9,7 +9,7 @@ from IPython.display import display
 
 from calibbook.checkout import ROOT
 from calibbook.shared.html import Link, attached, command_box, folded, text_table
-from calibbook.shared.runs import distinct, what_was_run
+from calibbook.shared.runs import computed_on, what_was_run
 from calibbook.shared.words import duration, fixed
 from calibprune import Study
 from calibprune.errors import ParameterError
@@ -131,7 +131,7 @@ def cost(provenance: pd.DataFrame) -> str:
     seconds = provenance["seconds_prune"].sum() + provenance["seconds_measure"].sum()
     return (
         f"The {len(provenance)} cells behind this page took {duration(seconds)} and at most "
-        f"{fixed(provenance['peak_memory_gb'].max())} GB, as recorded on {distinct(provenance['machine'])}. Cells that "
+        f"{fixed(provenance['peak_memory_gb'].max())} GB, as recorded on {computed_on(provenance)}. Cells that "
         f"are in the store are only read."
     )
 

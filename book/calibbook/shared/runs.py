@@ -9,6 +9,7 @@ from calibbook.shared.html import Html, remark
 from calibbook.shared.words import duration, fixed, listed
 from calibprune import Study
 from calibprune.files import PUBLISHED
+from calibprune.provenance import where
 from calibprune.study.parameters import NUMERICS
 
 CELL = ["model", "method", "sparsity", "pattern", "calibration", "seed"]
@@ -60,8 +61,7 @@ def run_shown(study: Study, *parts: str, provenance: pd.DataFrame | None = None)
     of_shelf = known["shelf"] if "shelf" in known else pd.Series("", index=known.index)
     kinds = {PUBLISHED: "published run", "": "run of this checkout"}
     said = [
-        f"{len(part)} models of the {kinds.get(name, f'shelf {name}')}, computed {_when(part)} on "
-        f"{distinct(part['machine'])}"
+        f"{len(part)} models of the {kinds.get(name, f'shelf {name}')}, computed {_when(part)} on {computed_on(part)}"
         for name, part in known.groupby(of_shelf.fillna(""), sort=False)
     ]
     asked = study.parameters.numerics or NUMERICS
@@ -94,6 +94,11 @@ def cell_table(provenance: pd.DataFrame) -> pd.DataFrame:
             "id": provenance["id"].astype(str).str[:8],
         }
     )
+
+
+def computed_on(provenance: pd.DataFrame) -> str:
+    """The processors and GPUs that computed cells, in words, from their provenance."""
+    return distinct(where(row) for row in provenance[["machine", "device"]].to_dict("records"))
 
 
 def distinct(values) -> str:
