@@ -11,7 +11,7 @@ import pandas as pd
 
 from calibbook.s04_4_multiple_languages.data import number_of_languages
 from calibbook.shared.frames import BLOCK, is_mixture, over_draws, sources
-from calibbook.shared.statistics import normal_interval
+from calibbook.shared.statistics import mixed_interval
 
 ENGLISH, TARGET, WITH_ENGLISH, EVERY, NO_TEXT = CHOICES = (
     "English",
@@ -103,23 +103,28 @@ def difference(rows: pd.DataFrame, choice: str, reference: str) -> tuple[float, 
     """How much more perplexity a choice has than another, and the 95% interval of that, as fractions: the geometric
     mean over languages, of rows of one model, method and setting.
 
-    The interval is about these languages. It is that of `s04_1_pruning_results.choice`: normal, by the logarithm, and
-    too wide rather than too narrow, since all models read the same text.
+    The interval is about these languages, by the logarithm, and too wide rather than too narrow, since all models read
+    the same text. What is known from a few draws makes it wider (`statistics.mixed_interval`).
     """
     one, other = (rows[rows["choice"] == name] for name in (choice, reference))
-    middle = one["log_ratio"].mean() - other["log_ratio"].mean()
-    ends = normal_interval(middle, np.hypot(_error(one), _error(other)))
+    middle = float(one["log_ratio"].mean() - other["log_ratio"].mean())
+    ends = mixed_interval(middle, _of_text(one) + _of_text(other), [_of_draws(one), _of_draws(other)])
     return tuple(float(value) for value in np.expm1([middle, *ends]))
 
 
-def _error(rows: pd.DataFrame) -> float:
-    """The standard error of the mean of `log_ratio` over languages. Languages have a text each, but they share the
-    draws of a model that serves all of them.
+def _of_text(rows: pd.DataFrame) -> float:
+    """The variance of the mean of `log_ratio` over languages, each of which has an evaluation text of its own."""
+    return float((rows["text_error"] ** 2).sum(skipna=False)) / len(rows) ** 2
+
+
+def _of_draws(rows: pd.DataFrame) -> tuple[float, int]:
+    """The variance of the mean of `log_ratio` by draws of calibration text, and its degrees of freedom. Languages share
+    the draws of a model that serves all of them.
     """
-    shared = rows["calibration"].nunique() == 1
-    of_draws = rows["draw_error"].mean() if shared else np.sqrt((rows["draw_error"] ** 2).sum()) / len(rows)
-    over_text = np.sqrt((rows["text_error"] ** 2).sum(skipna=False)) / len(rows)
-    return float(np.hypot(over_text, of_draws))
+    freedom = int(rows["draws"].min()) - 1
+    if rows["calibration"].nunique() == 1:
+        return float(rows["draw_error"].mean()) ** 2, freedom
+    return float((rows["draw_error"] ** 2).sum()) / len(rows) ** 2, freedom * len(rows)
 
 
 def clear_best(rows: pd.DataFrame) -> str | None:

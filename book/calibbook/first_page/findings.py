@@ -92,7 +92,8 @@ def english_costs(rows: pd.DataFrame) -> pd.DataFrame:
         middle, low, high = (100 * end for end in difference(mine, ENGLISH, TARGET))
         found = {"what": f"{'+' * (middle > 0)}{number(middle)}%", "statistic": middle, "low": low, "high": high}
         found |= {"unit": "%", "n": mine["language"].nunique()} | decided(low, high)
-        if found["verdict"] != UNDECIDED and mine["draws"].min() < FEWEST_DRAWS:
+        shared = mine[mine["choice"] == ENGLISH]  # the model that all languages share
+        if found["verdict"] != UNDECIDED and shared["draws"].min() < FEWEST_DRAWS:
             found |= {"verdict": UNDECIDED, "note": ONE_DRAW}
         claims.append(Claim(ENGLISH_COSTS, **names(block), **found))
     return claims_frame(claims)

@@ -19,7 +19,7 @@ from calibbook.s04_2_downstream_tasks.tables import task_name
 from calibbook.shared.claims import Claim
 from calibbook.shared.draws import FEWEST_DRAWS, ONE_DRAW
 from calibbook.shared.frames import Block, is_mixture
-from calibbook.shared.statistics import ALPHA, student_interval
+from calibbook.shared.statistics import ALPHA, shared_interval, student_interval
 from calibbook.shared.verdicts import NO_GAIN, NO_GAIN_POINTS, Expected, decided
 from calibbook.shared.words import fixed, listed, signed
 
@@ -77,8 +77,7 @@ def effect(
             claim, **where, what=f"{signed(mean)} points{what}", statistic=mean, n=n, note=_and(note, ONE_DRAW)
         )
     if draws is not None and n > 1:
-        error = math.sqrt(_spread(values) ** 2 / n + draws.variance)
-        mean, low, high, p = _interval(mean, error, min(n - 1, draws.freedom))
+        mean, low, high, p = shared_interval(_by_language(values), *draws)
     return made(claim, where, (mean, low, high, p), n, expected, what, note)
 
 
@@ -130,17 +129,6 @@ def over_languages(values: Mapping[tuple[str, str], float]) -> tuple[float, floa
 def _by_language(values: Mapping[tuple[str, str], float]) -> np.ndarray:
     series = pd.Series(values, dtype=float)
     return 100 * series.groupby([language for _, language in values]).mean().to_numpy()
-
-
-def _spread(values: Mapping[tuple[str, str], float]) -> float:
-    return float(_by_language(values).std(ddof=1))
-
-
-def _interval(mean: float, error: float, freedom: int) -> tuple[float, float, float, float]:
-    if not error > 0:
-        return mean, math.nan, math.nan, math.nan
-    reach = float(t.isf(ALPHA / 2, freedom)) * error
-    return mean, mean - reach, mean + reach, float(2 * t.sf(abs(mean) / error, freedom))
 
 
 def _and(*notes: str) -> str:

@@ -12,13 +12,13 @@ from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores, compare, enoug
 from calibbook.s04_2_downstream_tasks.effects import draws_of, effect, languages_in
 from calibbook.s04_4_multiple_languages.data import ENGLISH, mixtures_of, number_of_languages
 from calibbook.s04_4_multiple_languages.tables_perplexity import perplexity_changes
-from calibbook.shared.claims import Claim, claims_frame, detectable, names, paired
+from calibbook.shared.claims import Claim, claims_frame, detectable, names, over_languages
 from calibbook.shared.comparison import holm, paired_bootstrap
 from calibbook.shared.draws import FEWEST_DRAWS, ONE_DRAW
 from calibbook.shared.frames import BLOCK, Block, is_mixture
 from calibbook.shared.languages import text_label
 from calibbook.shared.registered import wording
-from calibbook.shared.statistics import ALPHA
+from calibbook.shared.statistics import ALPHA, shared_interval, student_interval
 from calibbook.shared.verdicts import GAIN, LOSS, UNDECIDED, decided, judged
 from calibbook.shared.words import signed
 
@@ -71,9 +71,15 @@ def beyond_4_4(frame: pd.DataFrame) -> pd.DataFrame:
         changes = _mixed(perplexity_changes(frame, source))
         for (*block, setup), part in changes.groupby([*BLOCK, "setup"], sort=False):
             where = names(block, metric=f"{setup}, perplexity on {source}")
-            found = paired(-part["log_ratio"].to_numpy(), lambda gain: 100 * math.expm1(-gain), _percent, "%")
-            if part["calibration"].nunique() == 1 and found["verdict"] != UNDECIDED:
-                found |= {"verdict": UNDECIDED, "note": ONE_DRAW}  # all languages share the model
+            gains = -part["log_ratio"].to_numpy()
+            interval, draws = student_interval(gains), int(part["draws"].min())
+            shared = part["calibration"].nunique() == 1  # all languages share the model
+            if shared and draws >= FEWEST_DRAWS:
+                # one text after the other rises and falls in all languages, at worst as if they were one
+                interval = shared_interval(gains, float(part["draw_error"].mean()) ** 2, draws - 1)
+            found = over_languages(interval, len(gains), lambda gain: 100 * math.expm1(-gain), _percent, "%")
+            if shared and draws < FEWEST_DRAWS and found["verdict"] != UNDECIDED:
+                found |= {"verdict": UNDECIDED, "note": ONE_DRAW}
             claims.append(Claim(MIXTURES_LOWER_PERPLEXITY, **where, **found))
     return claims_frame(claims)
 

@@ -15,13 +15,14 @@ from calibbook.shared.html import Cell, Html
 from calibbook.shared.statistics import normal_interval
 from calibbook.shared.words import fixed, signed
 
-CHANGES = [*BLOCK, "language", "setup", "calibration", "mean", "log_ratio", "low", "high"]
+CHANGES = [*BLOCK, "language", "setup", "calibration", "mean", "log_ratio", "low", "high", "draws", "draw_error"]
 
 
 def perplexity_changes(frame: pd.DataFrame, source: str, reference: str = TARGET) -> pd.DataFrame:
     """The logarithm of each setup's perplexity over that of one of them, with the columns CHANGES; columns without it
     have no rows.
 
+    `draws` of the setup's calibration text, and `draw_error`, the standard error of `log_ratio` by them, NaN with one.
     The interval is the normal one of the standard errors and of the spread over draws. All models read the same text,
     which the standard errors do not allow for: the intervals are too wide, never too narrow.
     """
@@ -36,7 +37,11 @@ def perplexity_changes(frame: pd.DataFrame, source: str, reference: str = TARGET
             if base and text != base:
                 ratio = np.log(by_text.loc[text, "mean"] / by_text.loc[base, "mean"])
                 interval = normal_interval(ratio, np.sqrt(variance[text] + variance[base]))
-                lines.append((*block, language, setup, text, by_text.loc[text, "mean"], ratio, *interval))
+                row = by_text.loc[text]
+                of_draws = row["sd"] / np.sqrt(row["draws"]) / row["mean"]
+                lines.append(
+                    (*block, language, setup, text, row["mean"], ratio, *interval, int(row["draws"]), of_draws)
+                )
     return pd.DataFrame(lines, columns=CHANGES)
 
 

@@ -3,6 +3,7 @@ random stream.
 """
 
 import math
+from collections.abc import Iterable
 from functools import cache
 from itertools import permutations
 
@@ -40,6 +41,19 @@ def student_interval(values: np.ndarray) -> tuple[float, float, float, float]:
     return mean, *_student(mean, float(values.std(ddof=1)) / math.sqrt(len(values)), len(values) - 1)
 
 
+def shared_interval(values: np.ndarray, variance: float, freedom: int) -> tuple[float, float, float, float]:
+    """`student_interval` of languages that share a pruned model: the variance of their mean between draws of its
+    calibration text, known with so many degrees of freedom, comes on top of the spread over languages. Student's t with
+    the smaller number of degrees of freedom.
+    """
+    values = np.asarray(values, dtype=float)
+    mean = float(values.mean()) if len(values) else float("nan")
+    error = math.sqrt(values.var(ddof=1) / len(values) + variance) if len(values) > 1 and freedom else float("nan")
+    if not error > ROUNDING * max(1.0, abs(mean)):
+        return mean, *UNKNOWN, float("nan")
+    return mean, *_student(mean, error, min(len(values) - 1, freedom))
+
+
 def crossed_interval(values: np.ndarray) -> tuple[float, float, float, float]:
     """Mean, 95% interval and two-sided p value of an effect that was measured once for every pair of a calibration and
     an evaluation: [calibrations, evaluations].
@@ -73,6 +87,19 @@ def jackknife_interval(value: float, left_out: np.ndarray) -> tuple[float, float
 def _student(value: float, error: float, freedom: float) -> tuple[float, float, float]:
     reach = float(t.isf(ALPHA / 2, freedom)) * error
     return value - reach, value + reach, float(2 * t.sf(abs(value) / error, freedom))
+
+
+def mixed_interval(value: float, known: float, drawn: Iterable[tuple[float, int]]) -> tuple[float, float]:
+    """The 95% interval of a value whose variance has a part that is known, and parts (variance, degrees of freedom)
+    that are estimated from draws.
+
+    The halves of the intervals that each part alone would have, normal or Student's, are added in squares. That is on
+    the safe side: one Student interval with the degrees of freedom of Welch (1947) and Satterthwaite (1946) errs in up
+    to 8% of cases where most of the noise is known from three draws.
+    """
+    squares = known * norm.isf(ALPHA / 2) ** 2
+    squares += sum(variance * t.isf(ALPHA / 2, freedom) ** 2 for variance, freedom in drawn if variance > 0)
+    return value - math.sqrt(squares), value + math.sqrt(squares)
 
 
 def normal_interval(value: float, error: float) -> tuple[float, float]:

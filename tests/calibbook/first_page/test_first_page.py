@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from frames import SEVEN, tidy, with_value
+from scipy.stats import norm, t
 
 from calibbook.checkout import ROOT
 from calibbook.first_page import choices, sentences
@@ -110,12 +111,14 @@ def test_in_english_alone_english_is_the_target():
 
 
 def test_a_model_that_serves_all_languages_has_one_draw_of_text_for_all():
-    rows = pd.DataFrame({"log_ratio": [0.0, 0.0], "text_error": [0.3, 0.4], "draw_error": [0.1, 0.1]})
+    rows = pd.DataFrame({"log_ratio": [0.0, 0.0], "text_error": [0.3, 0.4], "draw_error": [0.1, 0.1], "draws": [3, 3]})
     shared = rows.assign(choice=ENGLISH, calibration="en")
     own = rows.assign(choice=TARGET, calibration=["de", "sw"])
     _, low, high = choices.difference(pd.concat([shared, own]), ENGLISH, TARGET)
-    text, half = 0.25**2, np.sqrt(0.1**2 + 0.25**2 + 0.25**2 + 2 * 0.1**2 / 4)
-    assert text and np.log1p([low, high]).tolist() == pytest.approx([-1.959964 * half, 1.959964 * half], rel=1e-6)
+    text, shared_draws, own_draws = 2 * 0.25**2, 0.1**2, 2 * 0.1**2 / 4
+    squares = norm.isf(0.025) ** 2 * text + t.isf(0.025, 2) ** 2 * shared_draws  # two languages of three draws have 4
+    half = np.sqrt(squares + t.isf(0.025, 4) ** 2 * own_draws)
+    assert np.log1p([low, high]).tolist() == pytest.approx([-half, half], rel=1e-6)
 
 
 def test_the_table_has_the_geometric_mean_and_the_range_over_languages(found):

@@ -14,9 +14,11 @@ from calibbook.shared.statistics import (
     ALPHA,
     crossed_interval,
     diagonal_p_value,
+    mixed_interval,
     pair_interval,
     related_advantage,
     share_interval,
+    shared_interval,
     student_interval,
     target_interval,
 )
@@ -94,6 +96,41 @@ def test_relatives_against_strangers(shared):
     errors = sides([related_advantage(table(stream, own=0) + bad, RELATED) for _ in range(1000)])
     assert (errors <= at_most(ALPHA / 2, 1000)).all()
     assert sides([related_advantage(table(stream, 3.0, RELATED), RELATED) for _ in range(200)])[0] > 150
+
+
+@pytest.mark.parametrize("text, spread", [(1.0, 1.0), (3.0, 0.3), (0.0, 1.0)])
+def test_languages_that_share_a_model(text, spread):
+    """Draws of one text move all languages together, and their number is no evidence; an effect of four times the
+    noise of a language and of a draw is found in nine of ten tables.
+    """
+    stream = np.random.default_rng(41)
+
+    def measured(effect):
+        draws = text * stream.normal(size=DRAWS)
+        languages = effect + spread * stream.normal(size=LANGUAGES) + draws.mean()
+        return shared_interval(languages, draws.var(ddof=1) / DRAWS, DRAWS - 1)
+
+    errors = sides([measured(0.0) for _ in range(2000)])
+    assert (errors <= at_most(ALPHA / 2, 2000)).all()
+    assert sides([measured(4 * np.hypot(text, spread)) for _ in range(200)])[0] > 140
+
+
+@pytest.mark.parametrize("own, other", [(1.0, 1.0), (3.0, 0.2), (0.2, 0.2)])
+def test_a_variance_with_known_and_drawn_parts(own, other):
+    """Three draws say little of their own variance. Where they are most of the noise a normal interval errs in 11% of
+    cases, this one in 3%.
+    """
+    stream = np.random.default_rng(42)
+
+    def measured(effect):
+        drawn = [size * stream.normal(size=(count, DRAWS)) for size, count in ((own, 1), (other, LANGUAGES))]
+        value = effect + stream.normal() + sum(part.mean() for part in drawn)
+        parts = [(part.var(axis=1, ddof=1).mean() / DRAWS / len(part), len(part) * (DRAWS - 1)) for part in drawn]
+        return value, *mixed_interval(value, 1.0, parts)
+
+    errors = sides([measured(0.0) for _ in range(2000)])
+    assert (errors <= at_most(ALPHA / 2, 2000)).all()
+    assert sides([measured(4 * np.hypot(1.0, own)) for _ in range(200)])[0] > 140
 
 
 @pytest.mark.parametrize("weights", [(1.0, 0.3, 0.5), (0.3, 1.0, 0.5), (1.0, 1.0, 0.0), (0.0, 0.0, 1.0)])
