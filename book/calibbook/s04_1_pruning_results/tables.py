@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from calibbook.s04_1_pruning_results.paper import NUMBERS
+from calibbook.shared.draws import mean_over_draws
 from calibbook.shared.frames import (
     METRICS,
     ROW,
@@ -101,11 +102,11 @@ def caption(frame: pd.DataFrame, metrics, source: str, styles, known: bool) -> s
     ]
     if seeds:
         sentences.append(f"Calibrated on {in_caption(calibrated['calibration_tokens'])} tokens.")
+        over = mean_over_draws(calibrated.groupby("calibration")["seed"].nunique().to_dict())
         sentences.append(
-            f"Mean over {len(seeds)} draws of calibration text (seeds {listed(seeds)}), standard "
-            f"deviation in small type."
+            f"{over} (seeds {listed(seeds)}), standard deviation in small type."
             if len(seeds) > 1
-            else f"One draw of calibration text (seed {seeds[0]}), so there is no standard deviation."
+            else f"{over} (seed {seeds[0]}), so there is no standard deviation."
         )
         sentences.append(
             "Shades run from the lowest to the highest value of a column within a model"

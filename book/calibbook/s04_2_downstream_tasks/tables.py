@@ -8,6 +8,7 @@ import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import COLUMN, TASK_METRICS, tasks_of
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
+from calibbook.shared.draws import mean_over_draws
 from calibbook.shared.frames import BLOCK, ROW, languages_of, method_label, participle, treatment
 from calibbook.shared.html import Cell, Html, Label, Languages, Mark, block_rows, deviation, heat_table
 from calibbook.shared.languages import code_label
@@ -107,11 +108,10 @@ def caption(table: pd.DataFrame, chance: dict[str, float] | None, intervals: boo
     if chance is not None:
         sentences.append(chance_sentence(table, chance))
     if len(texts):
-        draws = int(texts["draws"].max())
+        draws = texts.groupby("calibration")["draws"].max()
+        spread = "standard deviation in small type" if draws.max() > 1 else "so there is no standard deviation"
         sentences += [
-            f"Mean over {draws} draws of calibration text, standard deviation in small type."
-            if draws > 1
-            else "One draw of calibration text, so there is no standard deviation.",
+            f"{mean_over_draws(draws.astype(int).to_dict())}, {spread}.",
             "Shades run from the lowest to the highest value of a column within a model.",
             "★ and bold: significantly better than every other calibration of its column, for this model and method; "
             "≈: not significantly worse than the highest (paired bootstrap over items, 5% after Holm over "

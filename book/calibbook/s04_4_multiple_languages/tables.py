@@ -10,6 +10,7 @@ import pandas as pd
 from calibbook.s04_2_downstream_tasks.data import A_SCORE, COLUMN, Scores, mean_and_variance
 from calibbook.s04_2_downstream_tasks.tables import measure, task_columns
 from calibbook.s04_4_multiple_languages.data import ENGLISH, TARGET, WITH_ENGLISH, setups
+from calibbook.shared.draws import mean_over_draws
 from calibbook.shared.frames import BLOCK, in_order, is_mixture, setting, shade
 from calibbook.shared.html import Cell, Html, Label, Mark, block_rows, calibration_label, heat_table
 from calibbook.shared.languages import code_label
@@ -97,16 +98,16 @@ def _caption(rows: pd.DataFrame, scores: Scores, reference: str) -> str:
     pruned = rows[rows["method"] != "dense"]
     settings = dict.fromkeys(setting(*pair) for pair in zip(pruned["sparsity"], pruned["pattern"], strict=True))
     arrays = [table for by_text in scores.values() for table in by_text.values()]
-    draws = max(len(table) for table in arrays)
+    draws = {text: len(table) for by_text in scores.values() for text, table in by_text.items() if text}
     sentences = [
         f"{measure(rows)}: higher (lighter) is better.",
         f"{in_caption([table.shape[1] for table in arrays])} items in a column.",
         f"{listed(dict.fromkeys(rows['model']))}, " + (f"pruned to {listed(settings)}." if settings else "not pruned."),
-        f"Mean over {draws} draws of calibration text." if draws > 1 else "One draw of calibration text.",
+        f"{mean_over_draws(draws)}." if draws else "",
         *mixed_by_name(rows),
         "All calibration texts have the same number of windows, in equal shares.",
         f"In small type the difference to {reference}, in points, and its 95% interval (paired bootstrap "
         f"over items); ▲ and ▼: significant at 5% "
         "after Holm over this table.",
     ]
-    return " ".join(sentences)
+    return " ".join(filter(None, sentences))

@@ -6,13 +6,29 @@ language. Columns are scored on the same models, so they are not independent: mo
 calibrations what is left out.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from calibbook.shared.frames import is_mixture
 from calibbook.shared.statistics import ROUNDING, jackknife_interval
+from calibbook.shared.words import in_caption
 
 ORDERS = 9_999
 FEWEST_DRAWS = 2
 ONE_DRAW = "one draw a language: nothing tells a language from its text"
+
+
+def mean_over_draws(draws: Mapping[str, int]) -> str:
+    """How many draws the means of a table are over, without a full stop: `Mean over 3 draws of calibration text, of
+    mixtures over 1`. `draws`: of each calibration.
+    """
+    if set(draws.values()) == {1}:
+        return "One draw of calibration text"
+    single, mixed = ([n for text, n in draws.items() if is_mixture(text) == kind] for kind in (False, True))
+    if not (single and mixed) or set(single) == set(mixed):
+        return f"Mean over {in_caption(draws.values())} draws of calibration text"
+    return f"Mean over {in_caption(single)} draws of calibration text, of mixtures over {in_caption(mixed)}"
 
 
 def language_p_value(runs: np.ndarray) -> float:

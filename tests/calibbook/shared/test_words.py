@@ -2,6 +2,7 @@
 
 import pytest
 
+from calibbook.shared.draws import mean_over_draws
 from calibbook.shared.words import duration, more_or_less, number, p_value, percent, signed, table_name
 
 
@@ -52,3 +53,17 @@ def test_small_probabilities_are_written_as_other_small_numbers_are():
     assert [p_value(p) for p in (1.0, 0.031, 0.001, 7.1e-5, 0.0, float("nan"))] == [
         "1", "0.031", "0.001", "7.1×10⁻⁵", "0", "–"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "draws, said",
+    [
+        ({"de": 1, "de+en": 1}, "One draw of calibration text"),
+        ({"de": 3, "de+en": 3}, "Mean over 3 draws of calibration text"),
+        ({"de": 3, "de+en": 1}, "Mean over 3 draws of calibration text, of mixtures over 1"),
+        ({"de": 3, "en": 2}, "Mean over 2 to 3 draws of calibration text"),
+        ({"de+en": 2}, "Mean over 2 draws of calibration text"),
+    ],
+)
+def test_how_many_draws_a_mean_is_over(draws, said):
+    assert mean_over_draws(draws) == said
