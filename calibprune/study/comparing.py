@@ -1,7 +1,7 @@
 """Whether a cell that was computed again is the same: to the bit, or within the tolerances that are stated here."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,17 +24,34 @@ class Tolerance(NamedTuple):
         return max(self.share * abs(before), self.distance)
 
 
-TOLERANCES = {
-    "perplexity": Tolerance(0.01),
-    "snr_db": Tolerance(0.0, 0.5),
-    "pruning_error": Tolerance(0.02),
-    "damping": Tolerance(0.01),
-}
-"""Of values that another processor or another version of a package computed."""
-OTHERS = Tolerance(0.05)
-"""Of every other metric: the sizes of features in a subspace, and metrics of other packages."""
+DENSE = {"perplexity": Tolerance(0.02)}
+KEPT = {"perplexity": Tolerance(0.1), "snr_db": Tolerance(0.0, 1.0), "pruning_error": Tolerance(0.2)}
+MOVED = {"perplexity": Tolerance(0.6), "snr_db": Tolerance(0.0, 4.0), "pruning_error": Tolerance(1.25)}
+"""Of values that another processor or another version of a package computed: of a dense model, of one whose method
+leaves the remaining weights as they are (`KEEPING`), and of one whose method moves them.
+
+Sums in another order change the masks of near-ties, and layer by layer what follows. So rounding moves a pruned model
+about as far as another draw of its calibration text does, and furthest in the languages that it damages most. Measured
+on 15 models in bfloat16, calibrated on 2,048 tokens, on an AMD EPYC and on an Intel Xeon: perplexities were up to 0.6%
+apart (dense), 5% (Wanda) and 41% (SparseGPT); half of them less than 0.3%, 1.1% and 7%.
+"""
+KEEPING = ("wanda", "magnitude")
+MIDDLE = 0.4
+"""Half of the values of a measure may be off by this share of what a single one may, and no more: far-off values are
+few where rounding is their only cause.
+"""
+FEWEST = 5
+"""Values of a measure from which on their middle is judged."""
+OTHERS, OTHERS_PRUNED = Tolerance(0.05), Tolerance(0.6)
+"""Of every other metric: damping, the sizes and changes of features in a subspace, and metrics of other packages."""
 SCORES = 0.05
-"""Of a task's score, and of its items on average: one item in twenty may be answered otherwise, and in any case one."""
+"""Of a task's score: one item in twenty may be answered otherwise, and in any case one; of a pruned model twice as
+many.
+"""
+ITEMS, ITEMS_PRUNED = 0.05, 0.2
+"""The share of a task's items that may be answered otherwise, in either direction, and in any case one. Of a model that
+was pruned with SparseGPT up to 12% were, on an H200 and on an Intel Xeon.
+"""
 MASKS = 0.995
 """The share of a mask's entries that must agree, over all matrices."""
 TENSORS = 0.05
@@ -72,9 +89,12 @@ def compared(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare_records(before: pd.DataFrame, after: pd.DataFrame) -> Difference:
-    """The value that is furthest out of its tolerance, or nearest to being so."""
-    worst = Difference("every value is the same", 0.0)
-    for row in compared(before, after).to_dict("records"):
+    """The value that is furthest out of its tolerance, or nearest to being so; or the measure whose middle value is."""
+    values = compared(before, after)
+    worst = max(_middles(values), key=lambda one: one.excess, default=Difference("", 0.0))
+    if worst.excess <= 1:
+        worst = Difference("every value is the same", 0.0)
+    for row in values.to_dict("records"):
         what = " ".join(
             str(row[name])
             for name in ("metric", "source", "task", "language", "layer", "component")
@@ -89,6 +109,21 @@ def compare_records(before: pd.DataFrame, after: pd.DataFrame) -> Difference:
     return worst
 
 
+def _middles(values: pd.DataFrame) -> Iterator[Difference]:
+    """Of each measure how far the middle one of its values is off, over what is allowed to it."""
+    both = values[(values["side"] == "both") & (values["task"] == "")]
+    for (metric, source), rows in both.groupby(["metric", "source"], sort=False):
+        if len(rows) >= FEWEST:
+            middle = float(rows["excess"].median())
+            what = f"{metric} {source}: half of {len(rows)} values are more than {middle:.0%} of what one may be off"
+            yield Difference(what, middle / MIDDLE)
+
+
+def _tolerance(method: str, metric: str) -> Tolerance:
+    known = DENSE if method == "dense" else KEPT if method in KEEPING else MOVED
+    return known.get(metric, OTHERS if method == "dense" else OTHERS_PRUNED)
+
+
 def _excess(row: dict) -> float:
     if row["side"] != "both":
         return 0.0 if row["metric"] in MAY_BE_ABSENT else math.inf
@@ -99,14 +134,17 @@ def _excess(row: dict) -> float:
         return math.inf
     if row["task"]:
         allowed = max(SCORES, 1 / row["n_before"] if row["n_before"] > 0 else 0.0)
+        allowed *= 1 if row["method"] == "dense" else 2
         allowed *= 1 + 1e-9  # of one item exactly, whatever rounding makes of it
     else:
-        allowed = TOLERANCES.get(row["metric"], OTHERS).allows(before)
+        allowed = _tolerance(row["method"], row["metric"]).allows(before)
     return abs(after - before) / allowed if allowed else math.inf
 
 
-def compare_tensors(name: str, before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> Difference:
-    """How an artifact came out: of masks how many entries agree, of others the largest mean difference."""
+def compare_tensors(name: str, before: Mapping[str, Tensor], after: Mapping[str, Tensor], method: str) -> Difference:
+    """How an artifact of a model that was compressed by this method, or "dense", came out: of masks how many entries
+    agree, of others the largest mean difference.
+    """
     odd = before.keys() ^ after.keys()
     odd |= {key for key in before.keys() & after.keys() if before[key].shape != after[key].shape}
     if odd:
@@ -123,7 +161,8 @@ def compare_tensors(name: str, before: Mapping[str, Tensor], after: Mapping[str,
         one, other = tensor.double(), after[key].double()
         difference, size = (one - other).abs().mean().item(), one.abs().mean().item()
         if name == "items":
-            found = Difference(f"items {key}: {difference:.2%} off", difference / max(SCORES, 1 / one.numel()))
+            share = ITEMS if method == "dense" else ITEMS_PRUNED
+            found = Difference(f"items {key}: {difference:.2%} off", difference / max(share, 1 / one.numel()))
         else:
             share = difference / size if size else 0.0 if not difference else math.inf
             found = Difference(f"{name} {key}: {share:.2%} off", share / TENSORS)

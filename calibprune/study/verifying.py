@@ -227,7 +227,7 @@ def _differences(one: Target, again: Cell, scratch: Store) -> Iterator[Differenc
     yield compare_records(one.kept.records(one.cell), scratch.records(again))
     for name in one.provenance().get("artifacts_sha256", {}):
         with _both(one, again, scratch, name) as (before, after):
-            yield compare_tensors(name, before, after)
+            yield compare_tensors(name, before, after, one.cell.method)
 
 
 def _same_bits(one: Target, again: Cell, scratch: Store) -> Iterator[bool]:
