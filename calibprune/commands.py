@@ -201,6 +201,8 @@ def verify(
         print(line, flush=True)
     verdicts = list(verifying.verify(targets, device, data_mirror))
     _console().print(_verdicts(verdicts))
+    for differs, alike in _by_what_differs(verdicts).items():
+        print(f"{', '.join(alike)}: {'; '.join(differs)}")
     same = sum(verdict.same for verdict in verdicts)
     print(f"{same} of {len(verdicts)} cells are the same")
     raise typer.Exit(0 if same == len(verdicts) else 1)
@@ -257,7 +259,7 @@ def _places(store: str, shelves: list[str]) -> list["Kept"]:
 def _verdicts(verdicts: "list[Verdict]") -> "Table":
     from rich.table import Table
 
-    table = Table("cell", "id", "same", "compared", "largest difference, or why not", "seconds then", "now", "here")
+    table = Table("cell", "id", "same", "compared", "largest difference, or why not", "seconds then", "now")
     for one in verdicts:
         then = one.target.seconds()
         table.add_row(
@@ -267,9 +269,17 @@ def _verdicts(verdicts: "list[Verdict]") -> "Table":
             one.compared,
             one.found,
             *("" if seconds != seconds else f"{seconds:.1f}" for seconds in (then, one.seconds)),
-            "; ".join(one.differs),
         )
     return table
+
+
+def _by_what_differs(verdicts: "list[Verdict]") -> dict[tuple[str, ...], list[str]]:
+    """What here is other than where cells were computed first -> the ids of these cells."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for one in verdicts:
+        if one.differs:
+            found.setdefault(one.differs, []).append(one.target.id)
+    return found
 
 
 @app.command()

@@ -24,15 +24,15 @@ def lines(kept: Kept, identifier: str) -> list[tuple[str, str]]:
     cell = kept.cell(identifier)
     known = kept.provenance(cell)
     return [
-        ("cell", _text(cell.title)),
+        ("cell", in_one_line(cell.title)),
         ("id", identifier),
         ("kept in", str(kept.folder(cell))),
         ("whole", _whole(kept.flaw(identifier))),
         *_several("", known["configuration"]),
-        *((name.replace("_", " "), _text(known[name])) for name in (*COST, *ORIGIN) if name in known),
+        *((name.replace("_", " "), in_one_line(known[name])) for name in (*COST, *ORIGIN) if name in known),
         *_several("version of ", known.get("versions", {})),
-        *((name.replace("_", " "), _text(value)) for name, value in known.items() if name not in GIVEN),
-        ("SHA-256 of the records", _text(known["records_sha256"])),
+        *((name.replace("_", " "), in_one_line(value)) for name, value in known.items() if name not in GIVEN),
+        ("SHA-256 of the records", in_one_line(known["records_sha256"])),
         *_several("SHA-256 of ", known.get("artifacts_sha256", {})),
         *_several("not here, SHA-256 of ", known.get(LEFT_OUT, {})),
     ]
@@ -41,15 +41,15 @@ def lines(kept: Kept, identifier: str) -> list[tuple[str, str]]:
 def _of_table(kept: Kept, identifier: str) -> list[tuple[str, str]]:
     known = derived.content(kept, identifier)
     return [
-        ("table", _text(known["name"])),
+        ("table", in_one_line(known["name"])),
         ("id", identifier),
         ("kept in", str(kept.root / derived.DERIVED / identifier)),
         ("whole", _whole(derived.flaw(kept, identifier))),
-        ("version of its code", _text(known["version"])),
-        ("made of the cells", _text(list(known["cells"]))),
-        *((name, _text(known[name])) for name in ("seconds", *ORIGIN) if name in known),
+        ("version of its code", in_one_line(known["version"])),
+        ("made of the cells", in_one_line(list(known["cells"]))),
+        *((name, in_one_line(known[name])) for name in ("seconds", *ORIGIN) if name in known),
         *_several("version of ", known.get("versions", {})),
-        ("SHA-256 of the table", _text(known["table_sha256"])),
+        ("SHA-256 of the table", in_one_line(known["table_sha256"])),
     ]
 
 
@@ -60,17 +60,17 @@ def _whole(flaw: str) -> str:
 def _several(prefix: str, values: Any) -> list[tuple[str, str]]:
     """The entries of a mapping; those of a mapping in it with its name before theirs."""
     if not isinstance(values, dict):
-        return [(prefix.strip(), _text(values))]
+        return [(prefix.strip(), in_one_line(values))]
     found = []
     for name, value in values.items():
         if isinstance(value, dict):
             found += _several(f"{prefix}{name} ", value)
         else:
-            found.append((_text(f"{prefix}{name}".replace("_", " ")), _text(value)))
+            found.append((in_one_line(f"{prefix}{name}".replace("_", " ")), in_one_line(value)))
     return found
 
 
-def _text(value: Any) -> str:
+def in_one_line(value: Any) -> str:
     """A value as it is shown: in one line, and without characters that a terminal would obey."""
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         value = ", ".join(value)

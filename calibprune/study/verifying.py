@@ -30,6 +30,7 @@ from calibprune.study.kept import Kept
 from calibprune.study.parameters import NUMERICS
 from calibprune.study.progress import StudyProgress
 from calibprune.study.runner import Runner, work
+from calibprune.study.showing import in_one_line
 from calibprune.study.store import Store
 from calibprune.tasks.catalogue import resolve
 
@@ -122,7 +123,7 @@ def announced(targets: Sequence[Target], device: str) -> list[str]:
     if not ready:
         return ["no cell can be computed again"]
     total = sum(one.seconds() for one in ready)
-    machines = dict.fromkeys(provenance.where(one.provenance()) for one in ready)
+    machines = dict.fromkeys(in_one_line(provenance.where(one.provenance())) for one in ready)
     lines = [f"{len(ready)} cells to compute again, which took {_duration(total)} on {', '.join(machines)}"]
     rounded = [one for one in ready if one.cell.dtype == "bfloat16"]
     if rounded and not has_bfloat16(where):
@@ -184,9 +185,10 @@ def _verified(one: Target, runner: Runner, scratch: Store, data_mirror: str | No
     records, origin, artifacts = runner.compute(cell, bar)
     seconds = time.perf_counter() - started
     scratch.write(cell, records, origin, artifacts)
-    differs = tuple(_differing(known, origin, one.cell))
+    differs = tuple(map(in_one_line, _differing(known, origin, one.cell)))
     differences = list(_differences(one, cell, scratch))
     worst = max(differences, key=lambda difference: difference.excess)
+    worst = worst._replace(what=in_one_line(worst.what))
     if not differs:
         exact = all(_same_bits(one, cell, scratch))
         found = "every bit" if exact else f"not the same bits; {worst.what}"

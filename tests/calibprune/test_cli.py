@@ -165,6 +165,9 @@ def test_a_cell_of_a_stranger_sends_nothing_to_the_terminal(run, params, tmp_pat
     path.write_text(path.read_text().replace('"commit": "', '"commit": "\\u001b[31m'))
     _, out, _ = run("show", path.parent.name, "--store", tmp_path / "results")
     assert "[31m" in out and "\x1b" not in out
+    path.write_text(path.read_text().replace('"machine": "', '"machine": "\\u001b[32m'))
+    _, out, _ = run("verify", path.parent.name, "--store", tmp_path / "results", "--device", "cpu")
+    assert out.count("[32m") == 2 and "\x1b" not in out, "in what is announced, and in what differs"
 
 
 @pytest.mark.parametrize(("method", "sparsity"), [("wanda", "0.5"), ("sparsegpt", "2:4"), ("magnitude", "0.25")])

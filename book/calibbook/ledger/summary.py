@@ -63,14 +63,15 @@ def in_short(entries: Sequence[Entry]) -> Html:
     always = sum(set(entry.counts) == {HELD} for entry in tested)
     never = sum(HELD not in entry.counts for entry in tested)
     verdicts = [entry.verdict for entry in paper]
+    elsewhere = verdicts.count(NOT_HERE)
+    lacking = f"For {elsewhere} it has no records, and " if elsewhere else ""
     outcome = f"Of those {always} held in every test, {len(tested) - always - never} in some and {never} in none."
     return box(
         "In short",
         [
             f"The ledger has {len(paper)} claims of the paper and {len(entries) - len(paper)} questions of the "
-            f"book's own. This study tests {len(tested)} of the paper's claims. For {verdicts.count(NOT_HERE)} it has "
-            f"no records, and {verdicts.count(NOT_TESTED)} cannot be decided by records of this kind; their rows say "
-            f"why.",
+            f"book's own. This study tests {len(tested)} of the paper's claims. {lacking}{verdicts.count(NOT_TESTED)} "
+            f"cannot be decided by records of this kind; their rows say why.",
             outcome if tested else "",
             f"The paper's claims and ours together: {verdict_sentence(pd.concat([entry.tests for entry in entries]))}",
             f"The claims and their tests are fixed in `{'/'.join(FILE.parts[-3:])}`, whose SHA-256 is "
