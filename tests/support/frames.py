@@ -115,7 +115,7 @@ def provenance(frame: pd.DataFrame) -> pd.DataFrame:
         peak_memory_gb=2.25,
         date="2026-01-02T03:04:05",
         machine="box",
-        device="cpu",
+        device="CPU",
         dtype="float32",
         versions=[{"torch": "2.13.0"}] * len(cells),
         commit="abc",

@@ -172,7 +172,8 @@ def test_verdicts_of_two_models_are_counted_side_by_side():
 @pytest.mark.parametrize(
     ("file", "others"),
     [
-        ("embedded", ["smollm2-135m"]),
+        ("published", ["smollm2-135m"]),
+        ("embedded", ["embedded-smollm2"]),
         ("smoke", []),
         ("gemma3-270m", []),
         ("llama3-8b", ["aya23-35b", "aya23-8b", "llama3-70b", "llama31-8b"]),
@@ -180,7 +181,7 @@ def test_verdicts_of_two_models_are_counted_side_by_side():
     ],
 )
 def test_files_that_ask_the_same_of_other_models(file, others, tmp_path):
-    study = Study.from_yaml(ROOT / "params" / f"{file}.yaml", store=str(tmp_path))
+    study = Study.from_yaml(ROOT / "params" / f"{file}.yaml", store=str(tmp_path), shelves=[])
     found = data.other_studies(study)
     assert [other.file for other in found] == [f"params/{other}.yaml" for other in others]
     assert all(other.missing and other.study is None for other in found)
