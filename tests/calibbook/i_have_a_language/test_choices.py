@@ -259,7 +259,8 @@ def test_time_and_memory_are_those_of_the_cells():
     known = provenance(tidy(languages=("de",), methods=("wanda", "magnitude"), seeds=(0, 1)))
     known.loc[known["seed"] == 1, ["seconds_prune", "peak_memory_gb"]] = 50.0, 3.5
     said = cost(known, MODEL, choice("wanda", 0.5, "unstructured", "de"))
-    assert "Pruning took 40 s, the mean of 2 draws, once" in said and "at most 3.5 GB" in said and "recorded on box" in said
+    for words in ("Pruning took 40 s, the mean of 2 draws, once", "at most 3.5 GB", "recorded on box."):
+        assert words in said
     assert "took 30 s once" in cost(known, MODEL, choice("magnitude", 0.5, "unstructured", data.NO_TEXT))
 
 
