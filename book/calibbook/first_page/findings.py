@@ -71,7 +71,7 @@ def findings(frame: pd.DataFrame, scores: Scores, group_size: int) -> Findings:
         _of(target, claim=ON_TEXT, metric="perplexity", source=source),
         english_costs(rows),
         mixtures[mixtures["metric"].str.endswith(f"perplexity on {source}")] if len(mixtures) else none,
-        at_equal_memory(at_memory(frame, source, group_size), source) if source else none,
+        _of(at_equal_memory(_memory(frame, group_size)), source=source),
         _of(tested, claim=ON_TASKS),
         pruned,
         bool((measured & bits).any()),
@@ -97,6 +97,12 @@ def english_costs(rows: pd.DataFrame) -> pd.DataFrame:
             found |= {"verdict": UNDECIDED, "note": ONE_DRAW}
         claims.append(Claim(ENGLISH_COSTS, **names(block), **found))
     return claims_frame(claims)
+
+
+def _memory(frame: pd.DataFrame, group_size: int) -> dict[str, pd.DataFrame]:
+    """Evaluation text -> rows of `memory.at_memory`, as on the page of Section 4.6."""
+    read = frame.loc[frame["metric"] == "perplexity", "source"]
+    return {source: at_memory(frame, source, group_size) for source in dict.fromkeys(read)}
 
 
 def _of(claims: pd.DataFrame, **where: str) -> pd.DataFrame:

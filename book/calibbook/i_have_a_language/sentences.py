@@ -30,9 +30,8 @@ def in_short(memory: dict[str, pd.DataFrame], found: list[Answer], atlas: Run | 
     """
     source = next(iter(memory), "")
     first = quantize_or_prune(memory[source], source) if memory else UNDECIDED
-    tests = [at_equal_memory(rows, text) for text, rows in memory.items()]
-    tests = [rows for rows in tests if len(rows)]
-    sure = f"How sure is that? {verdict_sentence(pd.concat(tests))} They are those of Section 4.6." if tests else ""
+    tests = at_equal_memory(memory)
+    sure = f"How sure is that? {verdict_sentence(tests)} They are those of Section 4.6." if len(tests) else ""
     return box("In short", [first, sure, own_language(found), on_tasks(found), further_languages(atlas)])
 
 

@@ -100,7 +100,7 @@ def quantization(study: Study, frame: pd.DataFrame) -> list[Tested]:
     if "perplexity" in measured(of_width(frame), pruned=True):
         size = study.parameters.group_size
         texts = (source for source in sources(frame) if source)
-        found += [_on_text(at_equal_memory(at_memory(frame, source, size), source), frame) for source in texts]
+        found.append(_on_text(at_equal_memory({text: at_memory(frame, text, size) for text in texts}), frame))
     return found
 
 

@@ -2,7 +2,7 @@
 takes.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -167,24 +167,26 @@ def how(textless: Collection[str]) -> str:
     return f"; calibrated in the language itself, but for {listed(textless)}, which uses no text"
 
 
-def at_equal_memory(rows: pd.DataFrame, source: str) -> pd.DataFrame:
-    """The claim KEEPS_MORE for every pair of about equal size, one row a Claim: by how much the quantized perplexity is
-    lower, in percent.
+def at_equal_memory(memory: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The claim KEEPS_MORE for every evaluation text and pair of about equal size, one row a Claim: by how much the
+    quantized perplexity is lower, in percent. The tests on all texts are corrected together.
 
     From log ratios over languages, each calibrated in itself where the method uses text; see `claims.paired`.
+
+    memory: evaluation text -> rows of `at_memory`.
     """
+    return claims_frame([claim for source, rows in memory.items() for claim in _on_one_text(rows, source)])
+
+
+def _on_one_text(rows: pd.DataFrame, source: str) -> Iterator[Claim]:
     sizes = rows.drop_duplicates(BLOCK).set_index(BLOCK)["bits"]
-    found = []
     for pruned, quantized, both in contests(rows):
         if not 1 / ABOUT_EQUAL <= sizes[quantized] / sizes[pruned] <= ABOUT_EQUAL:
             continue
         sizes_compared = f"{setting(*pruned[2:])} against {quantized[3]}"
         lower = np.log(both["pruned"] / both["quantized"]).to_numpy()
-        found.append(
-            Claim(
-                KEEPS_MORE,
-                **names(pruned, source=source, metric=f"perplexity on {source}", sparsity=sizes_compared),
-                **paired(lower, lambda gain: float(100 * np.expm1(-gain)), more_or_less, MORE_OR_LESS),
-            )
+        yield Claim(
+            KEEPS_MORE,
+            **names(pruned, source=source, metric=f"perplexity on {source}", sparsity=sizes_compared),
+            **paired(lower, lambda gain: float(100 * np.expm1(-gain)), more_or_less, MORE_OR_LESS),
         )
-    return claims_frame(found)

@@ -48,6 +48,7 @@ from calibbook.s04_6_quantization.tables import (
     widths,
 )
 from calibbook.shared.claim_tables import readable
+from calibbook.shared.comparison import holm
 from calibbook.shared.frames import participle, treatment
 from calibbook.shared.statistics import share_interval, target_advantage
 from calibprune.errors import ParameterError
@@ -343,7 +344,7 @@ def test_a_small_study_decides_nothing_and_fails_nowhere(languages, settings):
     assert set(on_text(small)["verdict"]) <= {"undecided", "held", "not held"} and len(readable(on_text(small)))
     rows = at_memory(small, "chromium", 128)
     assert equal_memory(rows, "chromium")._repr_html_() and which_wins(rows, "chromium") and len(overview(rows))
-    assert set(at_equal_memory(rows, "chromium")["verdict"]) <= {"undecided"}
+    assert set(at_equal_memory({"chromium": rows})["verdict"]) <= {"undecided"}
 
 
 def test_nothing_quantized_is_nothing_to_test():
@@ -351,7 +352,7 @@ def test_nothing_quantized_is_nothing_to_test():
     rows = at_memory(tidy(), "chromium", 128)
     assert (
         contests(rows) == []
-        and at_equal_memory(rows, "chromium").empty
+        and at_equal_memory({"chromium": rows}).empty
         and "nothing here to compare" in which_wins(rows, "chromium")
     )
 
@@ -453,8 +454,15 @@ def test_a_method_without_text_is_not_said_to_be_calibrated():
     assert f"Magnitude 50%, 9 bits: {own} without text." in alt
 
 
+def test_tests_of_all_texts_are_corrected_together():
+    memory = {source: at_memory(frame(), source, 128) for source in ("chromium", "udhr")}
+    found = at_equal_memory(memory)
+    assert found["p_holm"].tolist() == pytest.approx(holm(found["p"]))
+    assert len(found) == 4 and set(found["source"]) == set(memory)
+
+
 def test_the_claim_at_equal_memory():
-    found = at_equal_memory(at_memory(frame(), "chromium", 128), "chromium")
+    found = at_equal_memory({"chromium": at_memory(frame(), "chromium", 128)})
     assert found[["method", "sparsity", "verdict", "n"]].values.tolist() == [
         [name, "50% against 8-bit", "held", 7] for name in ("wanda", "sparsegpt")
     ]
@@ -468,7 +476,7 @@ def test_the_claim_at_equal_memory():
         found["statistic"].iloc[0] == pytest.approx(lower) and found["low"].iloc[0] < lower < found["high"].iloc[0] < 0
     )
     assert readable(found)["result"].iloc[0] == f"{-lower:.1f}% less"
-    assert set(at_equal_memory(at_memory(frame(costs=(2.0, 2.0)), "chromium", 128), "chromium")["verdict"]) == {
+    assert set(at_equal_memory({"chromium": at_memory(frame(costs=(2.0, 2.0)), "chromium", 128)})["verdict"]) == {
         "not held"
     }
 
