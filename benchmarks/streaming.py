@@ -2,8 +2,8 @@
 
 A Llama of random weights is written to a temporary folder, layer by layer, so that it may be larger than memory; then
 it is pruned to a checkpoint with random tokens, streamed and resident in turn, each in a process of its own. On a GPU
-8 of Llama-3-8B's 32 layers; a model of 2 GB on a CPU. `--sides streamed` is for models that fit nowhere.
-`--write` keeps the rows for Appendix H.
+8 of Llama-3-8B's 32 layers; a model of 2 GB on a CPU. `--sides streamed` is for models that fit nowhere. `--model
+gemma3-270m` takes a copy of a real model instead. `--write` keeps the rows for Appendix H.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from measuring import row
 from model import VOCABULARY, llama
 from torch import Tensor
 
+import calibprune as cp
 from calibprune import provenance
 from calibprune.models.loading import resolve_device, resolve_dtype
 
@@ -67,6 +68,14 @@ def write_model(folder: Path, sizes: argparse.Namespace, device: str, dtype: tor
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="<0>"))
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<0>").save_pretrained(folder)
     return sum(shape.numel() for shape in shapes.values()) * dtype.itemsize
+
+
+def copy_model(name: str, folder: Path, dtype: torch.dtype) -> int:
+    """A checkpoint of a model that `calibprune.load` knows; returns how many bytes of weights it has."""
+    model, tokenizer = cp.load(name, device="cpu", dtype=dtype)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return sum(parameter.nbytes for parameter in model.parameters())
 
 
 def random_weights(shape: torch.Size, device: str, dtype: torch.dtype) -> Tensor:
@@ -159,6 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     parser.add_argument("--dtype", default="auto")
     for name in GPU_SIZES:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int)
+    parser.add_argument("--model", help="a name or folder that calibprune knows, in place of random weights")
     parser.add_argument("--method", default="wanda")
     parser.add_argument("--sides", nargs="*", choices=SIDES, default=SIDES)
     parser.add_argument("--repeats", type=int, default=3)
@@ -184,17 +194,19 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(dir=chosen.scratch) as scratch:
         model = Path(scratch) / "model"
         model.mkdir()
-        model_bytes = write_model(model, chosen, device, dtype)
+        if chosen.model:
+            model_bytes, what = copy_model(chosen.model, model, dtype), chosen.model
+        else:
+            model_bytes = write_model(model, chosen, device, dtype)
+            what = f"{chosen.layers} layers of width {chosen.width:,}"
         for turn in range(chosen.repeats):
             for side in chosen.sides:
                 target = Path(scratch) / f"{side}-{turn}"
                 found.setdefault(side, []).append(in_a_process(side, model, target, given))
                 for file in target.iterdir():
                     file.unlink()
-    size = (
-        f"{chosen.layers} layers of width {chosen.width:,} ({model_bytes / 1e9:.1f} GB), {chosen.method}, "
-        f"{chosen.samples:,} × {chosen.length:,} tokens"
-    )
+    tokens = f"{chosen.samples:,} × {chosen.length:,} tokens"
+    size = f"{what} ({model_bytes / 1e9:.1f} GB), {chosen.method}, {tokens}"
 
     def keep(rows: list[dict[str, Any]]) -> None:
         if chosen.write:

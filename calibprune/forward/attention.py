@@ -40,9 +40,8 @@ def attend(
     for start in range(0, length, ROWS):
         stop = min(start + ROWS, length)
         stacked = queries[:, :, start:stop].reshape(len(queries), -1, width)
-        scores = torch.baddbmm(
-            mask[start:stop, :stop].repeat(group, 1), stacked, keys[:, :stop].transpose(1, 2), alpha=scaling
-        )
+        scores = mask[start:stop, :stop].repeat(len(queries), group, 1)
+        scores.baddbmm_(stacked, keys[:, :stop].transpose(1, 2), alpha=scaling)
         output[:, :, start:stop] = torch.bmm(torch.softmax(scores, dim=-1), values[:, :stop]).view(
             len(queries), group, -1, width
         )

@@ -1,15 +1,18 @@
-"""Root-mean-square normalisation on a CPU in 16 bits with half the passes over memory.
+"""Root-mean-square normalisation on a CPU in 16 bits with half the passes over memory, a piece at a time that stays in
+the cache.
 
 Sums are in float32, as in the architectures' own norms, but in another order: one result in some 100,000 is rounded to
 the next number above or below.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
 import torch
 from torch import Tensor, nn
+
+NUMBERS = 1 << 20  # of a piece: 2 MB in float32 for each of two cores
 
 
 @torch.no_grad()
@@ -17,13 +20,24 @@ def plus_one(norm: nn.Module, x: Tensor) -> Tensor:
     """Gemma's form, x / √(mean x² + ε) · (1 + w), multiplied in float32 and rounded once to the dtype of x [...,
     width].
     """
-    return _normalised(x, norm.eps).mul_(1.0 + norm.weight.float()).to(x.dtype)
+    factors = 1.0 + norm.weight.float()
+    return _in_pieces(x, lambda piece: _normalised(piece, norm.eps).mul_(factors))
 
 
 @torch.no_grad()
 def plain(norm: nn.Module, hidden_states: Tensor) -> Tensor:
     """Llama's form, w · (x / √(mean x² + ε)), rounded to the dtype of x before the product with w."""
-    return norm.weight * _normalised(hidden_states, norm.variance_epsilon).to(hidden_states.dtype)
+    return _in_pieces(hidden_states, lambda piece: _normalised(piece, norm.variance_epsilon)).mul_(norm.weight)
+
+
+def _in_pieces(x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """`function` of rows [..., width], rounded to the dtype of x."""
+    rows = x.reshape(-1, x.shape[-1])
+    result = torch.empty_like(rows)
+    size = max(1, NUMBERS // x.shape[-1])
+    for piece, target in zip(rows.split(size), result.split(size), strict=True):
+        target.copy_(function(piece))
+    return result.view(x.shape)
 
 
 def _normalised(x: Tensor, epsilon: float) -> Tensor:

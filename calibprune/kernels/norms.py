@@ -29,6 +29,5 @@ def add_column_squares(total: Tensor | None, x: Tensor) -> Tensor:
         total += norms_triton.column_squares(x if x.dtype.itemsize == 2 else x.float())
         return total
     for piece in x.split(ROWS if x.device.type == "cpu" else len(x)):
-        piece = piece.float()
-        total += torch.mul(piece, piece).sum(dim=0)
+        total += piece.to(torch.float32, copy=True).square_().sum(dim=0)
     return total

@@ -6,7 +6,6 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from calibprune.errors import ModelError
+from calibprune.models.beside import beside
 from calibprune.models.families import TEXT_PARTS, TextPart, check_family, decoder
 from calibprune.models.loading import (
     as_model_error,
@@ -67,7 +67,7 @@ class Streamed:
             ModelError: weights that cannot be read, or are not all finite.
         """
         modules = decoder(self.model).layers
-        with ThreadPoolExecutor(1, "read-ahead") as reader:
+        with beside("read-ahead") as reader:
             ahead = reader.submit(self._read_layer, first) if first < len(modules) else None
             for i in range(first, len(modules)):
                 weights = ahead.result()

@@ -1,7 +1,7 @@
 """The walk of layerwise.py through a model that is read layer by layer; a solved layer is handed on and let go."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from calibprune.methods import Quantized
+from calibprune.models.beside import beside
 from calibprune.models.families import decoder, evaluating
 from calibprune.models.soundness import check_kinds, check_layer
 from calibprune.models.streaming import Streamed
@@ -102,7 +103,7 @@ def walk(
     with (
         evaluating(model),
         closing(streamed.layers(begin.layer)) as layers,
-        ThreadPoolExecutor(1, "hand-on") as writer,
+        beside("hand-on") as writer,
     ):
         handed: Future | None = None
         inputs = None if tokens is None else _entering(streamed, tokens, states, begin)

@@ -10,6 +10,7 @@ side with one draw says nothing about draws: its results hold for that draw.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -245,19 +246,35 @@ def _variance_of_draws(table: np.ndarray) -> tuple[float, float]:
     )
 
 
-def _resampled_means(columns: np.ndarray, resamples: int, stream: np.random.Generator) -> np.ndarray:
-    """Means [resamples, columns] of [items, columns] over items drawn with replacement, the same for all columns.
-
-    How often each item is drawn is multinomial; the counts times the columns are the sums.
+@lru_cache(maxsize=8)
+def _times_drawn(items: int, resamples: int, seed: int) -> tuple[np.ndarray, dict]:
+    """How often each item is drawn in each resampling with replacement, [resamples, items], and the state of the
+    random stream after that. Many columns of a table have the same number of items, and share it.
     """
-    items = len(columns)
-    means = np.empty((resamples, columns.shape[1]))
+    stream = np.random.default_rng(seed)
+    drawn = np.empty((resamples, items), np.min_scalar_type(items))
     dtype = np.min_scalar_type(items - 1)
     for start in range(0, resamples, rows := max(1, CHUNK // items)):
         n = min(rows, resamples - start)
         picks = stream.integers(items, size=(n, items), dtype=dtype) + np.arange(n)[:, None] * items
-        means[start : start + n] = np.bincount(picks.ravel(), minlength=n * items).reshape(n, items) @ columns / items
-    return means
+        drawn[start : start + n] = np.bincount(picks.ravel(), minlength=n * items).reshape(n, items)
+    return drawn, stream.bit_generator.state
+
+
+def _resampled_means(columns: np.ndarray, resamples: int, seed: int) -> tuple[np.ndarray, np.random.Generator]:
+    """Means [resamples, columns] of [items, columns] over items drawn with replacement, the same for all columns; and
+    the random stream, for what is drawn next.
+
+    How often each item is drawn is multinomial; the counts times the columns are the sums.
+    """
+    items = len(columns)
+    drawn, state = _times_drawn(items, resamples, seed)
+    means = np.empty((resamples, columns.shape[1]))
+    for start in range(0, resamples, rows := max(1, CHUNK // items)):
+        means[start : start + rows] = drawn[start : start + rows] @ columns / items
+    stream = np.random.default_rng(seed)
+    stream.bit_generator.state = state
+    return means, stream
 
 
 def _bootstrap(contrasts: Sequence[tuple[np.ndarray, ...]], resamples: int, seed: int) -> list[Comparison]:
@@ -266,15 +283,13 @@ def _bootstrap(contrasts: Sequence[tuple[np.ndarray, ...]], resamples: int, seed
     """
     if resamples < FEWEST_RESAMPLES:
         raise ParameterError(f"resamples must be at least {FEWEST_RESAMPLES}, not {resamples}: 10000 is usual")
-    stream = np.random.default_rng(seed)
     columns = np.column_stack(
         [sides[0].mean(axis=0) - sum(side.mean(axis=0) for side in sides[1:]) for sides in contrasts]
     )
     items, tail = len(columns), math.floor(ALPHA / 2 * (resamples + 1) + 1e-9)
+    means, stream = _resampled_means(columns, resamples, seed)
     found = []
-    for sides, column, replicates in zip(
-        contrasts, columns.T, _resampled_means(columns, resamples, stream).T, strict=True
-    ):
+    for sides, column, replicates in zip(contrasts, columns.T, means.T, strict=True):
         mean, over_items = column.mean(), column.var(ddof=1) / items
         draws = [(len(side) - 1, *_variance_of_draws(side)) for side in sides if len(side) > 1]
         kept = max(0.0, over_items - sum(interaction for _, _, interaction in draws))

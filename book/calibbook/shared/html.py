@@ -15,13 +15,15 @@ import pandas as pd
 from calibbook.shared.colours import colours
 from calibbook.shared.frames import BLOCK, method_label, setting
 from calibbook.shared.languages import SPELLED_OUT, code_label, text_label
-from calibbook.shared.words import fixed
+from calibbook.shared.words import fixed, listed
 from calibprune.languages import describe
 
 # Which way is better is the paper's own convention (captions of its Tables 1 and 6): dark is low in every metric.
 DIRECTION = {True: "lower (darker) is better", False: "higher (lighter) is better"}
 MANY_ROWS = 40
 """A table of values with more rows scrolls both ways in a box as high as the window, its head and row names in view."""
+MANY_COLUMNS = 14
+"""A table of values with more columns, under headers that neighbours share, is one table for each of these headers."""
 # What a table needs wherever it is shown; the book's own style sheet adds to it.
 STYLE = """<style>
 .study-table-scroll {overflow-x: auto; margin: 1em 0}
@@ -182,6 +184,9 @@ def heat_table(
     Not great-tables 1.1: its titles are cells of the head and no caption, its cells take no titles, the keyboard cannot
     scroll it, and it brings seven packages and 8 kB of style for every table.
 
+    With more than `MANY_COLUMNS` columns it is several tables below each other, one for each header that columns
+    share, which its title then names; the note stands above the first.
+
     Args:
         rows: key of a row -> its headers, one for each of `corner`. All but the last head the whole group of
             neighbouring rows that have them in common.
@@ -194,6 +199,15 @@ def heat_table(
         cards: whether a phone shows each row as a card, in which every value has the name of its column. Such a table
             is a list of findings: its title is a heading, by which a screen reader finds it.
     """
+    parts = _by_shared_header(columns) if len(columns) > MANY_COLUMNS else {}
+    if rows and len(parts) > 1:
+        first, *others = map(str, parts)
+        notes = {first: f"{note} The tables of {listed(others)}, below, are parts of this one.".lstrip()}
+        below = [
+            heat_table(rows, part, cells, corner, f"{title}, {shared}", notes.get(shared, ""), wrapped, cards)
+            for shared, part in parts.items()
+        ]
+        return Html("".join(table.html for table in below), "\n".join(table.plain for table in below))
     kind = ' class="text"' if wrapped else ""
     caption = escape(note) if cards else f"<strong>{escape(title)}.</strong> {escape(note)}"
     if not rows:
@@ -217,6 +231,16 @@ def heat_table(
     text = _grid(rows, columns, cells, corner)
     html = _head(columns, corner, kind) + "".join(bodies)
     return _captioned(html, caption, title, f"{title}. {note}".rstrip() + f"\n{text}", many, cards)
+
+
+def _by_shared_header(columns: Mapping[Hashable, Sequence[Label]]) -> dict[Label, dict]:
+    """The columns below each header that neighbours share; none where a column has its own header alone."""
+    parts: dict[Label, dict] = {}
+    for key, labels in columns.items():
+        if len(labels) < 2:
+            return {}
+        parts.setdefault(labels[0], {})[key] = labels
+    return parts
 
 
 def _head(columns: Mapping[Hashable, Sequence[Label]], corner: Sequence[str], kind: str) -> str:

@@ -217,3 +217,31 @@ def test_what_is_folded_away_has_a_line_that_names_it_and_is_all_there():
     assert soup.details.summary.text == "More < less" and not soup.details.has_attr("open")
     assert soup.details.select_one("table.study-table caption").text == parsed(inside).caption.text
     assert folded("More", inside).plain == f"More\n{inside.plain}"
+
+
+def test_a_table_too_wide_for_a_page_is_one_for_each_header_that_columns_share():
+    codes = ["ar", "de", "en", "es", "ru"]
+    columns = {(task, code): (task, Languages((code,))) for task in ("facts", "ARC", "x < y") for code in codes}
+    cells = {(1, column): Cell(f"{column[0]} {column[1]}") for column in columns}
+    wide = table(columns=columns, cells=cells)
+    soup = parsed(wide)
+    tables = soup.select("table")
+    assert [one.select_one("strong").text for one in tables] == [
+        "Table <1>, facts.",
+        "Table <1>, ARC.",
+        "Table <1>, x < y.",
+    ]
+    assert tables[0].caption.text.endswith("Less & more. The tables of ARC and x < y, below, are parts of this one.")
+    assert tables[1].caption.text.strip() == "Table <1>, ARC."
+    for one, task in zip(tables, ("facts", "ARC", "x < y"), strict=True):
+        assert [td.text for td in one.select("tbody tr")[0].select("td")] == [f"{task} {code}" for code in codes]
+        assert len(one.select("tbody tr")) == len(ROWS)
+    assert "x < y ru" in wide.plain
+
+
+@pytest.mark.parametrize("columns, tables", [(14, 1), (15, 2)])
+def test_how_many_columns_are_too_many(columns, tables):
+    heads = {place: ("ARC" if place < 7 else "facts", str(place)) for place in range(columns)}
+    assert len(parsed(table(columns=heads, cells={})).select("table")) == tables
+    alone = {place: (str(place),) for place in range(columns)}
+    assert len(parsed(table(columns=alone, cells={})).select("table")) == 1
