@@ -138,6 +138,9 @@ def _set_fences(formula: Element) -> None:
             sign.set("form", "prefix" if sign.text in OPENING else "postfix")
             if sign.text in "⌊⌋⌈⌉":
                 sign.set("stretchy", "false")
+    for sign in formula.iter("mo"):
+        if sign.text and sign.text in OPENING + CLOSING and not sign.get("form"):  # of a size that was asked for
+            sign.set("form", "prefix" if sign.text in OPENING else "postfix")
     for group in list(formula.iter()):
         for table in group.findall("mtable"):
             _enclose(group, list(group).index(table))

@@ -57,7 +57,7 @@
         return row;
       });
       chooser.querySelector("tbody").replaceChildren(...rows);
-      const [, command, cost] = data.choices[answer.rows[0][0]];
+      const [, command, cost] = data.choices[answer.take];
       write(chooser.querySelector("pre"), command);
       write(part("cost"), cost);
     }

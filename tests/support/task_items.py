@@ -84,12 +84,12 @@ def parsed(shown) -> BeautifulSoup:
 
 
 def lines_of(soup) -> dict[tuple, list]:
-    """(headers of the block, row header) -> td elements."""
+    """(headers of the block, row header) -> td elements, of a table in several parts those of all."""
     found, lead = {}, ()
     for line in soup.select("tbody tr"):
         if block := line.select("th[scope=rowgroup]"):
             lead = tuple(th.text for th in block)
-        found[(*lead, line.select_one("th[scope=row]").text)] = line.select("td")
+        found.setdefault((*lead, line.select_one("th[scope=row]").text), []).extend(line.select("td"))
     return found
 
 

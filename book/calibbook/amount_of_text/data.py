@@ -16,13 +16,16 @@ def losses(frame: pd.DataFrame) -> pd.DataFrame:
 
     Returns one row for each pruned model (`BLOCK`), text (`source`), calibration language, amount
     (`calibration_tokens`) and `among` (OWN or OTHERS), with `times` (of several languages or draws the geometric mean)
-    and `languages` (how many). Calibrations with one amount alone are left out.
+    and `languages` (how many). Calibrations with one amount alone are left out, and of a larger amount the draws that
+    the smaller ones do not have: what is compared begins with the same windows.
     """
     rows = frame[(frame["metric"] == "perplexity") & frame["layer"].isna() & (frame["task"] == "")]
     dense = rows[rows["method"] == "dense"].set_index(["model", "source", "language"])["value"]
     single = calibrated(rows)
     if single.empty or dense.empty:
         return pd.DataFrame(columns=[*DRAW, "calibration_tokens", "among", "times", "languages"])
+    of_draw = single.groupby([*DRAW, "seed"])["calibration_tokens"].transform("nunique")
+    single = single[of_draw == single.groupby(DRAW)["calibration_tokens"].transform("nunique")]
     before = dense.reindex(pd.MultiIndex.from_frame(single[["model", "source", "language"]])).to_numpy()
     single = single.assign(
         log=np.log(single["value"].to_numpy() / before),

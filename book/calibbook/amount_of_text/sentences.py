@@ -29,7 +29,8 @@ def in_short(rows: pd.DataFrame) -> Html:
     ]
     sentences += [_finding(block, part) for block, _, part in by_block(mine)]
     sentences.append(
-        f"These are {len(codes)} calibration languages, whose smaller texts are the beginnings of the larger ones. "
+        f"These are {len(codes)} calibration languages, with the same draw at every amount: the smaller texts are the "
+        f"beginnings of the larger ones. "
         f"Nothing is tested here: the ranges say how far the languages agree."
         if len(codes) > 1
         else "This is one calibration language, so nothing is tested here."

@@ -6,6 +6,7 @@ import seaborn
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullLocator
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
@@ -263,8 +264,9 @@ def _dots(axis: Axes, table: pd.DataFrame, side: str, title: str) -> None:
     axis.set_ylim(-0.7, len(names) - 0.3)
     axis.axvline(1, color="#888888", linewidth=0.8)
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(base=2))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.xaxis.set_minor_formatter(lambda value, _: f"{value:.2g}")
+    axis.xaxis.set_minor_locator(NullLocator())
     axis.tick_params(labelsize=7)
     axis.set_xlabel("perplexity, relative to the mean of all languages", fontsize=8)
     axis.set_title(title, fontsize=8)

@@ -7,20 +7,23 @@ from matplotlib.colors import to_hex, to_rgb
 
 from calibbook.shared.palette import COLOURS
 
-ALONE = "#d0d0d0"
-"""The colour of every group of one language."""
+ALONE = "#b9c4d6"
+"""The colour of every group of one language: nearly grey, but none that a dark page turns round, as it would the
+legend's and not the map's.
+"""
 YELLOW = "#f0e442"
 """Okabe and Ito's eighth, which shows beside others though not on white."""
+BLACK = "#000000"
 DARK = 0.45
 
 
 def group_colours(groups: list[str]) -> dict[str, str]:
-    """Group -> #rrggbb, the largest first: eight of Okabe and Ito's palette, then their tints, then their shades, 24 in
-    all; a group of one language, and what comes after, is grey.
+    """Group -> #rrggbb, the largest first: seven of Okabe and Ito's palette, without its black, then their tints, then
+    their shades, 21 in all; a group of one language, and what comes after, is nearly grey.
 
     groups: that of each language.
     """
-    base = [*COLOURS, YELLOW]
+    base = [*(colour for colour in COLOURS if colour != BLACK), YELLOW]
     tints = [_mixed(colour, "#ffffff") for colour in base]
     shades = [_mixed(colour, "#000000") for colour in base]
     by_size = sorted(dict.fromkeys(groups), key=groups.count, reverse=True)

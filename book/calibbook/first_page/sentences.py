@@ -14,7 +14,7 @@ from calibbook.first_page.relatives import ENGLISH, NEAREST, Relatives, change
 from calibbook.s04_4_multiple_languages import data as mixed
 from calibbook.shared.claim_tables import interval, verdict_sentence
 from calibbook.shared.frames import BLOCK, is_quantized, method_label, setting
-from calibbook.shared.languages import NO_TARGET
+from calibbook.shared.languages import NO_TARGET, name_label
 from calibbook.shared.statistics import ALPHA
 from calibbook.shared.verdicts import HELD, NOT_HELD, UNDECIDED
 from calibbook.shared.words import as_given, in_caption, listed, number
@@ -35,11 +35,12 @@ class Lead(NamedTuple):
 
     def of(self, verdicts: Iterable[str]) -> str:
         found = set(verdicts)
-        if found == {HELD}:
-            return self.held
-        if found == {NOT_HELD}:
-            return self.not_held
-        return f"Whether {self.whether} {NOT_TOLD}{' in every case' * (found != {UNDECIDED})}"
+        if {HELD, NOT_HELD} <= found:
+            return f"Whether {self.whether} differs between the cases"
+        if found == {UNDECIDED}:
+            return f"Whether {self.whether} {NOT_TOLD}"
+        said = self.held if HELD in found else self.not_held
+        return f"{said}, as far as it could be told" if UNDECIDED in found else said
 
     def without(self, why: str) -> str:
         return f"Whether {self.whether} {NOT_TOLD}: {why}."
@@ -161,7 +162,12 @@ def without_text(found: Relatives | None) -> str:
     after = f", in {found.rows['language'].nunique()} languages of the atlas"
     after += f"; English in its place changes it by {listed(instead)}" * bool(instead)
     before = "against the average other language, perplexity changes by"
-    return _said(RELATIVE, found.claims, before, lambda row: f"{row.what} with {name(row)}", after)
+    said = _said(RELATIVE, found.claims, before, lambda row: f"{row.what} with {name(row)}", after)
+    worst = found.rows.loc[found.rows[NEAREST].idxmax()]
+    case = f"{name_label(worst['language'])}, {block_name(tuple(worst[BLOCK]), several)}"
+    return (
+        f"{said} At worst the relative leaves {number(math.exp(worst[NEAREST]))} times the dense perplexity ({case})."
+    )
 
 
 def namer(rows: pd.DataFrame) -> Callable:
@@ -189,8 +195,14 @@ def _said(lead: Lead, rows: pd.DataFrame, before: str, words: Callable, after: s
     one, notes = known["verdict"].nunique() == 1, list(dict.fromkeys(filter(None, known["note"])))
     if one and known["verdict"].iloc[0] == UNDECIDED and notes:
         said += f" ({listed(notes)})"
-    results = (words(row) + _bracket(interval(row), "" if one else VERDICT[row.verdict]) for row in known.itertuples())
+    results = (words(row) + _bracket(interval(row), "" if one else _told(row)) for row in known.itertuples())
     return f"{said}: {before} {listed(results)}{after}."
+
+
+def _told(row) -> str:
+    """`held`, `could not be told: not beyond chance in 12 tests`."""
+    why = f": {row.note}" if row.verdict == UNDECIDED and row.note else ""
+    return f"{VERDICT[row.verdict]}{why}"
 
 
 def _bracket(ends: str, verdict: str) -> str:
@@ -214,4 +226,4 @@ def _spread_of_choices(rows: pd.DataFrame) -> str:
             parts.append(f"{number(100 * spread)}% with {block_name(block, several)}")
     if not parts or len(parts) > EACH_UP_TO:
         return ""
-    return f"Where weights are rounded, the worst choice of calibration lies behind the best by {listed(parts)}."
+    return f"Where weights are rounded, the worst row of the table below lies behind the best by {listed(parts)}."

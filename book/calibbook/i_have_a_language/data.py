@@ -66,6 +66,18 @@ class Answer(NamedTuple):
     elsewhere: str = ""
 
     @property
+    def taken(self) -> int:
+        """The place of the choice to take: with the best's method and setting the language itself, unless it is clearly
+        worse or that is not known; else the best.
+        """
+        best = self.ranked.iloc[0]
+        for place, row in enumerate(self.ranked.itertuples()):
+            same = (row.method, row.sparsity, row.pattern) == (best.method, best.sparsity, best.pattern)
+            if same and row.calibration == self.question.language:
+                return place if np.isfinite(row.low) and not clear(row) else 0
+        return 0
+
+    @property
     def told_apart(self) -> bool:
         """Whether the best is clearly better than the second."""
         return len(self.ranked) > 1 and clear(self.ranked.iloc[1])
@@ -145,7 +157,8 @@ def ways(rows: pd.DataFrame, group_size: int) -> Iterator[tuple[str, bool, pd.Da
     for budget in sorted(rows["bits"].unique(), reverse=True):
         fit = rows[rows["bits"] <= budget]
         if len(fit[BLOCK].drop_duplicates()) > 1:
-            yield f"at most {size(budget)} bits a weight, any method", False, fit
+            methods = ", ".join(dict.fromkeys(map(method_label, fit["method"])))
+            yield f"at most {size(budget)} bits a weight: {methods}", False, fit
     for (_, method, sparsity, pattern), mine in rows.groupby(BLOCK, sort=False):
         bits = size(mine["bits"].iloc[0])
         yield f"{method_label(method)} {setting(sparsity, pattern)}, {bits} bits a weight", True, mine

@@ -14,8 +14,8 @@ from calibbook.i_have_a_language.data import CHOICE, Answer, Question, Run, behi
 from calibbook.shared.html import STYLE, Html, folded, text_table
 from calibbook.shared.languages import anchor, name_label
 
-SHOWN = 8
-"""Choices of a ranking that are listed; that of the language itself is listed in any case."""
+SHOWN = 6
+"""Choices of a ranking that are listed; that of the language itself, and the one to take, are listed in any case."""
 TITLE = "Choices, the best first"
 FIELDS = {
     "model": "Model",
@@ -41,9 +41,10 @@ def chooser(runs: Sequence[Run]) -> Html:
         f'<div class="study-table-scroll" role="region" tabindex="0" aria-label="{TITLE}"><table class="study-table">'
         f'<caption><span><strong>{TITLE}.</strong> <span class="chooser-note"></span></span></caption>'
         f"<thead><tr>{head}</tr></thead><tbody></tbody></table></div>"
-        '<p>The best one, on your machine:</p><div class="highlight"><pre tabindex="0"></pre></div>'
+        '<p>The one to take, on your machine:</p><div class="highlight"><pre tabindex="0"></pre></div>'
         '<p class="chooser-cost"></p></div>'
-        "<noscript><p>The chooser needs scripts; the tables below say the same without.</p></noscript>"
+        "<noscript><p>The chooser needs scripts; the tables below have the best, the second and the one to take.</p>"
+        "</noscript>"
         f'<script type="application/json">{embedded.replace("<", chr(92) + "u003c")}</script></div>'
     )
     plain = [f"{'; '.join(one.question)}: {said(one)}" for one in _all(runs)]
@@ -53,9 +54,10 @@ def chooser(runs: Sequence[Run]) -> Html:
 def payload(runs: Sequence[Run]) -> dict:
     """What the page's script reads.
 
-    `answers`: places of the four selected options, "0.2.1.0" -> `said`, `note`, `run`, the place of its run, and
-    `rows`, each a place in `choices`, the value, how much worse it is than the best, and its rank. `choices`: name,
-    command and cost. `about`: of each run, what a reader must know of it. Everything is text.
+    `answers`: places of the four selected options, "0.2.1.0" -> `said`, `note`, `run`, the place of its run, `rows`,
+    each a place in `choices`, the value, how much worse it is than the best, and its rank, and `take`, the place in
+    `choices` of the one to take. `choices`: name, command and cost. `about`: of each run, what a reader must know of
+    it. Everything is text.
     """
     places = [{option: place for place, option in enumerate(options)} for options in _options(_all(runs)).values()]
     known: dict[tuple, int] = {}
@@ -72,31 +74,43 @@ def payload(runs: Sequence[Run]) -> dict:
                     choices.append([choice_name(row), *how])
                 rows.append([known[key], row["value"], behind(row, one.task) if place else "–", place + 1])
             key = ".".join(str(options[part]) for options, part in zip(places, one.question, strict=True))
-            answers[key] = {"said": said(one), "note": note(one), "run": number, "rows": rows}
+            take = known[number, model, *one.ranked.iloc[one.taken][CHOICE]]
+            answers[key] = {"said": said(one), "note": note(one), "run": number, "rows": rows, "take": take}
     return {"choices": choices, "answers": answers, "about": [run.about for run in runs]}
 
 
 def listed_places(answer: Answer) -> list[int]:
-    """The places in the ranking that are listed: the first SHOWN, and where the language alone comes later."""
+    """The places in the ranking that are listed: the first SHOWN, where the language alone comes later, and the one to
+    take.
+    """
     own = [place for place, text in enumerate(answer.ranked["calibration"]) if text == answer.question.language]
-    places = list(range(min(SHOWN, len(answer.ranked))))
-    return places + [place for place in own[:1] if place not in places]
+    return sorted({*range(min(SHOWN, len(answer.ranked))), *own[:1], answer.taken})
 
 
 def said(answer: Answer) -> str:
-    """The answer in two or three sentences: what is best, what the second costs, and how the best does elsewhere."""
+    """The answer in two to four sentences: what is best, what the second costs, why to take another all the same, and
+    how the best does elsewhere.
+    """
     ranked = answer.ranked
     best = f"Best: {choice_name(ranked.iloc[0])}"
     if len(ranked) == 1:
         return f"{best}. Nothing else was measured."
     equal = int((ranked["behind"] == 0).sum()) - 1
     if equal:
-        return f"{best}, and {equal} more that {'does' if equal == 1 else 'do'} just as well."
+        return f"{best}, and {equal} more that {'does' if equal == 1 else 'do'} just as well. {_take(answer)}".rstrip()
     second = ranked.iloc[1]
     sure = "clearly worse" if answer.told_apart else "not clearly worse"
     sure = sure if np.isfinite(second["low"]) else "how certain that is, is not known"
     compared = f"{best}. The second, {choice_name(second)}, has {behind(second, answer.task)}: {sure}."
-    return f"{compared} {answer.elsewhere}".rstrip()
+    return " ".join(filter(None, [compared, _take(answer), answer.elsewhere]))
+
+
+def _take(answer: Answer) -> str:
+    """Which choice to take, where that is not the best."""
+    if not answer.taken:
+        return ""
+    row = answer.ranked.iloc[answer.taken]
+    return f"Take {choice_name(row)}, the language itself: it has {behind(row, answer.task)}, not clearly worse."
 
 
 def note(answer: Answer) -> str:
@@ -113,7 +127,7 @@ def note(answer: Answer) -> str:
 
 def plain_tables(runs: Sequence[Run]) -> list[Html]:
     """For each model and language a table behind a line that a reader opens: what is best and what is second for every
-    measure and every method or budget, and the commands of the best.
+    measure and every method or budget, which to take, and the commands of those.
     """
     several = len({one.question.model for one in _all(runs)}) > 1
     parts: dict[tuple[str, str], tuple[Run, list[Answer]]] = {}
@@ -125,13 +139,24 @@ def plain_tables(runs: Sequence[Run]) -> list[Html]:
         for code in by_name(language for own, language in parts if own == model):
             run, mine = parts[model, code]
             name = name_label(code) + f", {model}" * several
-            lines = [command(run.parameters, model, one.ranked.iloc[0]) for one in mine if one.method]
-            listed = "\n".join(dict.fromkeys(lines))
-            table = text_table(plain_table(mine), name, f"What is best and what is second. {run.about}".rstrip())
+            listed = _commands(run, model, mine)
+            told = f"What is best, what is second, and which to take. {run.about}".rstrip()
+            table = text_table(plain_table(mine), name, told)
             shown_once = table.html.removeprefix(STYLE)  # the chooser, on the same page, has it
-            inside = Html(f"{shown_once}<p>The best of each method:</p>{_code(listed)}", f"{table.plain}\n{listed}")
+            commands = f"<p>The one to take, by method and measure:</p>{_code(listed)}"
+            inside = Html(f"{shown_once}{commands}", f"{table.plain}\n{listed}")
             shown.append(folded(name, inside))
     return shown
+
+
+def _commands(run: Run, model: str, mine: list[Answer]) -> str:
+    """The command of every choice to take of a method, below a comment that says what it is for."""
+    wanted: dict[str, list[str]] = {}
+    for one in mine:
+        if one.method:
+            line = command(run.parameters, model, one.ranked.iloc[one.taken])
+            wanted.setdefault(line, []).append(one.question.measure)
+    return "\n".join(f"# {'; '.join(measures)}\n{line}" for line, measures in wanted.items())
 
 
 def by_name(codes: Iterable[str]) -> list[str]:
@@ -150,6 +175,7 @@ def plain_table(mine: list[Answer]) -> pd.DataFrame:
             | {"second": "–" if second is None else choice_name(second, not one.method)}
             | {"than the best": "–" if second is None else behind(second, one.task)}
             | {"clearly": "yes" if one.told_apart else "no"}
+            | {"take": choice_name(one.ranked.iloc[one.taken], not one.method)}
         )
     return pd.DataFrame(lines)
 

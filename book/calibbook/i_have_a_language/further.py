@@ -7,6 +7,7 @@ import pandas as pd
 
 from calibbook.atlas import records
 from calibbook.i_have_a_language.data import CHOICE, PARTS, Answer, Run, answers
+from calibbook.shared.frames import is_quantized
 from calibbook.shared.words import in_caption
 from calibprune import Study
 
@@ -51,6 +52,9 @@ def about(frame: pd.DataFrame, study: Study) -> str:
         f"{in_caption(calibrated['calibration_tokens'])} tokens to calibrate in, and perplexity on "
         f"{in_caption(calibrated['n'])} tokens of a text, in {in_caption(windows)} windows."
     )
+    said += " The commands repeat that amount: take more text where you have it."
+    if not frame["pattern"].map(is_quantized).any():
+        said += " It measured no quantization: whether to quantize rather than prune is what this page says first."
     if max(windows) >= ENOUGH_WINDOWS:
         return said
     return (

@@ -78,7 +78,8 @@ def lines(tests: pd.DataFrame) -> list[str]:
         result = known.get("result", "no number")
         result += f" ({known['95% interval']})" if "95% interval" in known else ""
         result += f", corrected p {known['p, corrected']}" if "p, corrected" in known else ""
-        result += f", could have seen {known['smallest effect seen']}" if "smallest effect seen" in known else ""
+        seen = known.get("effect seen 4 times in 5")
+        result += f", would see {seen} four times in five" if seen else ""
         note = f" ({known['note']})" if "note" in known else ""
         found.append(f"{f'{where}: ' if where else ''}{result}: {row['verdict']}{note}.")
     return found

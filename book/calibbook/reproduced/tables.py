@@ -42,7 +42,7 @@ def in_short(found: Reproduced | str) -> Html:
 
 def _others(others: int, off: int) -> str:
     if not off:
-        return f"The other {others:,} differ by less than the tolerance of their measure."
+        return f"The other {others:,} differ by no more than the tolerance of their measure."
     return f"Of the other {others:,}, {off:,} differ by more than the tolerance of their measure."
 
 

@@ -93,7 +93,8 @@ def no_single_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]
                 else ONE_DRAW,
             },
         )
-        what = f"{leader} wins {wins.max()} of {n}"
+        alone = f" ({leader})" if (wins == wins.max()).sum() == 1 else ""
+        what = f"none wins more than {wins.max()} of {n}{alone}"
         found = counted(int(wins.max()), n) | {"seen": smallest(reach, metric)}
         claims.append(Claim(NO_SINGLE_BEST, **names, what=what, **found, n=n, **verdict))
     return claims

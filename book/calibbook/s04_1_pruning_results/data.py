@@ -72,15 +72,17 @@ class Errors(NamedTuple):
 
 def errors(rows: pd.DataFrame, metric: str) -> Errors:
     """From the standard deviations over draws of one block, taken together: three draws of one cell say next to
-    nothing, those of forty-nine do. All calibrations are measured on the same text, so the error of that text is none
-    of a difference between them.
+    nothing, those of all calibrations do. Languages that one pruned model is measured in are no further draws, so the
+    degrees of freedom are those of the models. All calibrations are measured on the same text, so the error of that
+    text is none of a difference between them.
     """
     known = rows[rows["draws"] > 1]
     spread = known["sd"] / known["mean"] if METRICS[metric].lower_is_better else known["sd"]
-    freedom = int((known["draws"] - 1).sum())
+    cells = int((known["draws"] - 1).sum())
+    freedom = int((known.groupby("calibration")["draws"].max() - 1).sum())
     if not freedom or not np.isfinite(spread).all():
         return Errors(float("nan"), 0)
-    within = float((spread**2 * (known["draws"] - 1)).sum() / freedom)
+    within = float((spread**2 * (known["draws"] - 1)).sum() / cells)
     if not within:  # draws that agree to the digit are no draws
         return Errors(float("nan"), 0)
     return Errors(within / float(known["draws"].min()), freedom)

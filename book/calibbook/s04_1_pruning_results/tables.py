@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from calibbook.s04_1_pruning_results.paper import NUMBERS
-from calibbook.shared.draws import mean_over_draws
+from calibbook.shared.draws import draws_of_models
 from calibbook.shared.frames import (
     METRICS,
     ROW,
@@ -91,18 +91,17 @@ def caption(frame: pd.DataFrame, metrics, source: str, styles, known: bool) -> s
     known: whether a number of the paper stands in the table.
     """
     rows = frame[frame["metric"].isin(metrics) & (frame["source"] == source) & frame["layer"].isna()]
-    counted = rows[rows["metric"] == metrics[0]]  # perplexity predicts one token less of each window
     calibrated = rows[rows["calibration"] != ""]
     seeds = sorted(set(calibrated["seed"]))
     mixed = calibrated["calibration"].map(is_mixture).any()
     sentences = [
         *(f"{metric_label(name, styles[name])}: {DIRECTION[METRICS[name].lower_is_better]}." for name in metrics),
-        f"Measured on “{source}”, {in_caption(counted['n'])} tokens per language.",
+        f"Measured on “{source}”, {in_caption(rows['n'])} tokens per language.",
         f"{listed(dict.fromkeys(rows['model']))}, {treatment(rows)}.",
     ]
     if seeds:
         sentences.append(f"Calibrated on {in_caption(calibrated['calibration_tokens'])} tokens.")
-        over = mean_over_draws(calibrated.groupby("calibration")["seed"].nunique().to_dict())
+        over = draws_of_models(calibrated.groupby(["model", "calibration"], sort=False)["seed"].nunique().to_dict())
         sentences.append(
             f"{over} (seeds {listed(seeds)}), standard deviation in small type."
             if len(seeds) > 1

@@ -8,7 +8,7 @@ import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import COLUMN, TASK_METRICS, tasks_of
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
-from calibbook.shared.draws import mean_over_draws
+from calibbook.shared.draws import draws_of_models
 from calibbook.shared.frames import BLOCK, ROW, languages_of, method_label, participle, treatment
 from calibbook.shared.html import Cell, Html, Label, Languages, Mark, block_rows, deviation, heat_table
 from calibbook.shared.languages import code_label
@@ -108,10 +108,10 @@ def caption(table: pd.DataFrame, chance: dict[str, float] | None, intervals: boo
     if chance is not None:
         sentences.append(chance_sentence(table, chance))
     if len(texts):
-        draws = texts.groupby("calibration")["draws"].max()
+        draws = texts.groupby(["model", "calibration"], sort=False)["draws"].max()
         spread = "standard deviation in small type" if draws.max() > 1 else "so there is no standard deviation"
         sentences += [
-            f"{mean_over_draws(draws.astype(int).to_dict())}, {spread}.",
+            f"{draws_of_models(draws.astype(int).to_dict())}, {spread}.",
             "Shades run from the lowest to the highest value of a column within a model.",
             "★ and bold: significantly better than every other calibration of its column, for this model and method; "
             "≈: not significantly worse than the highest (paired bootstrap over items, 5% after Holm over "
@@ -148,7 +148,10 @@ def chance_sentence(table: pd.DataFrame, chance: dict[str, float]) -> str:
         values = f"{percent(next(iter(known.values())))}%"
     at_chance = (table["low"] <= level) & (level > 0)
     dense = table[at_chance & (table["method"] == "dense")]
-    columns = listed(f"{task_name(row.task)} {code_label(row.language)}" for row in dense.itertuples())
+    several = table["model"].nunique() > 1
+    columns = listed(
+        f"{task_name(row.task)} {code_label(row.language)}{f' ({row.model})' * several}" for row in dense.itertuples()
+    )
     others = table["method"] != "dense"
     lost = (
         f"Of {int(others.sum())} values of {participle(table)} models {int((at_chance & others).sum())} are "

@@ -19,6 +19,7 @@ from calibbook.shared.words import listed, percent, signed, table_name
 from calibprune.schemes import Grid
 
 TABLES = {"4-bit": ("4.6-1", "Table 14"), "8-bit": ("4.6-2", "Table 15")}
+ON_TEXT = {"4-bit": "4.6-4", "8-bit": "4.6-5"}
 """The paper's table of each width of the weights."""
 PAPER = f"the paper: {LABELS['llama3-8b']}"
 PAPER_GROUP = 128
@@ -77,6 +78,12 @@ def title(width: str) -> str:
     """`Table 4.6-1 (the paper's Table 14), 4 bits`; `3 bits`, which the paper does not have."""
     bits = f"{width.removesuffix('-bit')} bits"
     return table_name(*TABLES[width], bits) if width in TABLES else bits
+
+
+def title_on_text(width: str, source: str) -> str:
+    """`Table 4.6-4 (beyond the paper), 4 bits, on udhr`: perplexity and SNR, which the paper does not have."""
+    about = f"{width.removesuffix('-bit')} bits, on {source}"
+    return table_name(ON_TEXT[width], about=about) if width in ON_TEXT else about
 
 
 def paper_rows() -> pd.DataFrame:

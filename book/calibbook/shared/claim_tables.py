@@ -88,7 +88,7 @@ def readable(
             "95% interval": [interval(row) for row in claims.itertuples()],
             "p": claims["p"].map(p_value),
             "p, corrected": claims["p_holm"].map(p_value),
-            "smallest effect seen": claims["seen"].replace("", "–"),
+            "effect seen 4 times in 5": claims["seen"].replace("", "–"),
             "languages": claims["n"],
             "verdict": claims["verdict"],
             "note": claims["note"],

@@ -1,4 +1,4 @@
-"""A figure for a dark page: its greys turned round, its colours as they are.
+"""A figure for a dark page: its greys turned round, its colours as they are, but those lighter that could not be seen.
 
 What is drawn on a heat map or on an image keeps its ink, which was chosen for the cell below it.
 """
@@ -10,18 +10,23 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.collections import Collection, QuadMesh
-from matplotlib.colors import to_rgba_array
+from matplotlib.colors import to_rgb, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 
+from calibbook.shared.colours import contrast
+
 PAPER, INK = "#121212", "#dfe5ea"
 """The dark theme's page, and an ink on it."""
 
 GREY = 0.04
 """A colour is grey where its channels differ by no more."""
+
+CONTRAST = 3.0
+"""What a line or a bar must have to the page to be seen (Web Content Accessibility Guidelines 2.2, 1.4.11)."""
 
 PROPERTIES: dict[type[Artist], tuple[str, ...]] = {
     Text: ("color",),
@@ -61,13 +66,23 @@ def _turn(artist: Artist, name: str, before: list[tuple[Callable, Any]]) -> None
 
 
 def turn(colours: np.ndarray) -> np.ndarray:
-    """Colours, float [n, 4] as red, green, blue and opacity from 0 to 1, with the greys among them turned round."""
+    """Colours, float [n, 4] as red, green, blue and opacity from 0 to 1, with the greys among them turned round, and
+    the others as much lighter as they need to be seen.
+    """
     light, dark = to_rgba_array(INK)[0, :3], to_rgba_array(PAPER)[0, :3]
     grey = np.ptp(colours[:, :3], axis=1) <= GREY if len(colours) else np.zeros(0, dtype=bool)
     turned = np.array(colours)
     height = colours[grey, :3].mean(axis=1, keepdims=True)
     turned[grey, :3] = light + (dark - light) * height
+    for place in np.flatnonzero(~grey):
+        turned[place, :3] = _seen(turned[place, :3])
     return turned
+
+
+def _seen(colour: np.ndarray) -> np.ndarray:
+    """A colour with no more white in it than it needs for `CONTRAST` to the page."""
+    mixtures = colour + (1 - colour) * np.linspace(0, 1, 101)[:, None]
+    return next(mixed for mixed in mixtures if contrast(mixed, to_rgb(PAPER)) >= CONTRAST)
 
 
 def _own_ink(figure: Figure) -> list[Artist]:

@@ -16,7 +16,7 @@ from calibbook.shared.words import in_caption
 
 ORDERS = 9_999
 FEWEST_DRAWS = 2
-ONE_DRAW = "one draw a language: nothing tells a language from its text"
+ONE_DRAW = "drawn once: nothing tells the languages from the text that was drawn"
 
 
 def mean_over_draws(draws: Mapping[str, int]) -> str:
@@ -29,6 +29,18 @@ def mean_over_draws(draws: Mapping[str, int]) -> str:
     if not (single and mixed) or set(single) == set(mixed):
         return f"Mean over {in_caption(draws.values())} draws of calibration text"
     return f"Mean over {in_caption(single)} draws of calibration text, of mixtures over {in_caption(mixed)}"
+
+
+def draws_of_models(draws: Mapping[tuple[str, str], int]) -> str:
+    """`mean_over_draws` of a table of several models: of each by itself where they differ; `draws` of each model and
+    calibration.
+    """
+    said: dict[str, str] = {}
+    for model in dict.fromkeys(model for model, _ in draws):
+        said[model] = mean_over_draws({text: n for (own, text), n in draws.items() if own == model})
+    if len(set(said.values())) == 1:
+        return next(iter(said.values()))
+    return "; ".join(f"{model}: {words[0].lower()}{words[1:]}" for model, words in said.items())
 
 
 def language_p_value(runs: np.ndarray) -> float:

@@ -22,7 +22,7 @@ from calibprune.languages import describe
 DIRECTION = {True: "lower (darker) is better", False: "higher (lighter) is better"}
 MANY_ROWS = 40
 """A table of values with more rows scrolls both ways in a box as high as the window, its head and row names in view."""
-MANY_COLUMNS = 14
+MANY_COLUMNS = 10
 """A table of values with more columns, under headers that neighbours share, is one table for each of these headers."""
 # What a table needs wherever it is shown; the book's own style sheet adds to it.
 STYLE = """<style>

@@ -130,7 +130,7 @@ def cost(provenance: pd.DataFrame) -> str:
         return "None of its cells is in the store yet; how long they take is not known."
     seconds = provenance["seconds_prune"].sum() + provenance["seconds_measure"].sum()
     return (
-        f"The {len(provenance)} cells behind this page took {duration(seconds)} and at most "
+        f"The {len(provenance)} cells behind this page took {duration(seconds)}, each counted by itself, and at most "
         f"{fixed(provenance['peak_memory_gb'].max())} GB, as recorded on {computed_on(provenance)}. Cells that "
         f"are in the store are only read."
     )

@@ -39,6 +39,12 @@ def test_losses_are_ratios_to_the_dense_model(frame):
     assert one.set_index("among")["languages"].to_dict() == {OWN: 1, OTHERS: 2}
 
 
+def test_amounts_are_compared_on_the_same_draws(frame):
+    most = frame[(frame["calibration_tokens"] == AMOUNTS[-1]) & (frame["metric"] == "perplexity")]
+    further = most.assign(seed=1, value=most["value"] * 3)  # of the largest amount alone
+    pd.testing.assert_frame_equal(losses(pd.concat([frame, further], ignore_index=True)), losses(frame))
+
+
 def test_the_gain_of_the_most_text_over_the_least(frame):
     rows = losses(frame).query("method == 'sparsegpt' and source == 'chromium'")
     found = ends(rows).set_index(["calibration", "among"])["fall"]

@@ -178,11 +178,11 @@ def claimed(verdicts, note="", **more) -> pd.DataFrame:
         ),
         (
             ("held", "undecided"),
-            "Whether it pays to calibrate in the language that the model is for could not be told in",
+            "Calibrate in the language that the model is for, as far as it could be told: ",
         ),
         (
             ("held", "not held"),
-            "Whether it pays to calibrate in the language that the model is for could not be told in",
+            "Whether it pays to calibrate in the language that the model is for differs between the cases: ",
         ),
         (("held",), "Calibrate in the language that the model is for: "),
     ],
@@ -203,7 +203,7 @@ def test_why_nothing_could_be_told_is_said_once(found):
 def test_of_many_results_it_is_counted_how_they_came_out(found):
     many = pd.concat([claimed(("held", "undecided"))] * 3, ignore_index=True)
     said = sentences.language_of_use(replace(found, target=many))
-    assert said.endswith("could not be told in every case: of 6 tests 3 held, 0 not held and 3 undecided.")
+    assert said.endswith("as far as it could be told: of 6 tests 3 held, 0 not held and 3 undecided.")
 
 
 def test_several_models_are_named(found):
@@ -278,7 +278,7 @@ def numbers_of_records(found: Findings) -> set[str]:
     texts = [as_given(1 - ALPHA), *map(str, found.items)]
     for claims in (found.target, found.english, found.mixtures, found.memory, found.tasks):
         for row in claims.itertuples():
-            texts += [interval(row), number(abs(row.statistic)), row.what, row.sparsity]
+            texts += [interval(row), number(abs(row.statistic)), row.what, row.sparsity, row.note]
     for (_, _, sparsity, pattern), rows in found.rows.groupby(["model", "method", "sparsity", "pattern"]):
         means = rows.groupby("choice")["log_ratio"].mean()
         texts += [as_given(sparsity), pattern, number(100 * np.expm1(means.max() - means.min()))]

@@ -70,8 +70,8 @@ def test_every_language_is_asked_about_with_every_budget_and_method(found):
     assert list(dict.fromkeys(one.question.language for one in found)) == LANGUAGES
     hows = [one.question.how for one in found if one.question.language == "de"]
     assert hows == [
-        "at most 9 bits a weight, any method",
-        "at most 8.125 bits a weight, any method",
+        "at most 9 bits a weight: Magnitude, Wanda, GPTQ",
+        "at most 8.125 bits a weight: GPTQ",
         "Magnitude 50%, 9 bits a weight",
         "Wanda 50%, 9 bits a weight",
         "GPTQ 4-bit, 4.125 bits a weight",
@@ -80,7 +80,7 @@ def test_every_language_is_asked_about_with_every_budget_and_method(found):
 
 
 def test_within_a_budget_methods_compete_and_the_planted_order_is_found(found):
-    one = answer(found, language="de", how="at most 9 bits a weight, any method")
+    one = answer(found, language="de", how="at most 9 bits a weight: Magnitude, Wanda, GPTQ")
     assert len(one.ranked) == 3 * 4 + 1
     best, second = (one.ranked.iloc[place] for place in (0, 1))
     assert (best["method"], best["pattern"], best["calibration"]) == ("gptq", "8-bit", "en")
@@ -88,7 +88,7 @@ def test_within_a_budget_methods_compete_and_the_planted_order_is_found(found):
     half = 1.959964 * np.hypot(0.01, 0.01)  # both have a standard error of one hundredth
     assert second["low"] == pytest.approx(100 * np.expm1(np.log(29 / 28) - half), rel=1e-5)
     assert one.told_apart == (second["low"] > 0)
-    small = answer(found, language="de", how="at most 8.125 bits a weight, any method")
+    small = answer(found, language="de", how="at most 8.125 bits a weight: GPTQ")
     assert set(small.ranked["method"]) == {"gptq"}
     assert one.ranked["behind"].is_monotonic_increasing
 
@@ -187,13 +187,43 @@ def test_what_the_page_embeds_is_what_the_records_say(soup, found, frame):
 
 
 def test_a_ranking_is_cut_but_for_the_language_itself(found):
-    one = answer(found, language="sw", how="at most 9 bits a weight, any method")
+    one = answer(found, language="sw", how="at most 9 bits a weight: Magnitude, Wanda, GPTQ")
     places = form.listed_places(one)
     assert places[: form.SHOWN] == list(range(form.SHOWN)) and len(one.ranked) > form.SHOWN
     own = [place for place, text in enumerate(one.ranked["calibration"]) if text == "sw"]
     assert own[0] in places
     late = one._replace(ranked=pd.concat([one.ranked[one.ranked["calibration"] != "sw"], one.ranked.iloc[own[:1]]]))
     assert form.listed_places(late) == [*range(form.SHOWN), len(late.ranked) - 1]
+
+
+def ranked(language: str, **behind) -> data.Answer:
+    """An answer about a language: calibration -> how much worse than the best, and from where to where, in percent."""
+    rows = [("wanda", 0.5, "unstructured", text, "1.00", *ends) for text, ends in behind.items()]
+    question = data.Question(MODEL, language, "perplexity", "Wanda 50%, 9 bits a weight")
+    return data.Answer(question, True, False, "", pd.DataFrame(rows, columns=data.RANKED))
+
+
+NONE = (0.0, np.nan, np.nan)
+
+
+@pytest.mark.parametrize(
+    ("one", "taken"),
+    [
+        (ranked("de", en=NONE, sw=(0.1, -2, 3), de=(0.2, -2, 3)), 2),
+        (ranked("de", en=NONE, de=(5.0, 1, 9)), 0),  # clearly worse
+        (ranked("de", en=NONE, de=(5.0, np.nan, np.nan)), 0),  # not known
+        (ranked("de", de=NONE, en=(5.0, -1, 9)), 0),
+        (ranked("zh", en=NONE, de=(0.2, -2, 3)), 0),  # not calibrated in
+    ],
+)
+def test_the_language_itself_is_taken_unless_another_is_clearly_better(one, taken):
+    assert one.taken == taken
+    said = form.said(one)
+    assert ("Take Wanda 50%, calibrated in DE, the language itself: it has 0.200% more" in said) == (taken > 0)
+    held = form.payload([run([one], planted())])
+    (shown,) = held["answers"].values()
+    assert "--calibration " + one.ranked["calibration"].iloc[taken] in held["choices"][shown["take"]][1]
+    assert form.plain_table([one])["take"].tolist() == [one.ranked["calibration"].iloc[taken].upper()]
 
 
 def test_nothing_in_the_embedded_answers_can_end_the_script(frame):
@@ -211,10 +241,11 @@ def test_without_scripts_each_language_has_a_table_and_commands(found, frame):
     rows = soups[1].select("tbody tr")
     assert len(rows) == 6
     first = [cell.text for cell in rows[0].select("td")]
-    assert first[:2] == ["at most 9 bits a weight, any method", "GPTQ 8-bit, calibrated in EN"]
+    assert first[:2] == ["at most 9 bits a weight: Magnitude, Wanda, GPTQ", "GPTQ 8-bit, calibrated in EN"]
     assert first[3] == "GPTQ 8-bit, calibrated in DE" and first[4].startswith("3.57% more (")
     lines = soups[1].pre.text.splitlines()
-    assert len(lines) == 4 and all(line.startswith(".venv/bin/calibprune ") for line in lines)
+    assert len(lines) == 2 * 4 and all(line.startswith("# perplexity on ") for line in lines[::2])
+    assert all(line.startswith(".venv/bin/calibprune ") for line in lines[1::2])
     form_soup = BeautifulSoup(form.chooser([run(found, frame)]).html, "html.parser")
     assert form_soup.form.has_attr("hidden") and form_soup.noscript
 

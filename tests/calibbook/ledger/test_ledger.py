@@ -172,7 +172,7 @@ def test_results_of_several_tests_are_their_extremes_unit_by_unit():
         "one model.",
     ]
     assert lines(ENTRIES[0].tests)[0] == (
-        "Wanda, 50%, PPL, udhr: +3.0 points (1.00 to 5.00), corrected p 0.02, could have seen 2.86: held."
+        "Wanda, 50%, PPL, udhr: +3.0 points (1.00 to 5.00), corrected p 0.02, would see 2.86 four times in five: held."
     )
     assert lines(ENTRIES[1].tests) == []
     alone = entry("4.2-spread", [Claim("", note="too few languages")])

@@ -105,7 +105,11 @@ def test_a_lead_within_the_spread_of_draws_leaves_the_single_best_undecided():
     close = with_value(frame, 0.9999e-6, metric="perplexity", calibration="de", language="de")
     clear = with_value(frame, 0.5e-6, metric="perplexity", calibration="de", language="de")
     claim = one(no_single_best(close, "perplexity", "chromium"))
-    assert (claim.verdict, claim.note, claim.what) == ("undecided", "within the spread of draws: sw", "sw wins 6 of 7")
+    assert (claim.verdict, claim.note, claim.what) == (
+        "undecided",
+        "within the spread of draws: sw",
+        "none wins more than 6 of 7 (sw)",
+    )
     assert one(no_single_best(clear, "perplexity", "chromium")).verdict == "held"
 
 

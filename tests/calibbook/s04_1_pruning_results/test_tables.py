@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from frames import MEASURED, SEVEN, tidy, with_value
+from task_items import lines_of
 
 from calibbook.s04_1_pruning_results.paper import NUMBERS
 from calibbook.s04_1_pruning_results.tables import beside_paper, fidelity_table
@@ -19,21 +20,11 @@ def parsed(table) -> BeautifulSoup:
     return BeautifulSoup(table.html, "html.parser")
 
 
-def rows_of(soup) -> dict[tuple, list]:
-    """(headers of the block, calibration) -> td elements."""
-    found, lead = {}, ()
-    for line in soup.select("tbody tr"):
-        if block := line.select("th[scope=rowgroup]"):
-            lead = tuple(th.text for th in block)
-        found[(*lead, line.select_one("th[scope=row]").text)] = line.select("td")
-    return found
-
-
 def test_columns_are_languages_and_rows_are_calibrations_in_the_papers_order():
     shuffled = tidy(mixtures=("ar+en",)).sample(frac=1, random_state=0)
     soup = parsed(fidelity_table(shuffled, "perplexity", "chromium"))
     assert [th.text for th in soup.select("thead th[scope=col]")][2:] == [code.upper() for code in SEVEN]
-    assert list(rows_of(soup)) == [
+    assert list(lines_of(soup)) == [
         ("Dense", "none"),
         *[(method, name) for method in ("Wanda", "SparseGPT") for name in (*map(str.upper, SEVEN), "AR+EN")],
     ]
@@ -42,7 +33,7 @@ def test_columns_are_languages_and_rows_are_calibrations_in_the_papers_order():
 @pytest.mark.parametrize("metric", MEASURED)
 def test_mark_sits_at_the_best_cell_of_every_column(metric):
     soup = parsed(fidelity_table(tidy(), metric, "chromium"))
-    for (method, calibration), cells in rows_of(soup).items():
+    for (method, calibration), cells in lines_of(soup).items():
         marked = [SEVEN[i].upper() for i, td in enumerate(cells) if td.select_one("[role=img]") and td.find("strong")]
         assert marked == ([] if method == "Dense" else [calibration])
         assert all(("best" in td.get("class", [])) == bool(td.find("strong")) for td in cells)
@@ -68,7 +59,7 @@ def test_a_mixture_takes_no_star_from_a_language_and_has_a_mark_of_its_own_where
     where = {"method": "wanda", "language": "zh", "metric": metric, "source": "chromium"}
     for mixture, value in (("ar+en", 1e-9 if lower else 99), ("de+en", 1e-8 if lower else 98)):
         frame = with_value(frame, value, calibration=mixture, **where)
-    rows = rows_of(parsed(fidelity_table(frame, metric, "chromium")))
+    rows = lines_of(parsed(fidelity_table(frame, metric, "chromium")))
     zh = SEVEN.index("zh")
     column = {name: cells[zh] for (method, name), cells in rows.items() if method == "Wanda"}
     assert {name: td.find(role="img").text for name, td in column.items() if td.find(role="img")} == {
@@ -119,7 +110,7 @@ def test_magnitude_and_broken_models_do_not_stretch_the_shades():
 def test_deviation_is_shown_in_small_type_with_several_draws_only():
     three = tidy(languages=("ar", "de"), seeds=(0, 1, 2))
     soup = parsed(fidelity_table(three, "perplexity", "chromium"))
-    cell = rows_of(soup)[("Wanda", "DE")][0]
+    cell = lines_of(soup)[("Wanda", "DE")][0]
     draws = three.query(
         "method == 'wanda' and calibration == 'de' and language == 'ar' and metric == 'perplexity' "
         "and source == 'chromium'"
@@ -158,7 +149,7 @@ def test_several_metrics_stand_side_by_side_under_their_names():
         "Pruning error (in units of 10⁻⁴)",
     ]
     assert {th["colspan"] for th in groups} == {"7"}
-    cells = rows_of(soup)
+    cells = lines_of(soup)
     assert {len(tds) for tds in cells.values()} == {21}
     assert [td.text for td in cells[("Dense", "none")][7:]] == ["–"] * 14
     assert all(th.get("scope") for th in soup.select("th"))
@@ -168,8 +159,8 @@ def test_model_and_sparsity_are_columns_only_where_they_vary():
     assert parsed(fidelity_table(tidy(), "snr_db", "chromium")).thead.text.startswith("MethodCalibration")
     frame = tidy(sparsity=((0.5, "unstructured"), (0.6, "unstructured"), (0.5, "2:4")), models=("a", "b<c"))
     soup = parsed(fidelity_table(frame, "snr_db", "chromium"))
-    assert {key[2] for key in rows_of(soup)} == {"50%", "60%", "2:4"}
-    assert {key[0] for key in rows_of(soup)} == {"a", "b<c"}
+    assert {key[2] for key in lines_of(soup)} == {"50%", "60%", "2:4"}
+    assert {key[0] for key in lines_of(soup)} == {"a", "b<c"}
 
 
 def test_same_records_give_the_same_bytes():
@@ -184,7 +175,7 @@ def test_plain_text_carries_the_numbers():
 def test_the_papers_number_stands_in_its_cell_alone():
     frame = tidy(models=("llama3-8b",), sources=("mc4",))
     soup = parsed(fidelity_table(frame, "perplexity", "mc4"))
-    known = {key: [i for i, td in enumerate(tds) if td.select("small.known")] for key, tds in rows_of(soup).items()}
+    known = {key: [i for i, td in enumerate(tds) if td.select("small.known")] for key, tds in lines_of(soup).items()}
     assert {key: found for key, found in known.items() if found} == {
         ("Wanda", name.upper()): [SEVEN.index("zh")] for name in NUMBERS.frame["calibration"]
     }

@@ -390,7 +390,7 @@ def test_claims_are_read_in_words():
     tested = claims.section_5_1(moved(methods=("wanda", "sparsegpt")))
     table = readable(tested[tested.claim == claims.TARGET])
     assert list(table.columns) == [
-        "measured as", "method", "result", "95% interval", "p", "p, corrected", "smallest effect seen", "languages",
+        "measured as", "method", "result", "95% interval", "p", "p, corrected", "effect seen 4 times in 5", "languages",
         "verdict",
     ]  # fmt: skip
     assert (

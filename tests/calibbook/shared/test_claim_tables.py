@@ -45,7 +45,7 @@ def test_one_row_a_claim_and_no_column_that_says_nothing():
     table = readable(claims_frame([HELD, NOT]))
     assert table.columns.tolist() == [
         "measured as", "method", "sparsity", "result", "95% interval", "p", "p, corrected",
-        "smallest effect seen", "languages", "verdict",
+        "effect seen 4 times in 5", "languages", "verdict",
     ]  # fmt: skip
     assert table["measured as"].tolist() == ["PPL", "SNR"] and table["method"].tolist() == ["Wanda", "GPTQ"]
     assert table["p"].tolist() == ["0.031", "–"] and table["95% interval"].tolist() == [
@@ -60,7 +60,7 @@ def test_one_row_a_claim_and_no_column_that_says_nothing():
         "95% interval",
         "p",
         "p, corrected",
-        "smallest effect seen",
+        "effect seen 4 times in 5",
         "neurons",
         "verdict",
     ]

@@ -52,6 +52,16 @@ def test_the_ink_of_the_dark_can_be_read_and_opacity_is_kept():
     assert turn(np.zeros((0, 4))).shape == (0, 4)
 
 
+@pytest.mark.parametrize("colour", ["#00224e", "#0000ff", "#400000"])
+def test_what_could_not_be_seen_in_the_dark_is_lighter_of_the_same_hue(colour):
+    (turned,) = turn(np.array([to_rgba(colour, 0.5)]))
+    paper = to_rgba(PAPER)
+    assert contrast(to_rgba(colour), paper) < 3 <= contrast(turned, paper) < 3.3 and turned[3] == 0.5
+    before = np.array(to_rgba(colour)[:3])
+    assert (np.diff(turned[:3][np.argsort(before)]) >= -1e-12).all()
+    assert to_hex(turn(np.array([to_rgba("#0072b2")]))[0]) == "#0072b2"
+
+
 def test_what_is_written_on_the_cells_of_a_heat_map_keeps_its_ink():
     figure = fidelity_heatmap(tidy(), "perplexity", "chromium").figure
     cells = [text for axis in figure.axes for text in axis.texts]

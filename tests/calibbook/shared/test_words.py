@@ -1,8 +1,9 @@
 """How a number, a percentage and a duration are written."""
 
+import numpy as np
 import pytest
 
-from calibbook.shared.draws import mean_over_draws
+from calibbook.shared.draws import draws_of_models, mean_over_draws
 from calibbook.shared.words import duration, more_or_less, number, p_value, percent, signed, table_name
 
 
@@ -67,3 +68,15 @@ def test_small_probabilities_are_written_as_other_small_numbers_are():
 )
 def test_how_many_draws_a_mean_is_over(draws, said):
     assert mean_over_draws(draws) == said
+    of_models = {(model, text): n for model in ("a", "b") for text, n in draws.items()}
+    assert draws_of_models(of_models) == said
+
+
+def test_models_with_other_draws_are_told_apart():
+    said = draws_of_models({("a", "de"): 3, ("b", "de"): 1, ("b", "de+en"): 1})
+    assert said == "a: mean over 3 draws of calibration text; b: one draw of calibration text"
+
+
+def test_the_same_mean_summed_in_another_order_is_the_same_percentage():
+    exact, below, above = 0.8525, np.nextafter(0.8525, 0), np.nextafter(0.8525, 1)
+    assert len({percent(exact), percent(below), percent(above), percent(np.nextafter(below, 0))}) == 1
