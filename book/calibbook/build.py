@@ -4,6 +4,7 @@ papermill's own metadata says 'completed' after a timeout, and the book's builde
 notebook without a warning. So neither is asked: `check` looks at the cells themselves.
 """
 
+import json
 import multiprocessing
 import os
 import re
@@ -15,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from importlib.metadata import version
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_pipe
 from pathlib import Path
@@ -39,6 +41,9 @@ AT_ONCE = 2
 
 NO_RESULTS = ("derived", "claims")
 """Folders of a store that change while pages are made: tables that they derive from the results, and locks."""
+
+BOUND = "html.json"
+"""Beside the HTML: from what it was made, and what is in it."""
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -122,7 +127,6 @@ def _build(root: Path, parameters: dict, timeout: int, inputs: str, studies: Map
     _execute({name: call for name, call in calls.items() if not _is_unchanged(*call)})
     for path in executed:
         check(path)
-    print("building the book", file=sys.stderr)
     return _render(root)
 
 
@@ -242,8 +246,15 @@ def program() -> Path:
 
 
 def _render(root: Path) -> Path:
-    """Runs the book's builder with warnings as errors; returns the first page."""
-    target = root / "_build"
+    """Runs the book's builder with warnings as errors, unless the HTML that is there was made from the same sources and
+    is as it was made; returns the first page.
+    """
+    target, made_from = root / "_build", _sources(root)
+    page = target / "html" / "index.html"
+    if page.is_file() and _bound(target) == [made_from, results_fingerprint(target / "html")]:
+        print("the book is unchanged", file=sys.stderr)
+        return page
+    print("building the book", file=sys.stderr)
     for left in target.glob(".building-*"):  # by a process that was killed
         shutil.rmtree(left, ignore_errors=True)
     log = target / "book.log"
@@ -259,7 +270,24 @@ def _render(root: Path) -> Path:
             raise NotebookError(f"the book was not built: {fault}; the whole log is {log}")
         shutil.rmtree(target / "html", ignore_errors=True)
         (Path(aside) / "_build" / "html").rename(target / "html")
-    return target / "html" / "index.html"
+    (target / BOUND).write_text(json.dumps([made_from, results_fingerprint(target / "html")]), encoding="utf-8")
+    return page
+
+
+def _bound(target: Path) -> list | None:
+    try:
+        return json.loads((target / BOUND).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _sources(root: Path) -> str:
+    """What the builder reads, as text: every file of the book with size and time of change, and the builder's version;
+    but not what Python compiles.
+    """
+    settings = [(root / name).read_text(encoding="utf-8") for name in ("_config.yml", "_toc.yml")]
+    files = [line for line in results_fingerprint(root / "book").splitlines() if "__pycache__" not in line]
+    return "\n".join([version("jupyter-book"), version("sphinx"), *settings, *files])
 
 
 def _first_fault(lines: list[str], status: int) -> str:

@@ -226,8 +226,31 @@ def test_build_returns_the_first_page_and_a_second_build_executes_nothing(small_
     assert "5\n" in page and "THEBE_JS_URL" not in page
     (small_book / "_build" / "html" / "stale.html").write_text("")
     book.build(small_book / "params.yaml", root=small_book)
-    assert "n.ipynb unchanged" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "n.ipynb unchanged" in said and "building the book" in said
     assert not (first.parent / "stale.html").exists()
+
+
+def test_the_builder_runs_again_only_when_what_it_reads_or_what_it_made_has_changed(small_book, capsys):
+    def built() -> bool:
+        book.build(small_book / "params.yaml", root=small_book)
+        said = capsys.readouterr().err
+        assert ("building the book" in said) != ("the book is unchanged" in said)
+        return "building the book" in said
+
+    assert built() and not built()
+    (small_book / "book" / "__pycache__").mkdir()
+    (small_book / "book" / "__pycache__" / "n.pyc").write_text("")
+    assert not built()
+    (small_book / "book" / "intro.md").write_text(PAGE.format("someone").replace("First", "Another"))
+    assert built() and not built()
+    (small_book / "_build" / "html" / "executed" / "n.html").unlink()
+    assert built() and not built()
+    (small_book / "_build" / book.BOUND).write_text("[1, ")
+    assert built() and not built()
+    settings = small_book / "_config.yml"
+    settings.write_text(settings.read_text() + "# a word more\n")
+    assert built()
 
 
 def test_a_notebook_with_a_study_of_its_own_has_its_parameters_in_every_book(small_book, capsys, monkeypatch):
