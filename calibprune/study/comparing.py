@@ -49,9 +49,11 @@ SCORES = 0.05
 many.
 """
 ITEMS, ITEMS_PRUNED = 0.05, 0.2
-"""The share of a task's items that may be answered otherwise, in either direction, and in any case one. Of a model that
-was pruned with SparseGPT up to 12% were, on an H200 and on an Intel Xeon.
+"""The share of a task's items that may be answered otherwise, in either direction. Of a model that was pruned with
+SparseGPT up to 12% of hundreds were, on an H200 and on an Intel Xeon.
 """
+LEAST, LEAST_PRUNED = 1, 3
+"""So many items may be in any case. Of eight, SparseGPT moved up to three, between an AMD EPYC and an Intel Xeon."""
 MASKS = 0.995
 """The share of a mask's entries that must agree, over all matrices."""
 TENSORS = 0.05
@@ -161,8 +163,8 @@ def compare_tensors(name: str, before: Mapping[str, Tensor], after: Mapping[str,
         one, other = tensor.double(), after[key].double()
         difference, size = (one - other).abs().mean().item(), one.abs().mean().item()
         if name == "items":
-            share = ITEMS if method == "dense" else ITEMS_PRUNED
-            found = Difference(f"items {key}: {difference:.2%} off", difference / max(share, 1 / one.numel()))
+            share, least = (ITEMS, LEAST) if method == "dense" else (ITEMS_PRUNED, LEAST_PRUNED)
+            found = Difference(f"items {key}: {difference:.2%} off", difference / max(share, least / one.numel()))
         else:
             share = difference / size if size else 0.0 if not difference else math.inf
             found = Difference(f"{name} {key}: {share:.2%} off", share / TENSORS)

@@ -55,7 +55,9 @@ SECOND = np.array(
     ],
     dtype=float,
 )
-"""float64 [10 tokens, 8 inputs] of a second text. Here input 7 is the strong one, and 5 and 6 do not go together."""
+"""float64 [10 tokens, 8 inputs] of a second text. Here input 7 is the strong one, input 2 is among the quiet ones, and
+5 and 6 do not go together.
+"""
 
 REMOVED = Mark("×", "removed")
 

@@ -1,9 +1,10 @@
 """Scores of single items under several calibrations: a study's own records where they are there, else the ones that are
 kept with this file.
 
-`items.csv` is what `make book` computed on one machine: Gemma 3 270M, Wanda at 50%, the study of params/embedded.yaml,
-the three embedded tasks whose answers are right or wrong. It is kept so that the exercises need no model; where the
-study has been computed, its records are read instead.
+`items.csv` is what `make book PARAMS=params/embedded.yaml` computed on one machine: Gemma 3 270M, Wanda at 50%, the
+three embedded tasks whose answers are right or wrong. It is a small study, not the one that this book shows
+(params/published.yaml), so that the uncertainty is there to be seen. It is kept so that the exercises need no model;
+where the study has been computed, its records are read instead.
 """
 
 from functools import cache
@@ -20,6 +21,8 @@ from calibbook.shared.comparison import holm
 from calibbook.shared.frames import calibration_rank, is_mixture
 from calibbook.shared.html import Html, text_table
 from calibbook.shared.statistics import ALPHA
+from calibprune.models.packaged import PACKAGED
+from calibprune.study.parameter_files import read_parameters
 from calibprune.study.study import Study
 
 PARAMS = ROOT / "params" / "embedded.yaml"
@@ -53,14 +56,18 @@ def read(params: Path = PARAMS) -> Evidence:
     """The evidence of the study of a parameter file where all of its models are computed, else what is kept."""
     study = Study.from_yaml(params)
     if all(study.store.has(cell) for cell in study.cells(*PARTS)):
-        return Evidence(_of(study), "Read from the records of this book's own study.")
+        return Evidence(_of(study), f"Read from the records that this checkout has of {_shown(params)}.")
     return kept()
 
 
 def kept() -> Evidence:
     """The scores that are kept with this file."""
     scores = pd.read_csv(KEPT, index_col=["task", "language", "item"])
-    return Evidence(scores, "Read from the scores that the book keeps; this checkout has not computed the study.")
+    return Evidence(scores, f"Read from the scores that the book keeps of {_shown(PARAMS)}.")
+
+
+def _shown(params: Path) -> str:
+    return f"params/{params.name}, a small study"
 
 
 def _of(study: Study) -> pd.DataFrame:
@@ -79,6 +86,17 @@ def _of(study: Study) -> pd.DataFrame:
     frame = pd.DataFrame(found).rename_axis(["task", "language", "item"])
     order = sorted(frame.columns, key=lambda name: calibration_rank("" if name == DENSE else name))
     return frame[order].astype(int)
+
+
+def design(evidence: Evidence) -> str:
+    """A sentence on what the scores are of: the model, the method and the number of items."""
+    (model,) = read_parameters(PARAMS)["models"]
+    each = evidence.scores.groupby(level=["task", "language"]).size()
+    items = f"{each.min()}" if each.min() == each.max() else f"{each.min()} to {each.max()}"
+    return (
+        f"The model is {PACKAGED[model].title}, pruned by {METHOD.capitalize()} at {SPARSITY:.0%}, with {items} "
+        f"questions a task and language, {len(evidence.scores)} in all."
+    )
 
 
 def ends(evidence: Evidence) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calibbook.teaching.judged import Wrong, called, number, whole
+from calibbook.teaching.judged import Wrong, called, close, number, whole
 from calibprune.metrics.masks import mask_iou
 
 
@@ -17,7 +17,7 @@ def _near(found: float, right: float) -> bool:
 def b1(answer: Any, strengths: Tensor) -> None:
     """How many times the median norm the largest one is."""
     found = number(answer)
-    if _near(found, float(strengths.max() / strengths.median())):
+    if close(found, float(strengths.max() / strengths.median())):
         return
     if _near(found, float(strengths.max() / strengths.mean())):
         raise Wrong("That is the largest over the mean, which the largest itself pulls up. The median is asked for.")
@@ -32,7 +32,7 @@ def b2(answer: Any) -> None:
     for share in (0.5, 0.2):
         a, b = (torch.rand(6, 40, generator=stream) < share for _ in range(2))
         found, right = number(called(answer, a, b)), float((a & b).sum() / (a | b).sum())
-        if _near(found, right):
+        if close(found, right):
             continue
         if _near(found, float((a == b).float().mean())):
             raise Wrong("That counts the weights that both keep as well. Only removed weights are looked at.")
@@ -49,7 +49,7 @@ def b3(answer: Any, first: Tensor, second: Tensor) -> None:
     """Which share of what the first mask removes the second removes too."""
     found = number(answer)
     right = float((first & second).sum() / first.sum())
-    if _near(found, right):
+    if close(found, right):
         return
     if _near(found / 100, right):
         raise Wrong("That is in percent; a share from 0 to 1 is asked for.")
@@ -82,8 +82,10 @@ def b5(answer: Any, first: Tensor, again: Tensor, second: Tensor) -> None:
     """Which share of the disagreement of two languages two draws of one language have as well."""
     found = number(answer)
     draw, language = 1 - mask_iou(first, again), 1 - mask_iou(first, second)
-    if _near(found, draw / language):
+    if close(found, draw / language):
         return
+    if _near(found / 100, draw / language):
+        raise Wrong("That is in percent; a share from 0 to 1 is asked for.")
     if _near(found, 1 - draw / language):
         raise Wrong("That is what the language adds. What is there without it is asked for.")
     if _near(found, language / draw):

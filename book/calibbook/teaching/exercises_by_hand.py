@@ -5,32 +5,36 @@ from typing import Any
 import numpy as np
 
 from calibbook.teaching.by_hand import FIRST, SECOND, WEIGHT, by_calibprune
-from calibbook.teaching.judged import Wrong, array, called, number, places, whole
+from calibbook.teaching.judged import Wrong, array, called, close, number, numbers, places, whole
 
-OUTPUT, INPUT = 2, 3
-"""The weight whose score is asked for."""
-ROUNDED = 1, 4
-"""The weight whose code is asked for."""
+OUTPUT, INPUT = 2, 4
+"""The weight whose score is asked for; it is negative, and its input is not only 0 and 1 in the second text."""
+ROUNDED = 2, (0, 3)
+"""The output and the inputs whose codes are asked for: a scale with one step too few changes the second code, one with
+a step too many the first.
+"""
 BITS = 4
 QUARTER = 0.25
-SHAPES = ((3, 8), (5, 16))
+SHAPES = ((6, 16), (5, 24))
 """Of the matrices that functions are tried on."""
+ZERO = 1e-6
+"""What a removed weight may be off 0 by: the rounding of another way to calculate it."""
 
 
 def a1(answer: Any) -> None:
-    """Wanda's score of one weight."""
-    norms = np.linalg.norm(FIRST, axis=0)
+    """Wanda's score of one weight under the second text."""
+    norms = np.linalg.norm(SECOND, axis=0)
     score = abs(WEIGHT[OUTPUT, INPUT]) * norms[INPUT]
     found = number(answer)
-    if np.isclose(found, score, rtol=5e-3):
+    if close(found, score, rel_tol=5e-3):
         return
     if np.isclose(found, -score, rtol=5e-3):
         raise Wrong("A score has no sign: take the magnitude of the weight.")
     if np.isclose(found, abs(WEIGHT[OUTPUT, INPUT]) * norms[INPUT] ** 2, rtol=5e-3):
         raise Wrong("That is the weight times the sum of squares. The norm is the root of that sum.")
-    if np.isclose(found, abs(WEIGHT[OUTPUT, INPUT]) * np.linalg.norm(SECOND[:, INPUT]), rtol=5e-3):
-        raise Wrong("That is the score under the second text.")
-    if np.isclose(found, abs(WEIGHT[OUTPUT, INPUT]) * np.abs(FIRST[:, INPUT]).sum(), rtol=5e-3):
+    if np.isclose(found, abs(WEIGHT[OUTPUT, INPUT]) * np.linalg.norm(FIRST[:, INPUT]), rtol=5e-3):
+        raise Wrong("That is the score under the first text.")
+    if np.isclose(found, abs(WEIGHT[OUTPUT, INPUT]) * np.abs(SECOND[:, INPUT]).sum(), rtol=5e-3):
         raise Wrong("That is the weight times the sum of the input. Wanda takes the Euclidean norm.")
     if (np.isclose(found, np.abs(WEIGHT) * norms, rtol=5e-3)).any():
         raise Wrong("That is the score of another weight: outputs are rows, inputs columns, both counted from 0.")
@@ -73,12 +77,12 @@ def a4(answer: Any) -> None:
     """A function that gives Wanda's mask for n of every m inputs."""
     stream = np.random.default_rng(4)
     for shape in SHAPES:
-        weight, tokens = (
-            stream.normal(size=shape),
-            stream.normal(size=(12, shape[1])) * stream.uniform(0.2, 4, shape[1]),
-        )
+        weight, tokens = stream.normal(size=shape), _tokens(shape[1], stream)
         for n, m in ((2, 4), (3, 8)):
-            found = array(called(answer, weight, tokens, n, m), shape, "The mask").astype(bool)
+            given = array(called(answer, weight, tokens, n, m), shape, "The mask")
+            if not np.isin(given, (0, 1)).all():
+                raise Wrong("A mask of True and False is asked for; yours has other numbers, such as pruned weights.")
+            found = given.astype(bool)
             groups = found.reshape(shape[0], -1, m).sum(axis=-1)
             if (groups == m - n).all() and n != m - n:
                 raise Wrong("Your mask marks the weights that stay; True stands for those that go.")
@@ -89,8 +93,27 @@ def a4(answer: Any) -> None:
                 raise Wrong("That is the mask of magnitude: the scores do not know the text.")
             if (found == ~right).all():
                 raise Wrong("Your mask marks the weights with the highest scores.")
-            if not (found == right).all():
-                raise Wrong(f"With {n}:{m}, {(found != right).sum()} of {right.size} weights are marked wrongly.")
+            if (found == right).all():
+                continue
+            if (found == _lowest(np.abs(weight) * np.abs(tokens).sum(axis=0), n, m)).all():
+                raise Wrong("Your scores take the sum of absolute values instead of the norm.")
+            raise Wrong(f"With {n}:{m}, {(found != right).sum()} of {right.size} weights are marked wrongly.")
+
+
+def _tokens(width: int, stream: np.random.Generator) -> np.ndarray:
+    """Tokens of inputs that differ in how many tokens they are silent in, in their spread and in their mean, so that
+    neither the sum, nor the largest, nor the standard deviation orders them as the norm does. [24, width].
+    """
+    values = stream.normal(size=(24, width)) + stream.choice((-2, 0, 2), width)
+    silent = stream.random((24, width)) < stream.uniform(0, 0.95, width)
+    silent[0] = False
+    return np.where(silent, 0, values) * stream.uniform(0.5, 2, width)
+
+
+def _lowest(scores: np.ndarray, n: int, m: int) -> np.ndarray:
+    """True at the n lowest of every m consecutive scores of a row."""
+    groups = scores.reshape(len(scores), -1, m)
+    return (groups.argsort(axis=-1).argsort(axis=-1) < n).reshape(scores.shape)
 
 
 def a5(answer: Any) -> None:
@@ -99,7 +122,7 @@ def a5(answer: Any) -> None:
     for width, gone in ((3, 0), (6, 2), (8, 7)):
         row, tokens = stream.normal(size=width), stream.normal(size=(20, width)) @ stream.normal(size=(width, width))
         found = array(called(answer, row, tokens, gone), (width,), "The row").astype(float)
-        if found[gone] != 0:
+        if abs(found[gone]) > ZERO:
             raise Wrong(f"Weight {gone} was to become 0, and is {found[gone]:.3g}.")
         stay = np.arange(width) != gone
         best = np.linalg.lstsq(tokens[:, stay], tokens @ row, rcond=None)[0]
@@ -107,22 +130,33 @@ def a5(answer: Any) -> None:
         error = np.square(tokens @ (row - found)).sum()
         if error > least * (1 + 1e-6):
             unchanged = "The other weights are as they were. " if np.array_equal(found[stay], row[stay]) else ""
-            raise Wrong(f"{unchanged}The squared error is {error / least:.3g} times the least that can be had.")
+            excess = 100 * (error / least - 1)
+            said = f"{excess:,.0f}" if excess >= 10 else f"{excess:.2g}"
+            raise Wrong(f"{unchanged}The squared error is {said}% above the least that can be had.")
 
 
 def a6(answer: Any) -> None:
-    """The code of one weight on a symmetric grid with one scale for its row."""
-    found = whole(answer)
-    row = WEIGHT[ROUNDED[0]]
-    scale = 2 * np.abs(row).max() / (2**BITS - 1)
-    steps = round(float(WEIGHT[ROUNDED] / scale))
-    if found == steps + 2 ** (BITS - 1):
+    """The codes of two weights of a row on a symmetric grid with one scale for the row."""
+    output, inputs = ROUNDED
+    found = [whole(one) for one in numbers(answer, len(inputs))]
+    largest, middle = np.abs(WEIGHT[output]).max(), 2 ** (BITS - 1)
+    exact = WEIGHT[output, list(inputs)] / (2 * largest / (2**BITS - 1))
+    steps = np.round(exact)
+    if found == (steps + middle).tolist():
         return
-    if found == steps:
-        raise Wrong("That is how many steps the weight lies from 0; a code is not negative, and that of 0 is 2^(b−1).")
-    if not 0 <= found < 2**BITS:
+    if found == steps.tolist():
+        raise Wrong(
+            "Those are the steps that the weights lie from 0; a code is not negative, and that of 0 is 2^(b−1)."
+        )
+    if found == (steps + middle).tolist()[::-1]:
+        raise Wrong("The other way round: in the order in which the weights are named.")
+    if any(not 0 <= one < 2**BITS for one in found):
         raise Wrong(f"{BITS} bits have the codes 0 to {2**BITS - 1}.")
-    raise Wrong("The scale is twice the largest magnitude of the row, over the number of steps between 2^b levels.")
+    if found == (np.floor(exact) + middle).tolist():
+        raise Wrong("You round down; the nearest level is asked for.")
+    raise Wrong(
+        "Not both: the scale is twice the largest magnitude of the row, over the number of steps between 2^b levels."
+    )
 
 
 EXERCISES = {"a1": a1, "a2": a2, "a3": a3, "a4": a4, "a5": a5, "a6": a6}

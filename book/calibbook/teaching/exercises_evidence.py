@@ -4,11 +4,13 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.stats import norm
 
 from calibbook.shared.comparison import holm
 from calibbook.shared.statistics import ALPHA
 from calibbook.teaching.evidence import Evidence, columns_of, ends, own_language_wins, sign_test
-from calibbook.teaching.judged import Wrong, array, called, number, numbers, whole
+from calibbook.teaching.judged import Wrong, array, called, close, number, numbers, whole
 
 FAMILIES = ([0.01, 0.04, 0.03], [0.5, 0.5, 0.001, 0.02], [0.2], [0.9, 0.6, 0.7], [0.03, 0.01, 0.02, 0.02, 0.04])
 """Families of p values that a correction is tried on."""
@@ -19,7 +21,7 @@ def d1(answer: Any, evidence: Evidence) -> None:
     scores = evidence.scores[ends(evidence)[0]]
     right = 100 * scores.std(ddof=1) / math.sqrt(len(scores))
     found = number(answer)
-    if math.isclose(found, right, rel_tol=0.01):
+    if close(found, right):
         return
     if math.isclose(found, right / 100, rel_tol=0.01):
         raise Wrong("That is the standard error as a fraction; points are asked for.")
@@ -49,11 +51,19 @@ def d3(answer: Any, evidence: Evidence) -> None:
     found, right = number(answer), sign_test(best, worst)
     if not 0 <= found <= 1:
         raise Wrong("A p value lies between 0 and 1.")
-    if math.isclose(found, right, rel_tol=0.01):
+    if close(found, right):
         return
+    if any(math.isclose(found, one, rel_tol=0.01) for one in _approximate(best, worst)):
+        raise Wrong("That is an approximation, by a normal distribution or by resampling; the exact test is asked for.")
     if math.isclose(2 * found, right, rel_tol=0.01):
         raise Wrong("That is one-sided. Before looking, nobody said which of the two would be ahead.")
     raise Wrong("Toss a fair coin for each item on which the two disagree: how often is it at least as uneven as here?")
+
+
+def _approximate(best: pd.Series, worst: pd.Series) -> list[float]:
+    """The p values of the sign test by the normal approximation: without a correction for continuity, and with it."""
+    apart, count = abs(float(best.sum() - worst.sum())), int((best != worst).sum())
+    return [2 * float(norm.sf(max(apart - less, 0) / math.sqrt(count))) for less in (0, 1)] if count else []
 
 
 def d4(answer: Any, evidence: Evidence) -> None:
@@ -63,8 +73,12 @@ def d4(answer: Any, evidence: Evidence) -> None:
     right, too_many, of_leader = (
         1 - (1 - ALPHA) ** tests for tests in (count * (count - 1) // 2, count * (count - 1), count - 1)
     )
-    if math.isclose(found, right, rel_tol=0.01):
+    if close(found, right):
         return
+    if found == count * (count - 1) // 2:
+        raise Wrong("That is how many pairs there are. The probability of a false alarm among them is asked for.")
+    if math.isclose(found / 100, right, rel_tol=0.01):
+        raise Wrong("That is in percent; a probability from 0 to 1 is asked for.")
     if math.isclose(found, 1 - right, rel_tol=0.01):
         raise Wrong("That is the chance of no false alarm at all.")
     if math.isclose(found, too_many, rel_tol=0.001):

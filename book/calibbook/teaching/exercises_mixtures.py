@@ -38,13 +38,18 @@ def e2(answer: Any) -> None:
             continue
         if np.allclose(found, means.mean(axis=0)):
             raise Wrong("That weighs all languages alike. A language with more windows brings more tokens.")
+        if np.allclose(found, np.sqrt(right)):
+            raise Wrong("That is the root of the right mean. The mean square is asked for, before the root.")
         if np.allclose(found, shares @ means):
             raise Wrong("That is the sum over windows. It ranks weights as the mean does, and the mean is asked for.")
         if np.allclose(found, (shares @ np.sqrt(means) / shares.sum()) ** 2) or np.allclose(
             found, shares @ np.sqrt(means) / shares.sum()
         ):
             raise Wrong("Squares add up over tokens, norms do not: take the mean before the root.")
-        raise Wrong(f"Of the shares {shares.tolist()} not: how many of the mixture's tokens are of each language?")
+        raise Wrong(
+            f"With the shares {shares.tolist()} your result is not right: how many of the mixture's tokens are of each "
+            "language?"
+        )
 
 
 def e3(answer: Any, budget: int, languages: Sequence[str]) -> None:
@@ -109,6 +114,9 @@ def e6(answer: Any, measured: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def _one_of(answer: Any, languages: Sequence[str]) -> str:
+    if not isinstance(answer, str):
+        wrong = "not its place" if getattr(answer, "ndim", 0) == 0 and hasattr(answer, "__index__") else "as text"
+        raise Wrong(f"Give the code of one language, {wrong}: one of {', '.join(languages)}.")
     if answer not in languages:
         raise Wrong(f"Give one of {', '.join(languages)}.")
     return answer

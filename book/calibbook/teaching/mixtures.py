@@ -107,5 +107,8 @@ def designs_table(
     for name, shares in designs.items():
         ratios = predictions.ratios(shares)
         rows.append({"Mixture": name, **ratios.round(3), "users": round(cost(ratios, usage), 3)})
-    note = "Predicted loss over that with the whole budget in the language itself: 1 is as good. Last, the users' mean."
+    note = (
+        "Each number is the predicted loss divided by the loss with all windows in that language; 1 is as good. "
+        "Last, the users' mean."
+    )
     return text_table(pd.DataFrame(rows), title, note)

@@ -18,6 +18,7 @@ from calibprune.study.planning.architecture import Model
 from calibprune.study.planning.rates import Machine
 from calibprune.study.planning.recorded import Recorded
 from calibprune.study.planning.workload import Kept, Memory, kept, measuring_text, memory
+from calibprune.study.shelves import open_shelves
 from calibprune.study.store import Store
 
 BENCHMARKS = "book/results/benchmarks"
@@ -204,7 +205,7 @@ def plan(parameters: Parameters, machine: str | None = None, benchmarks: Path | 
     parameters = parameters.model_copy(update={"device": "cpu", "dtype": dtype})
     models = {name: architecture.find(name) for name in parameters.models}
     cells = cells_of(parameters, lambda name: models[name].fingerprint)
-    store = Store(parameters.store)
+    store = Store(parameters.store, open_shelves(parameters.shelves, parameters.store))
     return Plan(parameters, where, recorded.read(store, where.name), models, cells, store)
 
 

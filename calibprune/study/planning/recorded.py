@@ -45,6 +45,8 @@ def read(store: Store, machine: str) -> Recorded:
     """
     prune, measure = defaultdict(list), defaultdict(list)
     for path in sorted((store.root / "cells").glob(f"*/{CELL}")):
+        if not path.is_file():  # reading a pipe would wait for somebody to write
+            continue
         try:
             known = json.loads(path.read_text(encoding="utf-8"))
             where = known["machine"] if known["device"] == "CPU" else known["device"]

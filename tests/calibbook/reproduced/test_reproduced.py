@@ -66,7 +66,7 @@ def test_what_differs_is_counted_and_shown_with_its_tolerance(study):
     change(study.store.folder(german), 1.05, "perplexity")
     found = reproduced(study, "quick")
     changed = (found.values["value_before"] != found.values["value_after"]).sum()
-    assert f"The other {changed} differ by less than the tolerance" in repr(tables.in_short(found))
+    assert f"The other {changed} differ by no more than the tolerance" in repr(tables.in_short(found))
     assert "50.0%" in repr(tables.difference_table(found)), "half of the tenth that is allowed"
     change(study.store.folder(dense), 1.1, "perplexity")
     found = reproduced(study, "quick")

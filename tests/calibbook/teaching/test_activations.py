@@ -59,6 +59,7 @@ def test_picture_and_table_say_what_they_show(model, inputs):
         ("b1", 40 / 10.2, [STRENGTHS], "over the mean"),
         ("b1", 40, [STRENGTHS], "over the smallest"),
         ("b1", 3, [STRENGTHS], "half of the inputs"),
+        ("b1", 10, [STRENGTHS], "three digits"),
         ("b3", mask_iou(FIRST, SECOND), [FIRST, SECOND], "falls faster"),
         ("b3", (FIRST & SECOND).float().mean(), [FIRST, SECOND], "share of all weights"),
         ("b3", 100 * (FIRST & SECOND).sum() / FIRST.sum(), [FIRST, SECOND], "in percent"),
@@ -67,6 +68,12 @@ def test_picture_and_table_say_what_they_show(model, inputs):
         ("b4", 3, [STRENGTHS, OTHERS], "strongest inputs win"),
         ("b4", 0, [STRENGTHS, OTHERS], "inputs change more"),
         ("b4", 5, [STRENGTHS, OTHERS], "counted from 0 to 4"),
+        (
+            "b5",
+            100 * (1 - mask_iou(FIRST, AGAIN)) / (1 - mask_iou(FIRST, SECOND)),
+            [FIRST, AGAIN, SECOND],
+            "in percent",
+        ),
         ("b5", 5, [FIRST, AGAIN, SECOND], "One minus"),
         ("b5", mask_iou(FIRST, AGAIN) / mask_iou(FIRST, SECOND), [FIRST, AGAIN, SECOND], "agreements"),
     ],
@@ -83,6 +90,7 @@ def test_wrong_answers_are_told_why(exercise, answer, about, said):
         (lambda a, b: (a & b).sum() / a.sum(), "share of one mask"),
         (lambda a, b: (a & b).sum() / (a.sum() + b.sum()), "counted twice"),
         (lambda a, b: 0.9, "How many weights"),
+        (lambda a, b: round(mask_iou(a, b), 1), "three digits"),
         (lambda a, b: "much", "One number"),
     ],
 )

@@ -49,20 +49,34 @@ def test_what_the_notebook_concludes(names):
         ("a1", 1, "norm of its input"),
         ("a1", "one", "One number"),
         ("a1", float("nan"), "finite"),
-        ("a1", 0.29 * 9, "sum of squares"),
-        ("a1", 11.53, "another weight"),
-        ("a1", 0.29 * np.linalg.norm(SECOND[:, 3]), "second text"),
+        ("a1", 10**400, "too large"),
+        ("a1", 1j, "real number"),
+        ("a1", 4, "three digits"),
+        ("a1", -3.889, "no sign"),
+        ("a1", 0.71 * np.square(SECOND[:, 4]).sum(), "sum of squares"),
+        ("a1", 0.71 * SECOND[:, 4].sum(), "sum of the input"),
+        ("a1", 0.71 * np.linalg.norm(FIRST[:, 4]), "first text"),
+        ("a1", 0.56 * np.linalg.norm(SECOND[:, 7]), "another weight"),
         ("a2", [1, 4, 5, 7], "first text"),
         ("a2", [1, 3, 4, 6], "stay"),
         ("a2", [0, 2], "4 weights"),
         ("a2", [8], "run to 7"),
         ("a2", 5, "give a list"),
+        ("a2", np.array(5), "give a list"),
+        ("a2", {0: 1}, "give a list"),
+        ("a2", [[0, 2, 5, 7]], "lists in your list"),
+        ("a2", np.ones((1, 4)), "lists in your list"),
+        ("a2", np.arange(8) < 4, "mask of True and False"),
+        ("a2", [True, False] * 4, "mask of True and False"),
+        ("a3", 10**400, "too large"),
         ("a3", 8, "Wanda's count"),
         ("a3", 8.5, "whole number"),
         ("a3", 12, "Sort"),
-        ("a6", 3, "how many steps"),
-        ("a6", 16, "codes 0 to 15"),
-        ("a6", 5, "scale"),
+        ("a6", 4, "2 numbers"),
+        ("a6", [-4, 3], "steps that"),
+        ("a6", [4, 16], "codes 0 to 15"),
+        ("a6", [11, 4], "other way round"),
+        ("a6", [3, 10], "round down"),
     ],
 )
 def test_wrong_answers_are_told_why(exercise, answer, said):
@@ -70,9 +84,20 @@ def test_wrong_answers_are_told_why(exercise, answer, said):
     assert not found.right and said in found.words, found
 
 
+@pytest.mark.parametrize("steps", [14, 16])
+def test_a_scale_with_another_number_of_steps_gives_other_codes(steps):
+    scale = 2 * np.abs(WEIGHT[2]).max() / steps
+    assert "the scale is" in check("a6", np.round(WEIGHT[2, [0, 3]] / scale) + 8).words
+
+
 def wanda(weight, tokens, n, m, score=lambda weight, tokens: np.abs(weight) * np.linalg.norm(tokens, axis=0)):
     groups = score(weight, tokens).reshape(len(weight), -1, m)
     return (groups.argsort(axis=-1).argsort(axis=-1) < n).reshape(weight.shape)
+
+
+def scored_by(strength):
+    """An answer to a4 that takes another strength of an input instead of its norm."""
+    return lambda weight, tokens, n, m: wanda(weight, tokens, n, m, lambda w, x: np.abs(w) * strength(x))
 
 
 @pytest.mark.parametrize(
@@ -86,6 +111,15 @@ def wanda(weight, tokens, n, m, score=lambda weight, tokens: np.abs(weight) * np
         (lambda weight, tokens, n, m: weight > 0, "weights go in every"),
         (lambda weight, tokens, n, m: wanda(weight, tokens, n, m, lambda w, x: np.abs(w)), "magnitude"),
         (lambda weight, tokens, n, m: wanda(weight, tokens, n, m, lambda w, x: w), "marked wrongly"),
+        (lambda weight, tokens, n, m: np.where(wanda(weight, tokens, n, m), 0, weight), "True and False"),
+        (lambda weight, tokens, n, m: np.full(weight.shape, np.nan), "not finite"),
+        (scored_by(lambda x: np.abs(x).sum(axis=0)), "sum of absolute values"),
+        (scored_by(lambda x: x.sum(axis=0)), "marked wrongly"),
+        (scored_by(lambda x: np.abs(x.sum(axis=0))), "marked wrongly"),
+        (scored_by(lambda x: x.std(axis=0)), "marked wrongly"),
+        (scored_by(lambda x: np.abs(x).max(axis=0)), "marked wrongly"),
+        (scored_by(lambda x: np.square(x).sum(axis=0)), "marked wrongly"),
+        (scored_by(lambda x: np.linalg.norm(x, 3, axis=0)), "marked wrongly"),
     ],
 )
 def test_wrong_masks_are_told_why(function, said):
@@ -96,7 +130,23 @@ def test_wrong_masks_are_told_why(function, said):
 def test_a_row_that_is_not_compensated_is_told_why():
     assert "was to become 0" in check("a5", lambda row, tokens, gone: row).words
     found = check("a5", lambda row, tokens, gone: np.where(np.arange(len(row)) == gone, 0, row))
-    assert "other weights are as they were" in found.words
+    assert "other weights are as they were" in found.words and "% above the least" in found.words
+
+
+@pytest.mark.parametrize(("factor", "said"), [(np.nan, "not finite"), (np.inf, "not finite"), (1j, "complex")])
+def test_a_row_of_no_real_numbers_is_refused(factor, said):
+    found = check("a5", lambda row, tokens, gone: row * factor)
+    assert not found.right and said in found.words, found
+
+
+def test_a_row_compensated_by_the_inverse_passes_although_its_weight_is_not_quite_0():
+    def by_the_inverse(row, tokens, gone):
+        inverse = np.linalg.inv(tokens.T @ tokens)
+        new = row - row[gone] / inverse[gone, gone] * inverse[:, gone]
+        new[gone] = 1e-16
+        return new
+
+    assert check("a5", by_the_inverse).right
 
 
 def test_an_unknown_exercise_is_named():

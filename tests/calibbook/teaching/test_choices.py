@@ -26,7 +26,10 @@ TOKENS = torch.tensor([[2, 5, 6, 7], [2, 8, 9, 2]])
     ("exercise", "answer", "about", "said"),
     [
         ("c1", 128 * 8192, [], "of one of the two"),
-        ("c1", 20 * 256 / (128 * 8192), [], "other way round"),
+        ("c1", 128 * 252 / (128 * 8192), [], "other way round"),
+        ("c1", 128 * 8192 / (20 * 256), [], "params/published.yaml"),
+        ("c1", 20 * 256, [], "a small study"),
+        ("c1", 33, [], "three digits"),
         ("c1", 3, [], "Windows times"),
         ("c2", 3, [BY_AMOUNT, OTHER, REFERENCE], "1, 2, 4 windows"),
         ("c2", 4, [BY_AMOUNT, OTHER, REFERENCE], "smaller amount"),
@@ -34,6 +37,11 @@ TOKENS = torch.tensor([[2, 5, 6, 7], [2, 8, 9, 2]])
         ("c3", 9, [BASE, flipped(2)["q"], flipped(6)["q"]], "for either way"),
         ("c4", 37.5, [TOKENS, 2], "in percent"),
         ("c4", 0.25, [TOKENS, 2], "begins with one"),
+        ("c4", 0.38, [TOKENS, 2], "three digits"),
+        ("c5", 5, [MOVED, REFERENCE], "once, in a list"),
+        ("c5", 3.0, [MOVED, REFERENCE], "once, in a list"),
+        ("c5", len, [MOVED, REFERENCE], "once, in a list"),
+        ("c5", (name for name in MOVED), [MOVED, REFERENCE], "once, in a list"),
         ("c5", "BOS", [MOVED, REFERENCE], "once, in a list"),
         ("c5", ["BOS", "BOS", "amount", "length"], [MOVED, REFERENCE], "once, in a list"),
         ("c5", ["amount", "length", "BOS", "language"], [MOVED, REFERENCE], "smallest move"),
@@ -53,6 +61,7 @@ def test_wrong_answers_are_told_why(exercise, answer, about, said):
 @pytest.mark.parametrize(
     ("exercise", "answer", "about"),
     [
+        ("c1", 32.5, []),
         ("c2", 2, [BY_AMOUNT, OTHER, REFERENCE]),
         ("c4", 0.375, [TOKENS, 2]),
         ("c5", ["language", "BOS", "length", "amount"], [MOVED, REFERENCE]),

@@ -53,7 +53,7 @@ def test_a_study_is_read_into_the_same_form(monkeypatch):
     scores, origin = evidence.read()
     assert list(scores.columns) == ["dense", "de", "sw", "de+sw"]
     assert scores.index.names == ["task", "language", "item"]
-    assert scores["de"].tolist() == [1, 0] and "own study" in origin
+    assert scores["de"].tolist() == [1, 0] and "records that this checkout has" in origin
     assert asked == [({"knowledge": "acc", "passage": "acc_norm"}, "languages", "mixtures")]
 
 
@@ -63,6 +63,12 @@ def test_where_the_study_is_not_computed_what_is_kept_is_read(monkeypatch):
     study.store.has.return_value = False
     monkeypatch.setattr(evidence.Study, "from_yaml", lambda path: study)
     assert evidence.read().scores.equals(evidence.kept().scores)
+
+
+def test_what_is_kept_is_said_to_be_a_small_study():
+    kept = evidence.kept()
+    assert "params/embedded.yaml, a small study" in kept.origin
+    assert "Gemma 3 270M" in (said := evidence.design(kept)) and "8 questions" in said and "Wanda at 50%" in said
 
 
 def test_the_sign_test_is_the_binomial_one():
@@ -103,14 +109,18 @@ def test_columns_of_languages_that_nobody_calibrated_in_are_left_out():
         ("d2", 6, "ties"),
         ("d2", 3, "exactly one"),
         ("d3", 0.25, "one-sided"),
+        ("d3", 0.157, "exact test"),
         ("d3", 2, "between 0 and 1"),
         ("d3", 0.9, "fair coin"),
         ("d4", 0.95, "no false alarm"),
         ("d4", 0.5, "silent"),
+        ("d4", 1, "how many pairs"),
+        ("d4", 5, "in percent"),
         ("d4", 1.2, "at most 1"),
         ("d6", [1, 2], "other way round"),
         ("d6", [2, 2], "second number"),
         ("d6", [1], "2 numbers"),
+        ("d6", {"shared": 2, "alone": 1}, "give a list"),
     ],
 )
 def test_wrong_answers_are_told_why(exercise, answer, said):

@@ -1,6 +1,7 @@
 """The plan of a study against the study itself, once it was run; and what it says where something was not measured."""
 
 import json
+import os
 import sys
 from statistics import fmean
 
@@ -115,6 +116,23 @@ def test_the_plan_of_a_study_that_was_run_is_what_it_left(settings, nothing):
         for name, planned in (("masks", bytes_of.masks), ("neurons", bytes_of.artifacts)):
             # beside the tensors a file has their names and shapes
             assert planned <= files.get(name, 0) < planned + 3000 or planned == files.get(name, 0) == 0
+
+
+def test_what_is_on_a_shelf_is_done(settings, nothing, tmp_path):
+    Study(**settings).run(progress=False)
+    elsewhere = Parameters.of(settings | {"store": str(tmp_path / "own"), "shelves": [settings["store"]]})
+    found = plan(elsewhere, benchmarks=nothing)
+    assert [row.done for row in found.rows()] == [row.cells for row in found.rows()]
+    alone = plan(elsewhere.model_copy(update={"shelves": []}), benchmarks=nothing)
+    assert not any(row.done for row in alone.rows())
+
+
+def test_a_pipe_in_place_of_a_cell_is_passed_over(settings, nothing, tmp_path):
+    place = tmp_path / "store" / "cells" / "0123456789abcdef"
+    place.mkdir(parents=True)
+    os.mkfifo(place / "cell.json")
+    asked = Parameters.of(settings | {"store": str(tmp_path / "store")})
+    assert not any(row.done for row in plan(asked, benchmarks=nothing).rows())
 
 
 def test_missing_cells_take_what_recorded_ones_took(settings, nothing):
