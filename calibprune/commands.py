@@ -13,7 +13,7 @@ import typer
 
 from calibprune import __version__
 from calibprune import corpora as texts
-from calibprune.errors import ParameterError
+from calibprune.errors import ParameterError, StoreError
 from calibprune.files import PUBLISHED
 from calibprune.methods import DEFAULT_QUANTIZER, pruner, quantizer
 from calibprune.models.packaged import PACKAGED
@@ -146,15 +146,20 @@ def cells(params: Params) -> None:
 
     chosen = Study.from_yaml(params)
     table = Table("cell", "id", "done", "seconds", "date", "shelf")
-    listed = chosen.cells()
+    listed, done = chosen.cells(), 0
     for cell in listed:
-        known = chosen.store.provenance(cell) if chosen.store.has(cell) else {}
+        known, state = {}, "no"
+        try:
+            if chosen.store.has(cell):
+                known, state = chosen.store.provenance(cell), "yes"
+        except StoreError as error:
+            print(error, file=sys.stderr)
+            state = "damaged"
+        done += bool(known)
         seconds = f"{known['seconds_prune'] + known['seconds_measure']:.0f}" if known else ""
-        table.add_row(
-            cell.title, cell.id, "yes" if known else "no", seconds, known.get("date", ""), known.get("shelf", "")
-        )
+        table.add_row(cell.title, cell.id, state, seconds, known.get("date", ""), known.get("shelf", ""))
     _console().print(table)
-    print(f"{sum(map(chosen.store.has, listed))} of {len(listed)} cells done")
+    print(f"{done} of {len(listed)} cells done")
 
 
 @app.command()

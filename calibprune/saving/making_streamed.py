@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -100,7 +101,7 @@ def _walk(
         told = {
             "sparsity": report.sparsity,
             "seconds": report.seconds,
-            "masked": sum(int(mask.sum()) for mask in result.masks.values()),
+            "masked": sum(int(np.count_nonzero(mask.numpy())) for mask in result.masks.values()),
             "weights": sum(mask.numel() for mask in result.masks.values()),
             "scale": str(summary.scale).removeprefix("torch.") if summary.scale else None,
             "damping": result.damping,

@@ -125,6 +125,9 @@ def announced(targets: Sequence[Target], device: str) -> list[str]:
     total = sum(one.seconds() for one in ready)
     machines = dict.fromkeys(in_one_line(provenance.where(one.provenance())) for one in ready)
     lines = [f"{len(ready)} cells to compute again, which took {_duration(total)} on {', '.join(machines)}"]
+    faster = sum(one.provenance().get("device", "CPU") != "CPU" for one in ready)
+    if faster and where.type == "cpu":
+        lines.append(f"{faster} of them were computed on a GPU: on this processor they may take several times as long")
     rounded = [one for one in ready if one.cell.dtype == "bfloat16"]
     if rounded and not has_bfloat16(where):
         times = slowness()

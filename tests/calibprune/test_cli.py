@@ -478,6 +478,16 @@ def test_text_files_that_are_no_text(fails, tiny_checkpoint, tmp_path, content):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_damaged_cell_is_listed_as_one_and_the_others_are_too(run, params, tmp_path):
+    run("study", params)
+    broken = next((tmp_path / "results" / "cells").glob("*/cell.json"))
+    broken.write_text("[" * 100_000)
+    status, out, lines = run("cells", params)
+    assert status == 0 and "2 of 3 cells done" in out
+    assert out.count(" yes ") == 2 and out.count(" damaged ") == 1
+    assert len(lines) == 1 and str(broken) in lines[0]
+
+
 def test_a_damaged_or_read_only_store(fails, run, params, tmp_path):
     run("study", params)
     records = next((tmp_path / "results" / "cells").glob("*/records.parquet"))

@@ -90,8 +90,8 @@ def language_of_use(found: Findings) -> str:
     if found.target.empty:
         return USE.without("there is no perplexity of pruned models that were calibrated")
     name = namer(found.target)
-    before = "against the average other language, perplexity falls by"
-    return _said(USE, found.target, before, lambda row: f"{row.what.removesuffix(' lower')} with {name(row)}")
+    before = "against the average other language, perplexity is"
+    return _said(USE, found.target, before, lambda row: f"{row.what} with {name(row)}")
 
 
 def english_alone(found: Findings) -> str:

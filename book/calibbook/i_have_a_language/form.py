@@ -29,7 +29,8 @@ FIELDS = {
 def chooser(runs: Sequence[Run]) -> Html:
     """The form with the answers of some runs. Without scripts it is hidden and points at the tables."""
     options = _options(_all(runs))
-    selects = "".join(_select(name, label, options[name]) for name, label in FIELDS.items())
+    first = runs[0].answers[0].question.language if runs[0].answers else ""
+    selects = "".join(_select(name, label, options[name], first) for name, label in FIELDS.items())
     embedded = json.dumps(payload(runs), ensure_ascii=False, separators=(",", ":"))
     others = "".join(f'<th scope="col">{name}</th>' for name in ("choice", "measured", "than the best"))
     head = f'<th scope="col" class="names">rank</th>{others}'
@@ -194,11 +195,14 @@ def _options(found: list[Answer]) -> dict[str, list[str]]:
     return options | {"language": by_name(options["language"])}
 
 
-def _select(name: str, label: str, options: Sequence[str]) -> str:
-    """A list; a language is offered by its name, and is an anchor that other pages lead to."""
+def _select(name: str, label: str, options: Sequence[str], first: str) -> str:
+    """A list; a language is offered by its name, and is an anchor that other pages lead to. The page opens with
+    `first`, which its own study measured.
+    """
     if name == "language":
         listed = "".join(
-            f'<option value="{place}" id="{escape(anchor(code))}">{escape(name_label(code))}</option>'
+            f'<option value="{place}" id="{escape(anchor(code))}"{" selected" * (code == first)}>'
+            f"{escape(name_label(code))}</option>"
             for place, code in enumerate(options)
         )
         listed += '<option value="another">another</option>'

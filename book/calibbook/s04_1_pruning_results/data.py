@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from calibbook.shared.claims import names
+from calibbook.shared.claims import directed, names
 from calibbook.shared.frames import (
     BLOCK,
     METRICS,
@@ -21,7 +21,6 @@ from calibbook.shared.frames import (
     square,
 )
 from calibbook.shared.statistics import ALPHA
-from calibbook.shared.words import number
 from calibprune.errors import ParameterError
 
 
@@ -99,10 +98,11 @@ def gained(gain: float, low: float, high: float, metric: str) -> dict:
     or the dB by which it rises.
     """
     if not METRICS[metric].lower_is_better:
-        return {"what": f"{number(gain)} dB higher", "statistic": gain, "low": low, "high": high, "unit": "dB"}
+        unit = "dB higher"
+        return {"what": directed(gain, unit), "statistic": gain, "low": low, "high": high, "unit": unit}
     shown = (float(100 * -np.expm1(-value)) for value in (gain, low, high))
     found = dict(zip(("statistic", "low", "high"), shown, strict=True))
-    return {"what": f"{number(found['statistic'])}% lower"} | found | {"unit": "%"}
+    return {"what": directed(found["statistic"], "% lower")} | found | {"unit": "% lower"}
 
 
 def by_layer(frame: pd.DataFrame, metric: str, source: str) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from scipy.stats import norm
 from calibbook.s04_2_downstream_tasks.data import Scores, mean_and_variance, over_texts
 from calibbook.s04_2_downstream_tasks.effects import languages_in, tasks_in_words
 from calibbook.s04_2_downstream_tasks.tables import task_name
-from calibbook.shared.claims import Claim, detectable, names
+from calibbook.shared.claims import Claim, detectable, directed, names
 from calibbook.shared.comparison import holm
 from calibbook.shared.frames import Block, is_mixture
 from calibbook.shared.languages import SHARED, left_out
@@ -200,7 +200,8 @@ def _ahead(
             Claim(
                 claim,
                 **where,
-                what=f"{fixed(100 * gap)} points higher",
+                what=directed(100 * float(gap), "points higher"),
+                unit="points higher",
                 statistic=100 * float(gap),
                 low=100 * float(low),
                 high=100 * float(high),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 import pandas as pd
 from IPython.display import Markdown, display
 
-from calibbook.shared.claims import MORE_OR_LESS
+from calibbook.shared.claims import DIRECTIONS, MORE_OR_LESS, directed
 from calibbook.shared.frames import METHODS, METRICS
 from calibbook.shared.html import Html, box, text_table
 from calibbook.shared.verdicts import VERDICTS
@@ -104,6 +104,11 @@ def interval(row) -> str:
     """The interval of a Claim in its unit: `1.20 to 3.00%`, `1.00 to 5.00% less`; a dash where there is none."""
     if math.isnan(row.low) or math.isnan(row.high):
         return "–"
+    if row.unit in DIRECTIONS:
+        if min(row.statistic, row.low) < 0 < max(row.statistic, row.high):
+            return f"{directed(row.low, row.unit)} to {directed(row.high, row.unit)}"
+        near, far = sorted((abs(row.low), abs(row.high)))  # on the side that the result names
+        return f"{number(near)} to {number(far)}{DIRECTIONS[row.unit][0]}"
     if row.unit != MORE_OR_LESS:
         unit = f" {row.unit}" if row.unit not in ("", "%") else row.unit
         return f"{number(row.low)} to {number(row.high)}{unit}"

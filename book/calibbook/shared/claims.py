@@ -25,6 +25,12 @@ from calibbook.shared.words import number
 
 MORE_OR_LESS = "% more"
 """The unit of percentages that are written as `3.00% more` and `3.00% less`."""
+DIRECTIONS = {
+    "% lower": ("%", "lower", "higher"),
+    "dB higher": (" dB", "higher", "lower"),
+    "points higher": (" points", "higher", "lower"),
+}
+"""Units of results whose sign is a word: how a number ends, and what a positive and a negative one are."""
 NO_SPREAD = "the spread is not known"
 POWER = 0.8
 
@@ -40,7 +46,8 @@ class Claim:
         model, method, sparsity: see `names`.
         what: the result in words.
         statistic, low, high: the result as a number and its 95% interval, in `unit`; NaN where there is none.
-        unit: what an end of the interval is followed by: "%", "dB", or MORE_OR_LESS; nothing where the result says it.
+        unit: what an end of the interval is followed by: "%", "dB", MORE_OR_LESS, or one of DIRECTIONS; nothing where
+            the result says it.
         p: of the test, NaN where there is none; `claims_frame` adds `p_holm`, within the family of claims.
         seen: the smallest effect that this test would find four times in five, in words. Where it is left empty,
             `claims_frame` takes it from the interval.
@@ -66,6 +73,12 @@ class Claim:
     note: str = ""
 
 
+def directed(value: float, unit: str) -> str:
+    """`18.7% higher`, `0.30 dB lower` of a number in a unit of DIRECTIONS; a dash for none."""
+    end, positive, negative = DIRECTIONS[unit]
+    return "–" if math.isnan(value) else f"{number(abs(value))}{end} {negative if value < 0 else positive}"
+
+
 def names(block: tuple, **more: str) -> dict[str, str]:
     """The fields of a Claim that say what it was tested on: model, method and setting (`50%`, `4-bit`) of a Block, and
     `more`, which goes first.
@@ -87,6 +100,7 @@ def _seen(low: float, high: float, unit: str) -> str:
     """The effect whose interval, as wide as this one, leaves out zero four times in five; empty without an interval."""
     reach = (high - low) / 2 * (1 + norm.isf(1 - POWER) / norm.isf(ALPHA / 2))
     end = "%" if unit in ("%", MORE_OR_LESS) else f" {unit}" if unit else ""
+    end = DIRECTIONS[unit][0] if unit in DIRECTIONS else end
     return f"{number(reach)}{end}" if math.isfinite(reach) else ""
 
 

@@ -64,16 +64,28 @@ def of_text(text: str, cells: Sequence[Cell]) -> list[Cell]:
     return split(cells, int(found[2]))[int(found[1]) - 1]
 
 
+BEGINNING = 4
+"""Characters of an id that may stand for the whole, as tables that are too narrow show it: `36b3…`."""
+
+
 def of_ids(ids: Sequence[str], cells: Sequence[Cell]) -> list[Cell]:
-    """The cells with these ids, in the order of the study.
+    """The cells with these ids, or with ids that begin so, in the order of the study.
 
     Raises:
-        ParameterError: an id that none of the cells has.
+        ParameterError: an id that none of the cells has, or a beginning that several have.
     """
     known = {cell.id: cell for cell in cells}
-    if unknown := [one for one in ids if one not in known]:
-        raise ParameterError(f"cell {quoted(unknown[0])}: is none of this study; `calibprune cells` lists their ids")
-    return [cell for one, cell in known.items() if one in ids]
+    asked: set[str] = set()
+    for one in ids:
+        begins = one.rstrip("…")
+        found = [own for own in known if len(begins) >= BEGINNING and own.startswith(begins)]
+        found = [begins] if begins in known else found
+        if not found:
+            raise ParameterError(f"cell {quoted(one)}: is none of this study; `calibprune cells` lists their ids")
+        if len(found) > 1:
+            raise ParameterError(f"cell {quoted(one)}: {len(found)} cells of this study begin so; give more of the id")
+        asked.update(found)
+    return [cell for own, cell in known.items() if own in asked]
 
 
 def _by_model(cells: Sequence[Cell]) -> list[list[Cell]]:

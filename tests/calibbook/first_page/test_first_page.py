@@ -190,7 +190,7 @@ def claimed(verdicts, note="", **more) -> pd.DataFrame:
 def test_a_sentence_begins_with_what_the_verdicts_allow(found, verdicts, begins):
     said = sentences.language_of_use(replace(found, target=claimed(verdicts)))
     assert said.startswith(begins)
-    assert (f"falls by 12.0% with Wanda 50% ({NOT_TOLD})" in said) == (
+    assert (f"perplexity is 12.0% lower with Wanda 50% ({NOT_TOLD})" in said) == (
         verdicts[0] == "undecided" and len(set(verdicts)) > 1
     )
 

@@ -102,6 +102,8 @@ def test_the_chooser_offers_every_language_by_name_and_stays_small(runs):
     place = {one.get("id"): one["value"] for one in options}
     by_language = {key.split(".")[1]: one["run"] for key, one in held["answers"].items()}
     assert by_language[place["language-de"]] == 0 and by_language[place["language-am"]] == 1
+    (opened,) = soup.select("option[selected]")
+    assert by_language[opened["value"]] == 0, "the page opens with an answer of its own study"
     size = len(chooser.html) + sum(len(table.html) for table in form.plain_tables(runs))
     assert size < 700_000
 

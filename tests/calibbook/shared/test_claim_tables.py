@@ -15,7 +15,7 @@ from calibbook.shared.claim_tables import (
     show_claims,
     verdict_sentence,
 )
-from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame
+from calibbook.shared.claims import MORE_OR_LESS, Claim, claims_frame, directed
 
 HELD = Claim(
     "it rains", "udhr", "perplexity", "a", "wanda", "50%", "1.20% lower", 1.2, 0.5, 2.0, "%", 0.031, n=7, verdict="held"
@@ -35,10 +35,22 @@ NOT = Claim(
         ("%", 0.00474, 100.0, "0.00474 to 100%"),
         ("dB", -0.5, 1.234, "−0.500 to 1.23 dB"),
         ("%", float("nan"), 1.0, "–"),
+        ("% lower", 16.6, 20.7, "16.6 to 20.7%"),
+        ("% lower", -20.7, -16.6, "16.6 to 20.7%"),
+        ("% lower", -3.0, 1.0, "3.00% higher to 1.00% lower"),
+        ("dB higher", -3.0, -1.0, "1.00 to 3.00 dB"),
+        ("points higher", -0.5, 2.0, "0.500 points lower to 2.00 points higher"),
     ],
 )
 def test_intervals_use_the_words_of_their_unit(unit, low, high, text):
-    assert interval(Claim("it rains", low=low, high=high, unit=unit)) == text
+    assert interval(Claim("it rains", statistic=(low + high) / 2, low=low, high=high, unit=unit)) == text
+
+
+def test_a_result_has_one_sign_and_its_interval_the_same():
+    assert [directed(value, "% lower") for value in (18.7, -18.7)] == ["18.7% lower", "18.7% higher"]
+    assert directed(float("nan"), "dB higher") == "–"
+    elsewhere = Claim("it rains", statistic=-0.6, low=0.1, high=0.5, unit="points higher")  # of a centre, say
+    assert interval(elsewhere) == "0.100 points higher to 0.500 points higher"
 
 
 def test_one_row_a_claim_and_no_column_that_says_nothing():

@@ -146,6 +146,9 @@ def test_how_long_it_takes_is_said_beforehand(kept):
     targets = [target(kept, identifier) for identifier in kept.ids()]
     [line] = announced(targets, "cpu")
     assert line == "3 cells to compute again, which took 6 min on a processor, 2 cores"
+    change(kept, targets[1].id, device="NVIDIA H200")
+    assert announced([target(kept, identifier) for identifier in kept.ids()], "cpu")[1].startswith("1 of them were")
+    change(kept, targets[1].id, device="CPU")
     change(kept, targets[0].id, seconds_prune=None)
     damaged = target(kept, targets[0].id)
     assert damaged.flaw == "cell.json has no number seconds_prune"

@@ -109,5 +109,12 @@ def test_a_run_computes_only_the_cells_of_its_group(settings):
 def test_cells_are_chosen_by_their_ids(settings):
     cells = Study(**settings).cells()
     assert groups.of_ids([cells[2].id, cells[0].id], cells) == [cells[0], cells[2]]
+    assert groups.of_ids([f"{cells[2].id[:12]}…", cells[0].id[:12]], cells) == [cells[0], cells[2]]
+    alike = [SimpleNamespace(id="abcd0"), SimpleNamespace(id="abcd1"), SimpleNamespace(id="abcd12")]
+    assert groups.of_ids(["abcd1"], alike) == [alike[1]]
+    with pytest.raises(ParameterError, match="cell 'abcd…': 3 cells of this study begin so"):
+        groups.of_ids(["abcd…"], alike)
+    with pytest.raises(ParameterError, match="cell 'abc': is none of this study"):
+        groups.of_ids(["abc"], alike)
     with pytest.raises(ParameterError, match="cell 'ffff': is none of this study"):
         groups.of_ids([cells[0].id, "ffff"], cells)
