@@ -201,11 +201,10 @@ def heat_table(
     """
     parts = _by_shared_header(columns) if len(columns) > MANY_COLUMNS else {}
     if rows and len(parts) > 1:
-        first, *others = map(str, parts)
-        notes = {first: f"{note} The tables of {listed(others)}, below, are parts of this one.".lstrip()}
+        lead = f"{note} The tables of {listed(list(parts)[1:])}, below, are parts of this one.".lstrip()
         below = [
-            heat_table(rows, part, cells, corner, f"{title}, {shared}", notes.get(shared, ""), wrapped, cards)
-            for shared, part in parts.items()
+            heat_table(rows, part, cells, corner, f"{title}, {shared}", "" if place else lead, wrapped, cards)
+            for place, (shared, part) in enumerate(parts.items())
         ]
         return Html("".join(table.html for table in below), "\n".join(table.plain for table in below))
     kind = ' class="text"' if wrapped else ""

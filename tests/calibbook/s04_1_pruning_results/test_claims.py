@@ -10,6 +10,7 @@ from frames import MEASURED, SEVEN, tidy, with_value
 from calibbook.s04_1_pruning_results import claims
 from calibbook.s04_1_pruning_results.claims import no_single_best, section_4_1, target_is_best, target_is_better
 from calibbook.s04_1_pruning_results.claims_off_diagonal import exceptions, russian_for_chinese
+from calibbook.s04_1_pruning_results.data import squares
 from calibbook.shared.claim_tables import NOTHING, readable, verdict_sentence
 from calibbook.shared.draws import ONE_DRAW
 from calibbook.shared.frames import summarize
@@ -98,6 +99,11 @@ def test_advantage_is_the_fall_of_perplexity_in_percent():
             )
     claim = one(target_is_better(frame, "perplexity", "chromium"))
     assert [claim.statistic, claim.low, claim.high] == pytest.approx([25.0] * 3)
+
+
+def test_languages_that_a_model_is_measured_in_are_no_further_draws():
+    ((_, means, noise),) = squares(tidy(methods=("wanda",), seeds=(0, 1, 2)), "perplexity", "chromium")
+    assert means.shape == (7, 7) and noise.freedom == 7 * (3 - 1)
 
 
 def test_a_lead_within_the_spread_of_draws_leaves_the_single_best_undecided():
