@@ -94,10 +94,15 @@ class Construction:
         self._clear()
 
     @property
+    def depth(self) -> int:
+        """How many decoder layers the model has."""
+        return self._streamed.model.config.num_hidden_layers
+
+    @property
     def layers(self) -> int:
         """How many layers are done."""
         done = 0
-        while done < self._depth and self._file(done) in self.parts:
+        while done < self.depth and self._file(done) in self.parts:
             done += 1
         return done
 
@@ -132,7 +137,7 @@ class Construction:
                 the target.
         """
         for place, names in enumerate(self._outside()):
-            file = self._file(self._depth + place)
+            file = self._file(self.depth + place)
             if file not in self.parts:
                 self._write(file, self._streamed.read(names), None)
         for leftover in self.folder.glob("states-*"):
@@ -158,10 +163,6 @@ class Construction:
                 with suppress(OSError):  # somebody else has put something there
                     place.rmdir()
 
-    @property
-    def _depth(self) -> int:
-        return self._streamed.model.config.num_hidden_layers
-
     def _outside(self) -> list[list[str]]:
         """The parameters of no layer, those of each file: one file for each that is large."""
         names = self._streamed.outside()
@@ -170,7 +171,7 @@ class Construction:
         return [[name, *(small if name == large[0] else [])] for name in large]
 
     def _file(self, place: int) -> str:
-        return f"model-{place + 1:05d}-of-{self._depth + len(self._outside()):05d}.safetensors"
+        return f"model-{place + 1:05d}-of-{self.depth + len(self._outside()):05d}.safetensors"
 
     def _left_there(self) -> dict[str, Any]:
         manifest = self.folder / MANIFEST
@@ -246,7 +247,7 @@ class Construction:
 
     def _verify(self) -> None:
         """Raises ModelError where the files are not those of the manifest, or do not hold the whole model."""
-        files = {self._file(place) for place in range(self._depth + len(self._outside()))}
+        files = {self._file(place) for place in range(self.depth + len(self._outside()))}
         there = {file.name for file in self._checkpoint.glob("*.safetensors")}
         if odd := sorted(files ^ there | files ^ self.parts.keys()):
             raise ModelError(

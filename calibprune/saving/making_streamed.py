@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from calibprune import provenance
-from calibprune.errors import ModelError
+from calibprune.errors import CalibpruneError, ModelError
 from calibprune.models.soundness import listed
 from calibprune.models.streaming import Streamed, stream
 from calibprune.saving import checkpoint, compressed
@@ -70,6 +70,11 @@ def make(
 
         with checkpoint.writing(target.folder):
             construction.finish(write_the_rest)
+    except CalibpruneError as error:
+        if not construction.layers or str(construction.folder) in str(error):  # the latter says what to do with it
+            raise
+        where = f"{construction.layers} of {construction.depth} layers are done and in {construction.folder}"
+        raise type(error)(f"{error}; {where}, and the same command goes on there; delete it to start over") from None
     finally:
         construction.abandon()
     return result

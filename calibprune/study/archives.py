@@ -77,7 +77,9 @@ def unpacked(archive: Path, name: str) -> Path:
     below = [target, *sorted(path for path in target.iterdir() if path.is_dir())]
     root = next((folder for folder in below if (folder / "cells").is_dir()), None)
     if root is None:
-        raise StoreError(f"shelf {name}: the archive holds no folder cells/; correct `shelves`, or take it out")
+        raise StoreError(
+            f"shelf {name}: the archive holds no folder cells/; name the archive of a shelf, or leave it out"
+        )
     return root
 
 
@@ -129,7 +131,7 @@ def _members(archive: Path, name: str) -> Iterator[_Member]:
         opened = tarfile.open(archive, tarinfo=_Header)  # noqa: SIM115 - closed below
     except UNREADABLE:
         raise StoreError(
-            f"shelf {name}: is no zip or tar file, or was cut short; copy it again, or take it out of `shelves`"
+            f"shelf {name}: is no zip or tar file, or was cut short; copy it again, or leave it out"
         ) from None
     with opened as packed:
         for info in packed:

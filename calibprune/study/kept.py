@@ -5,6 +5,7 @@ larger arrays as safetensors.
 import contextlib
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -196,7 +197,7 @@ class Kept:
         if _id_of(known["configuration"]) != identifier:
             return f"{CELL} holds the configuration of another cell"
         for name in COST:
-            if type(known.get(name)) not in (int, float):
+            if type(known.get(name)) not in (int, float) or not 0 <= known[name] < math.inf:
                 return f"{CELL} has no number {name}"
         for name in known.get("artifacts_sha256", {}):
             if not ARTIFACT.fullmatch(name):
@@ -252,7 +253,7 @@ class Kept:
 
     def unreadable(self, error: OSError) -> StoreError:
         """What is said of a folder of cells that cannot be read."""
-        what = "take it out of `shelves`" if self.name else "choose another store"
+        what = "leave this shelf out" if self.name else "choose another store"
         return StoreError(f"{self.root}: cannot be read ({error.strerror}); {what}")
 
 

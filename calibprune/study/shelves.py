@@ -64,7 +64,7 @@ def _opened(name: str, own: str) -> Shelf | None:
         what = "holds no folder cells/" if path.is_dir() else "is no folder and no archive"
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
-    raise StoreError(f"shelf {name}: {path} {what}; correct `shelves`, or take it out")
+    raise StoreError(f"shelf {name}: {path} {what}; name the folder or archive of a shelf, or leave it out")
 
 
 def find(places: Iterable[Kept], prefix: str, folders: Iterable[str] = (Cell.kept_in,)) -> tuple[Kept, str]:

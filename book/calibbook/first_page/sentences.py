@@ -3,7 +3,7 @@ on its own page.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,6 +13,7 @@ from calibbook.first_page.findings import Findings
 from calibbook.first_page.relatives import ENGLISH, NEAREST, Relatives, change
 from calibbook.s04_4_multiple_languages import data as mixed
 from calibbook.shared.claim_tables import interval, verdict_sentence
+from calibbook.shared.claims import directed
 from calibbook.shared.frames import BLOCK, is_quantized, method_label, setting
 from calibbook.shared.languages import NO_TARGET, name_label
 from calibbook.shared.statistics import ALPHA
@@ -22,6 +23,8 @@ from calibbook.shared.words import as_given, in_caption, listed, number
 EACH_UP_TO = 4
 """Results that a sentence gives one by one; of more it gives how many came out how."""
 LEVEL = f"{as_given(1 - ALPHA)}% interval"
+BRACKETS = f"In brackets: {LEVEL}s, and what each test says where they differ."
+HIGHER = "% higher"
 NOT_TOLD = "could not be told"
 VERDICT = {HELD: "held", NOT_HELD: "did not hold", UNDECIDED: NOT_TOLD}
 
@@ -43,7 +46,7 @@ class Lead(NamedTuple):
         return f"{said}, as far as it could be told" if UNDECIDED in found else said
 
     def without(self, why: str) -> str:
-        return f"Whether {self.whether} {NOT_TOLD}: {why}."
+        return f"**Whether {self.whether} {NOT_TOLD}:** {why}."
 
 
 USE = Lead(
@@ -99,8 +102,8 @@ def english_alone(found: Findings) -> str:
     if found.english.empty:
         return ALONE.without("no language other than English has models calibrated in English and in itself")
     name = namer(found.english)
-    before = "against the target language, perplexity changes by"
-    return _said(ALONE, found.english, before, lambda row: f"{row.what} with {name(row)}")
+    before = "against the target language, perplexity is"
+    return _said(ALONE, _higher(found.english), before, lambda row: f"{row.what} with {name(row)}")
 
 
 def further_languages(found: Findings) -> str:
@@ -115,8 +118,8 @@ def further_languages(found: Findings) -> str:
     if rows.empty:
         return MORE.without("no mixture of languages stands beside its target language alone")
     name = namer(rows)
-    before = "against the target language alone, perplexity changes by"
-    return _said(MORE, rows, before, lambda row: f"{row.what} for {shown[row.setup]} with {name(row)}")
+    before = "against the target language alone, perplexity is"
+    return _said(MORE, _higher(rows), before, lambda row: f"{row.what} for {shown[row.setup]} with {name(row)}")
 
 
 def quantize(found: Findings) -> str:
@@ -155,14 +158,14 @@ def without_text(found: Relatives | None) -> str:
     name = namer(found.claims)
     several = found.rows["model"].nunique() > 1
     instead = [
-        f"{'+' * (more > 0)}{number(more)}% with {block_name(block, several)}"
+        f"{directed(more, HIGHER)} with {block_name(block, several)}"
         for block, rows in found.rows.groupby(BLOCK, sort=False)
         if math.isfinite(more := change(rows, ENGLISH, NEAREST)[0])
     ]
     after = f", in {found.rows['language'].nunique()} languages of the atlas"
-    after += f"; English in its place changes it by {listed(instead)}" * bool(instead)
-    before = "against the average other language, perplexity changes by"
-    said = _said(RELATIVE, found.claims, before, lambda row: f"{row.what} with {name(row)}", after)
+    after += f"; English in the relative's place makes it {listed(instead)}" * bool(instead)
+    before = "against the average other language, perplexity is"
+    said = _said(RELATIVE, _higher(found.claims), before, lambda row: f"{row.what} with {name(row)}", after)
     worst = found.rows.loc[found.rows[NEAREST].idxmax()]
     case = f"{name_label(worst['language'])}, {block_name(tuple(worst[BLOCK]), several)}"
     return (
@@ -190,24 +193,38 @@ def _said(lead: Lead, rows: pd.DataFrame, before: str, words: Callable, after: s
         return lead.without(listed(filter(None, notes)) or "nothing was measured that it can be told from")
     if len(known) > EACH_UP_TO:
         counts = verdict_sentence(known).removesuffix(".")
-        return f"{lead.of(known['verdict'])}: {counts[0].lower()}{counts[1:]}{after}."
+        return f"**{lead.of(known['verdict'])}:** {counts[0].lower()}{counts[1:]}{after}."
     said = lead.of(known["verdict"])
     one, notes = known["verdict"].nunique() == 1, list(dict.fromkeys(filter(None, known["note"])))
     if one and known["verdict"].iloc[0] == UNDECIDED and notes:
         said += f" ({listed(notes)})"
-    results = (words(row) + _bracket(interval(row), "" if one else _told(row)) for row in known.itertuples())
-    return f"{said}: {before} {listed(results)}{after}."
+    told = [""] * len(known) if one else _told(known)
+    results = (words(row) + _bracket(interval(row), why) for row, why in zip(known.itertuples(), told, strict=True))
+    return f"**{said}:** {before} {listed(results)}{after}."
 
 
-def _told(row) -> str:
-    """`held`, `could not be told: not beyond chance in 12 tests`."""
-    why = f": {row.note}" if row.verdict == UNDECIDED and row.note else ""
-    return f"{VERDICT[row.verdict]}{why}"
+def _higher(rows: pd.DataFrame) -> pd.DataFrame:
+    """Claims on percentages of perplexity with words for the sign."""
+    return rows.assign(unit=HIGHER, what=[directed(value, HIGHER) for value in rows["statistic"]])
+
+
+def brackets(said: Iterable[str]) -> list[str]:
+    """What stands in brackets in these sentences, where they have any."""
+    return [BRACKETS] if any(" (" in one for one in said) else []
+
+
+def _told(rows: pd.DataFrame) -> Iterator[str]:
+    """`held`, `could not be told: not beyond chance in 12 tests` of each row; no reason is given twice."""
+    given = set()
+    for row in rows.itertuples():
+        why = row.note if row.verdict == UNDECIDED else ""
+        yield VERDICT[row.verdict] + (", for the same reason" if why in given else f": {why}" if why else "")
+        given |= {why} - {""}
 
 
 def _bracket(ends: str, verdict: str) -> str:
-    """` (95% interval 1.20 to 3.00%; held)`, without what is not known or said already."""
-    inside = [f"{LEVEL} {ends}" if ends != "–" else "", verdict]
+    """` (1.20 to 3.00%; held)`, without what is not known or said already."""
+    inside = [ends if ends != "–" else "", verdict]
     return f" ({'; '.join(filter(None, inside))})" if any(inside) else ""
 
 

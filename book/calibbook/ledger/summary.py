@@ -28,8 +28,8 @@ def section_table(entries: Sequence[Entry]) -> Html:
 
 
 def by_section(entries: Sequence[Entry]) -> pd.DataFrame:
-    """One row a section, the questions beyond the paper as one, and all: how many claims, how many of them this study
-    tests, how many tests those have, and the tests by verdict. The section's name says where there are none, and why.
+    """One row a section, the questions beyond the paper as one, and all: how many of its claims this study tests, how
+    many tests those have, and the tests by verdict. The section's name says where there are none, and why.
     """
     sections: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -40,8 +40,7 @@ def by_section(entries: Sequence[Entry]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "section": name + _untested(mine),
-            "claims": len(mine),
-            "tested here": sum(len(entry.tests) > 0 for entry in mine),
+            "claims tested": f"{sum(len(entry.tests) > 0 for entry in mine)} of {len(mine)}",
             "tests": sum(len(entry.tests) for entry in mine),
         }
         | {verdict: sum(entry.counts.get(verdict, 0) for entry in mine) for verdict in VERDICTS}

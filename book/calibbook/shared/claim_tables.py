@@ -32,10 +32,20 @@ def show_tables(claims: pd.DataFrame, title: str, **table) -> None:
 
 
 def claim_table(claims: pd.DataFrame, title: str, note: str = "", **table) -> Html:
-    """Claims under a heading, one row each, the verdict in the second column; on a phone one card each. `table`:
-    further arguments of `readable`.
+    """Claims under a heading, one row each, the verdict in the second column; on a phone one card each. How many
+    languages a test has and what it rests on stand above the rows where all have the same. `table`: further arguments
+    of `readable`.
     """
-    return text_table(readable(claims, **table), title, note, cards="verdict")
+    rows = readable(claims, **table)
+    shared = [name for name in ("languages", "note") if name in rows and len(rows) > 1 and _same(rows[name])]
+    said = [f"{rows[name].iloc[0]}{' languages' * (name == 'languages')}" for name in shared]
+    above = f"In every row: {'; '.join(said)}." if said else ""
+    return text_table(rows.drop(columns=shared), title, f"{note} {above}".strip(), cards="verdict")
+
+
+def _same(column: pd.Series) -> bool:
+    """Whether all rows have the same, and that is something."""
+    return column.nunique() == 1 and bool(column.iloc[0])
 
 
 def in_short(claims: pd.DataFrame, said: str = "") -> Html:

@@ -27,6 +27,7 @@ MORE_OR_LESS = "% more"
 """The unit of percentages that are written as `3.00% more` and `3.00% less`."""
 DIRECTIONS = {
     "% lower": ("%", "lower", "higher"),
+    "% higher": ("%", "higher", "lower"),
     "dB higher": (" dB", "higher", "lower"),
     "points higher": (" points", "higher", "lower"),
 }

@@ -20,6 +20,9 @@ from calibprune.languages import describe
 
 # Which way is better is the paper's own convention (captions of its Tables 1 and 6): dark is low in every metric.
 DIRECTION = {True: "lower (darker) is better", False: "higher (lighter) is better"}
+LONG = 40
+"""Characters of a text that takes the whole width of a card."""
+NONE = "–"
 MANY_ROWS = 40
 """A table of values with more rows scrolls both ways in a box as high as the window, its head and row names in view."""
 MANY_COLUMNS = 10
@@ -145,8 +148,10 @@ class Cell(NamedTuple):
         shown = [self.text, self.mark and self.mark.sign, self.deviation, paper, self.below, *self.folded]
         return " ".join(filter(None, shown))
 
-    def html(self, attributes: str = "") -> str:
-        """The cell as a td, with further attributes."""
+    def html(self, label: str = "") -> str:
+        """The cell as a td; with a label, as a line of a card, which leaves out what is not known and gives a long text
+        the whole width.
+        """
         text = _sign(self.text, self.aloud) if self.aloud else escape(self.text)
         text = f'<a href="{escape(self.link)}">{text}</a>' if self.link else text
         best = self.mark is not None and self.mark.best
@@ -158,15 +163,20 @@ class Cell(NamedTuple):
         if self.folded:
             lines = "".join(f"<li>{escape(line)}</li>" for line in self.folded)
             text = f"<div>{text}<details><summary>{escape(self.fold)}</summary><ul>{lines}</ul></details></div>"
-        name = ' class="best"' if best else ' class="text"' if self.left else ""
+        kinds = {"best": best, "text": self.left and not best}
+        if label:
+            kinds |= {"long": len(self.text) > LONG, "none": str(self) == NONE}
+        name = " ".join(kind for kind, so in kinds.items() if so)
+        name = f' class="{name}"' if name else ""
         background, ink = ("", "") if math.isnan(self.shade) else colours(self.shade)
         colour = f' style="background-color: {background}; color: {ink}"' if background else ""
         title = f' title="{escape(self.title)}"' if self.title else ""
         order = "" if math.isnan(self.order) else f' data-order="{self.order:g}"'
-        return f"<td{name}{colour}{title}{order}{attributes}>{text}</td>"
+        card = f' data-label="{escape(label)}" role="cell"' if label else ""
+        return f"<td{name}{colour}{title}{order}{card}>{text}</td>"
 
 
-MISSING = Cell("–", aloud="not measured")
+MISSING = Cell(NONE, aloud="not measured")
 
 
 def heat_table(
@@ -218,7 +228,7 @@ def heat_table(
         lines = [
             _th("row", labels[-1], kind + role("rowheader"))
             + "".join(
-                cells.get((row, column), MISSING).html(f' data-label="{escape(str(names[-1]))}"{role("cell")}' * cards)
+                cells.get((row, column), MISSING).html(str(names[-1]) if cards else "")
                 for column, names in columns.items()
             )
             for row, labels in group
@@ -358,31 +368,32 @@ def sortable(table: Html, choices: Sequence[str] = ()) -> Html:
 
 
 def box(title: str, sentences: Sequence[str]) -> Html:
-    """Sentences in a box with a title, one paragraph each; empty ones are left out. Between backticks stands code."""
+    """Sentences in a box with a title, one paragraph each, as `marked`; empty ones are left out."""
     said = [sentence for sentence in sentences if sentence]
-    paragraphs = "".join(f"<p>{_with_code(sentence)}</p>" for sentence in said)
+    paragraphs = "".join(f"<p>{marked(sentence)}</p>" for sentence in said)
     return Html(
         f'<div class="admonition important"><p class="admonition-title">{escape(title)}</p>{paragraphs}</div>',
-        "\n".join([f"{title}.", *said]),
+        "\n".join([f"{title}.", *(sentence.replace("**", "") for sentence in said)]),
     )
 
 
 def remark(sentence: str) -> Html:
-    """A sentence in small type. Between backticks stands code."""
-    return Html(f'<p class="study-remark"><small>{_with_code(sentence)}</small></p>', sentence)
+    """A sentence in small type, as `marked`."""
+    return Html(f'<p class="study-remark"><small>{marked(sentence)}</small></p>', sentence)
 
 
-def _with_code(sentence: str) -> str:
-    return re.sub("`(.+?)`", r"<code>\1</code>", escape(sentence))
+def marked(sentence: str) -> str:
+    """A sentence as HTML: between backticks stands code, between pairs of asterisks what is bold."""
+    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", re.sub("`(.+?)`", r"<code>\1</code>", escape(sentence)))
 
 
 def command_box(title: str, before: str, command: str, after: Sequence[str], links: Sequence["Link"]) -> Html:
     """A box with a command that a page gives a button to copy, sentences before and after it, and links below."""
     listed = "".join(f"<li>{link.html()}</li>" for link in links)
     return Html(
-        f'<div class="admonition tip"><p class="admonition-title">{escape(title)}</p><p>{_with_code(before)}</p>'
+        f'<div class="admonition tip"><p class="admonition-title">{escape(title)}</p><p>{marked(before)}</p>'
         f'<div class="highlight"><pre tabindex="0">{escape(command)}</pre></div>'
-        + "".join(f"<p>{_with_code(sentence)}</p>" for sentence in after)
+        + "".join(f"<p>{marked(sentence)}</p>" for sentence in after)
         + (f"<ul>{listed}</ul>" if listed else "")
         + "</div>",
         "\n".join([f"{title}. {before}", command, *after]),

@@ -10,7 +10,7 @@ from calibbook.checkout import ROOT
 from calibbook.first_page.choices import CHOICES, label
 from calibbook.first_page.figures import answer_picture
 from calibbook.first_page.findings import Findings
-from calibbook.first_page.sentences import LEVEL, five
+from calibbook.first_page.sentences import LEVEL, brackets, five
 from calibbook.first_page.tables import answer_table, basis
 from calibbook.ledger.data import BEYOND, Entry
 from calibbook.ledger.summary import section_table
@@ -35,8 +35,8 @@ def slides(found: Findings, entries: Sequence[Entry]) -> list[Slide]:
         Slide("The method in one picture", image(method_picture())),
         Slide("How a claim is decided", bullets(RULES)),
         *_answer(found),
-        Slide("What we found: perplexity", bullets(sentences[:3])),
-        Slide("What we found: memory and tasks", bullets(sentences[3:])),
+        Slide("What we found: perplexity", bullets(sentences[:3]) + paragraphs(brackets(sentences[:3]))),
+        Slide("What we found: memory and tasks", bullets(sentences[3:]) + paragraphs(brackets(sentences[3:]))),
         Slide("Every claim, section by section", section_table(entries)._repr_html_()),
         Slide("What is undecided", _undecided(entries)),
         Slide("Exercises", _exercises(LABORATORY)),

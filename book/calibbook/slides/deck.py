@@ -10,7 +10,7 @@ from html import escape
 from typing import NamedTuple
 
 from calibbook.shared.figure import Picture
-from calibbook.shared.html import Html, attached
+from calibbook.shared.html import Html, attached, marked
 
 CSS = """
 :root {color-scheme: light; --accent: #1f4e79}
@@ -56,13 +56,13 @@ class Slide(NamedTuple):
 
 
 def paragraphs(sentences: Sequence[str]) -> str:
-    """One paragraph each."""
-    return "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+    """One paragraph each, as `html.marked`."""
+    return "".join(f"<p>{marked(sentence)}</p>" for sentence in sentences)
 
 
 def bullets(points: Sequence[str]) -> str:
-    """A list."""
-    return f"<ul>{''.join(f'<li>{escape(point)}</li>' for point in points)}</ul>"
+    """A list, its points as `html.marked`."""
+    return f"<ul>{''.join(f'<li>{marked(point)}</li>' for point in points)}</ul>"
 
 
 def image(picture: Picture) -> str:

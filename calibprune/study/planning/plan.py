@@ -14,7 +14,7 @@ from calibprune.models.loading import resolve_device, resolve_dtype
 from calibprune.study.cells import PARTS, Cell, cells_of
 from calibprune.study.parameters import Parameters
 from calibprune.study.planning import architecture, groups, rates, recorded
-from calibprune.study.planning.architecture import Model
+from calibprune.study.planning.architecture import Architecture, Model
 from calibprune.study.planning.rates import Machine
 from calibprune.study.planning.recorded import Recorded
 from calibprune.study.planning.workload import Kept, Memory, kept, measuring_text, memory
@@ -157,11 +157,13 @@ class Plan:
             return Cost(0.0, ())
         seconds = self.recorded.pruning(cell)
         model = self.models[cell.model].architecture
-        if seconds is None and model and cell.calibration:
+        if seconds is not None:
+            return Cost(seconds, ())
+        if model and cell.calibration:
             size = cell.calibration_samples, cell.calibration_length
             seconds = self.machine.pruning(model.shape, cell.method, *size)
         if seconds is not None:
-            return Cost(seconds, ())
+            return Cost(seconds, self._starting(cell.model, model))
         label = METHODS[cell.method].label
         why = "" if model else ", whose sizes are not known"
         return Cost(0.0, (f"pruning or rounding {cell.model}{why} with {label}",))
@@ -177,11 +179,19 @@ class Plan:
             seconds = None if operations is None else self.machine.passes(operations)
             if seconds is None:
                 without.append(f"passes of {cell.model} over evaluation text")
+            else:
+                without += self._starting(cell.model, model)
         if cell.parallel:
             without.append(f"embeddings of {cell.parallel[1]:,} sentences in {len(cell.languages)} languages")
         if cell.tasks:
             without.append(f"answers to {len(cell.tasks)} tasks")
         return Cost(seconds or 0.0, tuple(without))
+
+    def _starting(self, name: str, model: Architecture) -> tuple[str, ...]:
+        """In words, what is not in seconds at rates of much wider layers."""
+        if not self.machine.starting(model.shape):
+            return ()
+        return (f"starting operations one by one, which may take longer than they do in layers as narrow as {name}'s",)
 
 
 def plan(parameters: Parameters, machine: str | None = None, benchmarks: Path | None = None) -> Plan:

@@ -14,6 +14,8 @@ from calibprune.study.planning.counts import FIRST, GRAMS, ONE_PASS, SECOND, Sha
 from calibprune.study.planning.workload import COUNTED, HESSIAN, Steps, pruning
 
 SCALE = 1e12  # operations are fitted in such multiples, seconds being of order one
+NARROW = 2
+"""So many times narrower than any measured layer, a model's operations take longer than the rates say."""
 FORWARD, GRAM = "forward", "gram"
 PASSES = "two plain passes"
 
@@ -49,6 +51,13 @@ class Machine(NamedTuple):
         if not parts.keys() <= self.rates.keys():
             return None
         return sum(operations / SCALE * self.rates[part] for part, operations in parts.items())
+
+    def starting(self, shape: Shape) -> bool:
+        """Whether the rates are of layers so much wider than a model's that starting its operations, which a GPU does
+        one after the other, takes a time that they do not hold.
+        """
+        widths = [sizes[1] for _, sizes, _, _ in self.runs]
+        return self.device == "cuda" and bool(widths) and NARROW * shape.width <= min(widths)
 
     def passes(self, operations: float) -> float | None:
         """Seconds of passes over text with so many operations; None where no pass was measured."""

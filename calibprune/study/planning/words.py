@@ -26,10 +26,12 @@ def size(count: float) -> str:
 
 
 def hours(seconds: float, whole: bool) -> str:
-    """Hours, from above where they are only a part: "at least 6.4"; "not measured" where nothing was."""
-    if not whole and not seconds:
-        return "not measured"
+    """Hours, from above where they are only a part: "at least 6.4"; "not measured" where nothing was, or nothing
+    that two digits show.
+    """
     value = seconds / 3600
+    if not whole and value < 0.005:
+        return "not measured"
     shown = f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
     return shown if whole else f"at least {shown}"
 

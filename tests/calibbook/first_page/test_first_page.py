@@ -170,26 +170,26 @@ def claimed(verdicts, note="", **more) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("verdicts", "begins"),
     [
-        (("held", "held"), "Calibrate in the language that the model is for: "),
-        (("not held", "not held"), "Calibrating in the language that the model is for does not pay: "),
+        (("held", "held"), "Calibrate in the language that the model is for"),
+        (("not held", "not held"), "Calibrating in the language that the model is for does not pay"),
         (
             ("undecided", "undecided"),
-            f"Whether it pays to calibrate in the language that the model is for {NOT_TOLD}: ",
+            f"Whether it pays to calibrate in the language that the model is for {NOT_TOLD}",
         ),
         (
             ("held", "undecided"),
-            "Calibrate in the language that the model is for, as far as it could be told: ",
+            "Calibrate in the language that the model is for, as far as it could be told",
         ),
         (
             ("held", "not held"),
-            "Whether it pays to calibrate in the language that the model is for differs between the cases: ",
+            "Whether it pays to calibrate in the language that the model is for differs between the cases",
         ),
-        (("held",), "Calibrate in the language that the model is for: "),
+        (("held",), "Calibrate in the language that the model is for"),
     ],
 )
 def test_a_sentence_begins_with_what_the_verdicts_allow(found, verdicts, begins):
     said = sentences.language_of_use(replace(found, target=claimed(verdicts)))
-    assert said.startswith(begins)
+    assert said.startswith(f"**{begins}:** ")
     assert (f"perplexity is 12.0% lower with Wanda 50% ({NOT_TOLD})" in said) == (
         verdicts[0] == "undecided" and len(set(verdicts)) > 1
     )
@@ -203,7 +203,23 @@ def test_why_nothing_could_be_told_is_said_once(found):
 def test_of_many_results_it_is_counted_how_they_came_out(found):
     many = pd.concat([claimed(("held", "undecided"))] * 3, ignore_index=True)
     said = sentences.language_of_use(replace(found, target=many))
-    assert said.endswith("as far as it could be told: of 6 tests 3 held, 0 not held and 3 undecided.")
+    assert said.endswith("as far as it could be told:** of 6 tests 3 held, 0 not held and 3 undecided.")
+
+
+def test_a_reason_is_given_once(found):
+    rows = [claimed(("undecided", "undecided"), note="drawn once"), claimed(("held",))]
+    said = sentences.language_of_use(replace(found, target=pd.concat(rows, ignore_index=True)))
+    assert said.count(f"{NOT_TOLD}: drawn once") == 1 and said.count(f"{NOT_TOLD}, for the same reason") == 1
+
+
+def test_a_sign_is_a_word_and_its_interval_has_the_same(found):
+    (row, *_) = sentences._higher(claimed(("held",), statistic=-28.0, low=-34.0, high=-21.4)).itertuples()
+    assert (row.what, interval(row)) == ("28.0% lower", "21.4 to 34.0%")
+
+
+def test_brackets_are_explained_where_there_are_any(found):
+    assert sentences.brackets(five(found)) == [sentences.BRACKETS]
+    assert sentences.brackets(five(findings(whole()[:0], {}, 128))) == []
 
 
 def test_several_models_are_named(found):
@@ -217,10 +233,11 @@ def test_what_english_costs_is_the_ratio_to_the_target_language(found):
     codes = [code for code in SEVEN if code != "en"]
     logs = [np.log(perplexity(frame, "en", code) / perplexity(frame, code, code)) for code in codes]
     said = five(found)[1]
-    assert f"changes by +{number(100 * np.expm1(np.mean(logs)))}% with Wanda 50%" in said
-    assert said.startswith("Calibrating in English alone costs the other languages: ")
+    assert f"perplexity is {number(100 * np.expm1(np.mean(logs)))}% higher with Wanda 50%" in said
+    assert said.startswith("**Calibrating in English alone costs the other languages:** ")
     better = five(findings(whole(gain=-0.5), {}, 128))[1]
-    assert better.startswith("Calibrating in English alone serves the other languages better") and "by −" in better
+    assert better.startswith("**Calibrating in English alone serves the other languages better")
+    assert "% lower with Wanda" in better and "−" not in better
 
 
 def test_one_draw_does_not_tell_what_english_costs():
@@ -269,7 +286,7 @@ def test_every_study_has_five_sentences_and_what_it_lacks_could_not_be_told(stud
 
 def test_tasks_that_gain_are_told_with_their_questions():
     found = findings(whole(), scores(gain=0.5, items=200), 128)
-    assert five(found)[4].startswith("Models calibrated in the target language also answer questions better: ")
+    assert five(found)[4].startswith("**Models calibrated in the target language also answer questions better:** ")
     assert five(found)[4].endswith("from 200 questions a task and language.")
 
 

@@ -50,12 +50,13 @@ def test_the_row_is_the_mean_over_languages_by_plain_loops(kin, increase):
 
 def test_the_sentence_gives_effect_and_interval_and_english(kin, increase):
     said = without_text(kin)
-    assert said.startswith("Without text in the target language calibrate in its nearest relative: ")
+    assert said.startswith("**Without text in the target language calibrate in its nearest relative:** ")
     relative = np.array([increase.loc[nearest(ALL, target), target].mean() for target in TARGETS])
     others = np.array([increase[target].drop(target).mean() for target in TARGETS])
     english = increase.loc["en", TARGETS].to_numpy()
-    assert f"{number(100 * np.expm1((relative - others).mean()))}% with Wanda 50% (95% interval" in said
-    assert f"changes it by +{number(100 * np.expm1((english - relative).mean()))}% with Wanda 50%" in said
+    assert f"perplexity is {number(-100 * np.expm1((relative - others).mean()))}% lower with Wanda 50% (" in said
+    more = number(100 * np.expm1((english - relative).mean()))
+    assert f"English in the relative's place makes it {more}% higher with Wanda 50%" in said
     assert "in 48 languages of the atlas" in said
 
 

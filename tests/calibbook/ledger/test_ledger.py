@@ -146,12 +146,12 @@ def files(folder: Path) -> set[str]:
 def test_verdicts_are_counted_but_for_those_on_the_papers_numbers():
     assert [one.verdict for one in ENTRIES] == ["held 2, undecided 2", NOT_HERE, "held", NOT_TESTED, "held"]
     counts = by_section(ENTRIES).set_index("section")
-    assert counts.loc["4.1"].tolist() == [1, 1, 4, 2, 0, 2]
-    assert counts.loc[f"4.2 ({NOT_HERE})"].tolist() == [1, 0, 0, 0, 0, 0]
-    assert counts.loc["4.6"].tolist() == [1, 1, 1, 1, 0, 0]
-    assert counts.loc[f"6 ({NOT_TESTED})"].tolist() == [1, 0, 0, 0, 0, 0]
-    assert counts.loc["all of the paper"].tolist() == [4, 2, 5, 3, 0, 2]
-    assert counts.loc["beyond the paper"].tolist() == [1, 1, 1, 1, 0, 0]
+    assert counts.loc["4.1"].tolist() == ["1 of 1", 4, 2, 0, 2]
+    assert counts.loc[f"4.2 ({NOT_HERE})"].tolist() == ["0 of 1", 0, 0, 0, 0]
+    assert counts.loc["4.6"].tolist() == ["1 of 1", 1, 1, 0, 0]
+    assert counts.loc[f"6 ({NOT_TESTED})"].tolist() == ["0 of 1", 0, 0, 0, 0]
+    assert counts.loc["all of the paper"].tolist() == ["2 of 4", 5, 3, 0, 2]
+    assert counts.loc["beyond the paper"].tolist() == ["1 of 1", 1, 1, 0, 0]
     said = in_short(ENTRIES).plain
     assert "The ledger has 4 claims of the paper and 1 questions of the book's own. This study tests 2" in said
     assert "For 1 it has no records, and 1 cannot be decided" in said

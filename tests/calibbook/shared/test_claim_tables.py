@@ -118,3 +118,15 @@ def test_the_verdict_is_the_second_column_and_a_card_names_every_value():
         cells = row.select("td")
         assert (cells[0].text, cells[0]["data-label"]) == (verdict, "verdict")
         assert all(cell["data-label"] and cell["role"] == "cell" for cell in cells)
+
+
+def test_what_all_rows_share_stands_above_them():
+    alike = [replace(HELD, n=7, note="drawn once"), replace(NOT, n=7, note="drawn once")]
+    table = BeautifulSoup(claim_table(claims_frame(alike), "It rains", "Of two.").html, "html.parser").table
+    assert table.caption.text == "Of two. In every row: 7 languages; drawn once."
+    assert not {"languages", "note"} & {head.text for head in table.select("thead th")}
+    apart = [replace(alike[0], n=6), replace(alike[1], note="")]
+    table = BeautifulSoup(claim_table(claims_frame(apart), "It rains").html, "html.parser").table
+    assert {"languages", "note"} <= {head.text for head in table.select("thead th")} and not table.caption.text
+    (alone,) = BeautifulSoup(claim_table(claims_frame(alike[:1]), "It rains").html, "html.parser").select("tbody tr")
+    assert "drawn once" in alone.text

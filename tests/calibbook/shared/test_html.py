@@ -18,6 +18,7 @@ from calibbook.shared.html import (
     deviation,
     folded,
     heat_table,
+    marked,
     shown,
     text_table,
 )
@@ -98,6 +99,28 @@ def test_a_cell_leads_somewhere_and_holds_what_a_reader_opens():
     assert [line.text for line in shown.select("li")] == ["p < 1", "p = 1"] and shown["data-order"] == "0.25"
     assert str(cell) == "4 & 5 p < 1 p = 1"
     assert not BeautifulSoup(Cell("4").html(), "html.parser").select("a, details, [data-order]")
+
+
+@pytest.mark.parametrize(
+    ("cell", "kinds"),
+    [
+        (MISSING, {"none"}),
+        (Cell("–", below="too few"), set()),
+        (Cell("held", left=True), {"text"}),
+        (Cell("a word " * 6, left=True), {"text", "long"}),
+    ],
+)
+def test_a_line_of_a_card_has_its_columns_name_and_says_how_it_is_laid_out(cell, kinds):
+    line = BeautifulSoup(cell.html("verdict"), "html.parser").td
+    assert (line["data-label"], line["role"], set(line.get("class", ()))) == ("verdict", "cell", kinds)
+    plain = BeautifulSoup(cell.html(), "html.parser").td
+    assert not {"long", "none"} & set(plain.get("class", ())) and "data-label" not in plain.attrs
+
+
+def test_words_between_asterisks_are_bold_and_between_backticks_code():
+    assert marked("**Take <it>:** `a*b`.") == "<strong>Take &lt;it&gt;:</strong> <code>a*b</code>."
+    made = box("T", ["**So:** yes.", ""])
+    assert "<p><strong>So:</strong> yes.</p>" in made.html and made.plain == "T.\nSo: yes."
 
 
 def test_the_same_table_as_plain_text():

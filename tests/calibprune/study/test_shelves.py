@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 import shutil
 import tarfile
 import zipfile
@@ -157,6 +158,15 @@ def test_ids_know_nothing_of_shelves(study, shelf):
                 (folder / "cell.json").read_text().replace("seconds_prune", "seconds")
             ),
             "has no number seconds_prune",
+        ),
+        *(
+            (
+                lambda folder, value=value: (folder / "cell.json").write_text(
+                    re.sub(r'"seconds_prune": [0-9.]+', f'"seconds_prune": {value}', (folder / "cell.json").read_text())
+                ),
+                "has no number seconds_prune",
+            )
+            for value in ("Infinity", "NaN", "-1.0")
         ),
         (
             lambda folder: (
@@ -342,7 +352,7 @@ def test_a_shelf_that_is_not_there_or_holds_no_cells_is_said(study, tmp_path):
     for folder in (tmp_path / "none", tmp_path):
         with pytest.raises(StoreError) as caught:
             study(folder)
-        assert str(folder) in str(caught.value) and "shelves" in str(caught.value)
+        assert str(folder) in str(caught.value) and "name the folder or archive of a shelf" in str(caught.value)
     with pytest.raises(ParameterError, match="twice"):
         study(tmp_path, tmp_path)
 

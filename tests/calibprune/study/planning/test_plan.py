@@ -184,6 +184,28 @@ def test_a_model_whose_weights_are_away_is_planned_by_its_sizes(fast, away, tmp_
     assert next(words.table(found))[3] == "not known"
 
 
+def test_rates_of_wide_layers_are_the_least_that_narrow_ones_take(fast, tmp_path):
+    """A GPU starts an operation of Gemma 3 270M and of Llama 3 8B in the same time."""
+    narrow, wide = (
+        plan(paper(models=[name], calibration_source="chromium", store=str(tmp_path)), "gpu", fast)
+        for name in ("gemma3-270m", LLAMA)
+    )
+    assert list(narrow.unmeasured().values()) == [5]
+    said = "\n".join(words.sentences(narrow))
+    assert "Not in the hours, since it was not measured on Some GPU: starting operations one by one" in said
+    assert not wide.unmeasured()
+    processor = narrow.machine._replace(device="cpu")
+    assert not processor.starting(narrow.models["gemma3-270m"].architecture.shape)
+
+
+@pytest.mark.parametrize(
+    "seconds, whole, shown",
+    [(0, True, "0.00"), (0, False, "not measured"), (17, False, "not measured"), (18.1, False, "at least 0.01")],
+)
+def test_hours_in_words(seconds, whole, shown):
+    assert words.hours(seconds, whole) == shown
+
+
 def test_a_model_of_which_nothing_is_known_is_counted_in_cells_alone(fast, away, tmp_path):
     found = plan(paper(models=["nobody/nothing"], store=str(tmp_path)), "gpu", fast)
     (row,) = found.rows()
