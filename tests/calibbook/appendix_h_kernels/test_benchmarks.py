@@ -54,18 +54,6 @@ def written(tiny_checkpoint, tmp_path_factory) -> tuple[Path, str]:
     return folder, shown + run("model.py", *model, *keep)
 
 
-def test_a_streamed_model_is_timed_beside_a_resident_one(tmp_path):
-    heads = ["--heads", "4", "--key-heads", "2", "--head-width", "8", "--width", "32", "--mlp", "64"]
-    sizes = ["--layers", "3", *heads, "--samples", "3", "--length", "16", "--repeats", "1"]
-    shown = run("streaming.py", *sizes, "--scratch", str(tmp_path), "--write", "--folder", str(tmp_path / "rows"))
-    (file,) = (tmp_path / "rows").iterdir()
-    rows = {row["key"]: row for row in json.loads(file.read_text())["rows"]}
-    assert list(rows) == ["streamed", "streamed_read", "streamed_memory"]
-    assert rows["streamed"]["value"] == rows["streamed"]["sides"]["ours"][0] / rows["streamed"]["sides"]["peer"][0]
-    assert not any(row["as_asked"] for row in rows.values()), "the targets are for larger models"
-    assert "3 layers of width 32" in shown and [path.name for path in tmp_path.iterdir()] == ["rows"]
-
-
 def test_two_runs_at_once_are_timed_beside_one_alone(tiny_checkpoint, tiny_texts):
     sizes = ["--repeats", "1", "--samples", "2", "--length", "16"]
     command = [sys.executable, BENCHMARKS / "sharing.py", "--checkpoint", tiny_checkpoint, "--source", tiny_texts]
@@ -175,27 +163,45 @@ def test_a_row_replaces_its_namesake_and_leaves_the_others(monkeypatch, tmp_path
     assert path.stat().st_mode & 0o777 == 0o666 & ~umask
 
 
-def test_the_first_script_on_a_gpu_runs_its_parts_and_keeps_their_rows(tiny_checkpoint, tiny_texts, tmp_path):
+@pytest.fixture(scope="module")
+def first(tiny_checkpoint, tiny_texts, tmp_path_factory) -> tuple[dict[str, list], str, Path]:
+    """Rows by key of three parts of the first script on a GPU, what it printed, and its folder for temporary files."""
+    folder, scratch = tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("scratch")
     environment = os.environ | {
         "PYTHON": sys.executable,
         "OMP_NUM_THREADS": "1",
         "WORKERS": "0",
         "CELL_ARGUMENTS": f"--checkpoint {tiny_checkpoint} --source {tiny_texts}",
+        "TMPDIR": str(scratch),
     }
-    command = [BENCHMARKS / "gpu_first.sh", "--tiny", "--folder", tmp_path, "tests", "cells", "stream"]
+    command = [BENCHMARKS / "gpu_first.sh", "--tiny", "--folder", folder, "tests", "cells", "stream"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    assert "== tests" in done.stdout and " passed" in done.stdout
-    (found,) = read(tmp_path)
+    (found,) = read(folder)
     by_key = {}
     for row in found.rows:
         by_key.setdefault(row["key"], []).append(row)
+    return by_key, done.stdout, scratch
+
+
+def test_the_first_script_on_a_gpu_runs_its_parts_and_keeps_their_rows(first):
+    by_key, shown, _ = first
+    assert "== tests" in shown and " passed" in shown
     assert set(by_key) == {"cell_weights", "cell_perplexity", "streamed", "streamed_read", "streamed_memory"}
     cells = [*by_key["cell_weights"], *by_key["cell_perplexity"]]
     assert len(cells) == 8, "two rows a method"
     assert all(row["value"] == 1 for row in cells), "a CPU agrees with itself"
     unknown = subprocess.run([BENCHMARKS / "gpu_first.sh", "everything"], capture_output=True, text=True)
     assert unknown.returncode == 2 and "everything" in unknown.stderr
+
+
+def test_a_streamed_model_is_timed_beside_a_resident_one(first):
+    by_key, shown, scratch = first
+    rows = [row for key in ("streamed", "streamed_read", "streamed_memory") for row in by_key[key]]
+    assert rows[0]["value"] == rows[0]["sides"]["ours"][0] / rows[0]["sides"]["peer"][0]
+    assert not any(row["as_asked"] for row in rows), "the targets are for larger models"
+    assert "2 layers of width 32" in shown
+    assert not [path for path in scratch.iterdir() if not path.name.startswith("pytest-of-")], "nothing is left"
 
 
 def test_a_row_that_fails_is_kept_with_its_reason_and_the_next_is_measured(monkeypatch):

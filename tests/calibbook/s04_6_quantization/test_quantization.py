@@ -332,8 +332,16 @@ def test_nearly_the_same_answers_get_the_wider_interval():
     assert rows[1]["note"] == "" and rows[1]["p"] > 0
 
 
-@pytest.mark.parametrize("languages", [("de",), ("de", "sw"), ("en", "sw", "zh")])
-@pytest.mark.parametrize("settings", [(EIGHT_BITS,), ((0.0, "3-bit"),), BITS])
+@pytest.mark.parametrize(
+    ("languages", "settings"),
+    [
+        (("de",), (EIGHT_BITS,)),
+        (("de",), BITS),
+        (("de", "sw"), ((0.0, "3-bit"),)),
+        (("en", "sw", "zh"), (EIGHT_BITS,)),
+        (("en", "sw", "zh"), BITS),
+    ],
+)
 def test_a_small_study_decides_nothing_and_fails_nowhere(languages, settings):
     given = scores(languages=languages, sparsity=settings, items=8)
     tables = compare_widths(given)
