@@ -62,14 +62,14 @@ def in_short(entries: Sequence[Entry]) -> Html:
     always = sum(set(entry.counts) == {HELD} for entry in tested)
     never = sum(HELD not in entry.counts for entry in tested)
     verdicts = [entry.verdict for entry in paper]
-    elsewhere = verdicts.count(NOT_HERE)
+    elsewhere, own = verdicts.count(NOT_HERE), len(entries) - len(paper)
     lacking = f"For {elsewhere} it has no records, and " if elsewhere else ""
     outcome = f"Of those {always} held in every test, {len(tested) - always - never} in some and {never} in none."
     return box(
         "In short",
         [
-            f"The ledger has {len(paper)} claims of the paper and {len(entries) - len(paper)} questions of the "
-            f"book's own. This study tests {len(tested)} of the paper's claims. {lacking}{verdicts.count(NOT_TESTED)} "
+            f"The ledger has {len(paper)} claims of the paper and {own} question{'s' * (own != 1)} of the book's "
+            f"own. This study tests {len(tested)} of the paper's claims. {lacking}{verdicts.count(NOT_TESTED)} "
             f"cannot be decided by records of this kind; their rows say why.",
             outcome if tested else "",
             f"The paper's claims and ours together: {verdict_sentence(pd.concat([entry.tests for entry in entries]))}",

@@ -61,7 +61,7 @@ def in_short(claims: pd.DataFrame, said: str = "") -> Html:
         f"{claim} ({_tally(counts)})" for claim, counts in tally.items() if 0 < counts.get("held", 0) < counts.sum()
     ]
     named = {"Held in every test": always, "Held in some": partly, "Held in none": never}
-    sentences = [f"{how}: {'; '.join(names)}." for how, names in named.items() if names]
+    sentences = [f"**{how}:** {'; '.join(names)}." for how, names in named.items() if names]
     return box("In short", [said, verdict_sentence(claims), *sentences])
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import nnls
 
-from calibprune.errors import ParameterError, StoreError, one_of
+from calibprune.errors import ParameterError, StoreError, one_of, quoted
 from calibprune.study.planning.counts import FIRST, GRAMS, ONE_PASS, SECOND, Shape, steps
 from calibprune.study.planning.workload import COUNTED, HESSIAN, Steps, pruning
 
@@ -92,7 +92,7 @@ def choose(machines: Iterable[Machine], name: str) -> Machine:
     found = [machine for machine in known if name.casefold() in machine.name.casefold()]
     exact = [machine for machine in found if name.casefold() == machine.name.casefold()]
     if len(exact or found) != 1:
-        names = [machine.name for machine in known] or ["none: no benchmark results are here"]
+        names = [quoted(machine.name) for machine in known] or ["none: no benchmark results are here"]
         raise ParameterError(one_of("machine", name, names))
     return (exact or found)[0]
 

@@ -153,7 +153,7 @@ def test_verdicts_are_counted_but_for_those_on_the_papers_numbers():
     assert counts.loc["all of the paper"].tolist() == ["2 of 4", 5, 3, 0, 2]
     assert counts.loc["beyond the paper"].tolist() == ["1 of 1", 1, 1, 0, 0]
     said = in_short(ENTRIES).plain
-    assert "The ledger has 4 claims of the paper and 1 questions of the book's own. This study tests 2" in said
+    assert "The ledger has 4 claims of the paper and 1 question of the book's own. This study tests 2" in said
     assert "For 1 it has no records, and 1 cannot be decided" in said
     assert "Of those 1 held in every test, 1 in some and 0 in none." in said
     assert "Of 6 tests 4 held, 0 not held and 2 undecided." in said and fingerprint() in said

@@ -104,7 +104,7 @@ def test_a_machine_is_chosen_by_a_part_of_its_name(tmp_path):
     assert rates.choose(machines, "h100").name == "NVIDIA H100"
     assert rates.choose(machines, "nvidia h200").name == "NVIDIA H200"
     for name in ("h", "tpu"):
-        with pytest.raises(ParameterError, match="unknown machine.*NVIDIA H100, NVIDIA H200"):
+        with pytest.raises(ParameterError, match="unknown machine.*'NVIDIA H100', 'NVIDIA H200'"):
             rates.choose(machines, name)
     with pytest.raises(ParameterError, match="no benchmark results are here"):
         rates.choose([], "h100")
