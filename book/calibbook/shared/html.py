@@ -159,7 +159,7 @@ class Cell(NamedTuple):
             text = f"{f'<strong>{text}</strong>' if best else text} {_sign(self.mark.sign, self.mark.meaning)}"
         text += f' <small class="sd">{escape(self.deviation)}</small>' if self.deviation else ""
         text += f' <small class="known">[{escape(self.paper)}]</small>' if self.paper else ""
-        text += f'<br><small class="sd">{escape(self.below)}</small>' if self.below else ""
+        text += f'<br><small class="sd">{_unbroken(escape(self.below))}</small>' if self.below else ""
         if self.folded:
             lines = "".join(f"<li>{escape(line)}</li>" for line in self.folded)
             text = f"<div>{text}<details><summary>{escape(self.fold)}</summary><ul>{lines}</ul></details></div>"
@@ -268,6 +268,11 @@ def _head(columns: Mapping[Hashable, Sequence[Label]], corner: Sequence[str], ki
 
 def _th(scope: str, label: Label, attributes: str = "") -> str:
     return f'<th scope="{scope}"{attributes}>{label.html() if isinstance(label, Languages) else escape(label)}</th>'
+
+
+def _unbroken(text: str) -> str:
+    """A text whose intervals in brackets stay in one line."""
+    return re.sub(r"\([−+]?\d[^)]*\)", lambda found: found[0].replace(" ", "&nbsp;"), text)
 
 
 def _sign(sign: str, meaning: str) -> str:

@@ -117,6 +117,11 @@ def test_a_line_of_a_card_has_its_columns_name_and_says_how_it_is_laid_out(cell,
     assert not {"long", "none"} & set(plain.get("class", ())) and "data-label" not in plain.attrs
 
 
+def test_an_interval_below_a_value_is_not_broken():
+    assert "+1.7 (−3.4&nbsp;to&nbsp;+6.8)</small>" in Cell("46.7", below="+1.7 (−3.4 to +6.8)").html()
+    assert "0.0 (the same on every item)</small>" in Cell("46.7", below="0.0 (the same on every item)").html()
+
+
 def test_words_between_asterisks_are_bold_and_between_backticks_code():
     assert marked("**Take <it>:** `a*b`.") == "<strong>Take &lt;it&gt;:</strong> <code>a*b</code>."
     made = box("T", ["**So:** yes.", ""])
