@@ -38,8 +38,10 @@ def claim_table(claims: pd.DataFrame, title: str, note: str = "", **table) -> Ht
     """
     rows = readable(claims, **table)
     shared = [name for name in ("languages", "note") if name in rows and len(rows) > 1 and _same(rows[name])]
-    said = [f"{rows[name].iloc[0]}{' languages' * (name == 'languages')}" for name in shared]
-    above = f"In every row: {'; '.join(said)}." if said else ""
+    same = {name: rows[name].iloc[0] for name in shared}
+    if count := same.get("languages"):
+        same["languages"] = f"{count} language{'' if count == 1 else 's'}"
+    above = f"In every row: {'; '.join(same.values())}." if same else ""
     return text_table(rows.drop(columns=shared), title, f"{note} {above}".strip(), cards="verdict")
 
 

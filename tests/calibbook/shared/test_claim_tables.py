@@ -125,6 +125,9 @@ def test_what_all_rows_share_stands_above_them():
     table = BeautifulSoup(claim_table(claims_frame(alike), "It rains", "Of two.").html, "html.parser").table
     assert table.caption.text == "Of two. In every row: 7 languages; drawn once."
     assert not {"languages", "note"} & {head.text for head in table.select("thead th")}
+    single = [replace(one, n=1) for one in alike]
+    table = BeautifulSoup(claim_table(claims_frame(single), "It rains").html, "html.parser").table
+    assert table.caption.text == "In every row: 1 language; drawn once."
     apart = [replace(alike[0], n=6), replace(alike[1], note="")]
     table = BeautifulSoup(claim_table(claims_frame(apart), "It rains").html, "html.parser").table
     assert {"languages", "note"} <= {head.text for head in table.select("thead th")} and not table.caption.text
