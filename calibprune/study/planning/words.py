@@ -59,8 +59,8 @@ def sentences(plan: Plan, minutes: float = groups.MINUTES) -> Iterator[str]:
         yield from _of_model(plan, name)
     number = plan.groups(minutes)
     yield (
-        f"Jobs: {number} group{'s' * (number != 1)} of cells, of at least {minutes:.0f} min each where that was measured "
-        f"(calibprune study … --group 1/{number})."
+        f"Jobs: {number} group{'s' * (number != 1)} of cells, of at least {minutes:.0f} min each where that was "
+        f"measured (calibprune study … --group 1/{number})."
     )
     machine = plan.machine
     if not machine.rates:
