@@ -66,7 +66,7 @@ def quantize_or_prune(rows: pd.DataFrame, source: str) -> str:
         for block in (pruned, quantized)
         if not blocks["calibrated"][block]
     }
-    return f"{advice} at about the same memory. On {source}, {'; '.join(compared)}{how(sorted(textless))}."
+    return f"**{advice} at about the same memory.** On {source}, {'; '.join(compared)}{how(sorted(textless))}."
 
 
 def own_language(found: list[Answer]) -> str:
@@ -82,8 +82,8 @@ def own_language(found: list[Answer]) -> str:
     sure = sum(one.told_apart for one in ranked)
     advice = "Calibrate in the language itself, alone or in a mixture" if 2 * own > len(ranked) else "Try several texts"
     return (
-        f"{advice}: of {len(ranked)} rankings by {source}, each of one method in one language, the best calibration "
-        f"has the language itself in {own}; in {sure} the best is clearly better than the second."
+        f"**{advice}:** of {len(ranked)} rankings by {source}, each of one method in one language, the best "
+        f"calibration has the language itself in {own}; in {sure} the best is clearly better than the second."
     )
 
 

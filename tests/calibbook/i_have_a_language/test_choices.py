@@ -297,13 +297,13 @@ def test_time_and_memory_are_those_of_the_cells():
 
 @pytest.mark.parametrize(
     ("perplexity", "advice"),
-    [(31.0, "Quantize rather than prune at about"), (900.0, "Prune rather than quantize at about")],
+    [(31.0, "**Quantize rather than prune at about"), (900.0, "**Prune rather than quantize at about")],
 )
 def test_the_first_sentence_says_what_the_records_say(frame, perplexity, advice):
     changed = with_value(frame, perplexity, pattern="8-bit", metric="perplexity")
     said = sentences.quantize_or_prune(at_memory(changed, "chromium", 128), "chromium")
     assert said.startswith(advice)
-    wins = 3 if advice.startswith("Quantize") else 0
+    wins = 3 if advice.startswith("**Quantize") else 0
     assert f"in {wins} of 3 languages against Wanda 50% (9)" in said and "Magnitude 50% (9)" in said
     assert said.endswith("but for Magnitude, which uses no text.")
 
