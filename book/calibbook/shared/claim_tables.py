@@ -13,6 +13,8 @@ from calibbook.shared.verdicts import VERDICTS
 from calibbook.shared.words import listed, more_or_less, number, p_value
 
 NOTHING = "There was nothing here that a claim could be tested on."
+SHARED = ("model", "languages", "note")
+"""Columns that a table of claims does without where all of its rows have the same there."""
 
 
 def show_claims(claims: pd.DataFrame, title: str = "Claim: {}", counted: pd.DataFrame | None = None, **table) -> None:
@@ -32,12 +34,11 @@ def show_tables(claims: pd.DataFrame, title: str, **table) -> None:
 
 
 def claim_table(claims: pd.DataFrame, title: str, note: str = "", **table) -> Html:
-    """Claims under a heading, one row each, the verdict in the second column; on a phone one card each. How many
-    languages a test has and what it rests on stand above the rows where all have the same. `table`: further arguments
-    of `readable`.
+    """Claims under a heading, one row each, the verdict in the second column; on a phone one card each. What of
+    `SHARED` is the same in all rows stands above them. `table`: further arguments of `readable`.
     """
     rows = readable(claims, **table)
-    shared = [name for name in ("languages", "note") if name in rows and len(rows) > 1 and _same(rows[name])]
+    shared = [name for name in SHARED if name in rows and len(rows) > 1 and _same(rows[name])]
     same = {name: rows[name].iloc[0] for name in shared}
     if count := same.get("languages"):
         same["languages"] = f"{count} language{'' if count == 1 else 's'}"
