@@ -283,10 +283,11 @@ def _bound(target: Path) -> list | None:
 
 def _sources(root: Path) -> str:
     """What the builder reads, as text: every file of the book with size and time of change, and the builder's version;
-    but not what Python compiles.
+    but not what Python compiles and what pip writes when it installs.
     """
     settings = [(root / name).read_text(encoding="utf-8") for name in ("_config.yml", "_toc.yml")]
-    files = [line for line in results_fingerprint(root / "book").splitlines() if "__pycache__" not in line]
+    lines = results_fingerprint(root / "book").splitlines()
+    files = [line for line in lines if not any(written in line for written in ("__pycache__", ".egg-info/"))]
     return "\n".join([version("jupyter-book"), version("sphinx"), *settings, *files])
 
 

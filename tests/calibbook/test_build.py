@@ -241,6 +241,8 @@ def test_the_builder_runs_again_only_when_what_it_reads_or_what_it_made_has_chan
     assert built() and not built()
     (small_book / "book" / "__pycache__").mkdir()
     (small_book / "book" / "__pycache__" / "n.pyc").write_text("")
+    (small_book / "book" / "some.egg-info").mkdir()
+    (small_book / "book" / "some.egg-info" / "SOURCES.txt").write_text("")
     assert not built()
     (small_book / "book" / "intro.md").write_text(PAGE.format("someone").replace("First", "Another"))
     assert built() and not built()

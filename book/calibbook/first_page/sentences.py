@@ -243,4 +243,4 @@ def _spread_of_choices(rows: pd.DataFrame) -> str:
             parts.append(f"{number(100 * spread)}% with {block_name(block, several)}")
     if not parts or len(parts) > EACH_UP_TO:
         return ""
-    return f"Where weights are rounded, the worst row of the table below lies behind the best by {listed(parts)}."
+    return f"Where weights are rounded, the worst choice of text lies behind the best by {listed(parts)}."
