@@ -33,14 +33,28 @@ def build_published(root: Path = ROOT) -> Path:
         CalibpruneError: as `Study.run` and `build`.
     """
     check_ready(root)
-    studies = {name: about["parameters"] for name, about in published(root / PUBLISHED).items()}
+    studies = _studies(root)
     with chdir(root):  # pages name the folders, and are to name them as the checkout does
-        ours = next(iter(studies.values())) | {"store": STORE, "shelves": [PUBLISHED]}
-        shown = Study(**ours)
-        _check(shown)
+        shown = study_shown(root)
         Study.from_yaml(AFRESH, store=STORE, shelves=[]).run()
         others = {name: values for name, values in studies.items() if name != Path(AFRESH).stem}
-        return build(ours, root=root, inputs=shown.fingerprint(), studies=others)
+        return build(_of_the_book(studies), root=root, inputs=shown.fingerprint(), studies=others)
+
+
+def study_shown(root: Path = ROOT) -> Study:
+    """The study that the book is about; all of its cells are on the published shelf. Errors as of `build_published`."""
+    study = Study(**_of_the_book(_studies(root)))
+    _check(study)
+    return study
+
+
+def _studies(root: Path) -> dict[str, dict]:
+    """The parameters of the published studies by name, that of the book first."""
+    return {name: about["parameters"] for name, about in published(root / PUBLISHED).items()}
+
+
+def _of_the_book(studies: dict[str, dict]) -> dict:
+    return next(iter(studies.values())) | {"store": STORE, "shelves": [PUBLISHED]}
 
 
 def _check(study: Study) -> None:

@@ -12,12 +12,11 @@ from calibbook.first_page.findings import findings
 from calibbook.first_page.relatives import relatives
 from calibbook.first_page.sentences import brackets, five, without_text
 from calibbook.first_page.tables import basis
+from calibbook.published import study_shown
 from calibbook.s04_2_downstream_tasks.data import item_scores, reported
 from calibbook.shared.figure import Picture
-from calibprune import Study
 from calibprune.errors import ParameterError, ended_in_one_line
 
-PUBLISHED = ROOT / "params" / "published.yaml"
 PICTURE = "book/answer.png"
 BEGIN, END = "<!-- python -m calibbook.readme writes the lines from here -->\n", "<!-- to here -->\n"
 
@@ -29,13 +28,13 @@ class Answer(NamedTuple):
     picture: Picture
 
 
-def answer(params: Path = PUBLISHED) -> Answer:
-    """The sentences and the picture of a study's first page, from its records; nothing is computed that they lack.
+def answer() -> Answer:
+    """The sentences and the picture of the book's first page, from the published records.
 
     Raises:
-        CalibpruneError: as `Study.run`.
+        StoreError: a record is not there; it is not computed here.
     """
-    study = Study.from_yaml(params)
+    study = study_shown()
     frame = study.run("languages", "mixtures", "quantization", progress=False)
     found = findings(frame, item_scores(study, reported(study), "languages"), study.parameters.group_size)
     picture = answer_picture(found)
