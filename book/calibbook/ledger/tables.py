@@ -6,12 +6,11 @@ import pandas as pd
 
 from calibbook.ledger.data import BEYOND, Entry
 from calibbook.ledger.sections import SECTIONS
-from calibbook.shared.claim_tables import interval, readable
+from calibbook.shared.claim_tables import NO_RESULT, extremes, readable
 from calibbook.shared.html import Cell, Html, heat_table, sortable
 from calibbook.shared.words import p_value
 
 WHERE = ("method", "sparsity", "model", "measured as", "evaluated on")
-NOTHING = ("", "–")
 SECTION_OF = {section.page: section.number for section in SECTIONS}
 
 
@@ -73,7 +72,7 @@ def lines(tests: pd.DataFrame) -> list[str]:
     table = readable(tests, always=("sparsity", "measured as"))
     found = []
     for row in table.to_dict("records"):
-        known = {name: text for name, text in row.items() if text not in NOTHING}
+        known = {name: text for name, text in row.items() if text not in NO_RESULT}
         where = ", ".join(known[name] for name in WHERE if name in known)
         result = known.get("result", "no number")
         result += f" ({known['95% interval']})" if "95% interval" in known else ""
@@ -83,25 +82,6 @@ def lines(tests: pd.DataFrame) -> list[str]:
         note = f" ({known['note']})" if "note" in known else ""
         found.append(f"{f'{where}: ' if where else ''}{result}: {row['verdict']}{note}.")
     return found
-
-
-def extremes(tests: pd.DataFrame) -> list[str]:
-    """`From +0.3 points (−2.1 to 2.7) to +11.3 points (4.3 to 18.3).`, a sentence for each unit of the results; of
-    tests without a number what is said instead.
-    """
-    found = []
-    for _, rows in tests.dropna(subset="statistic").groupby("unit", sort=False):
-        ends = rows.sort_values("statistic", kind="stable").iloc[[0, -1]]
-        least, most = map(_with_interval, ends.itertuples())
-        found.append(f"{least}." if least == most else f"From {least} to {most}.")
-    unknown = tests[tests["statistic"].isna()]
-    said = dict.fromkeys(row.note if row.what in NOTHING else row.what for row in unknown.itertuples())
-    return found + [f"{words}." for words in said if words] or ["No number."]
-
-
-def _with_interval(row) -> str:
-    known = interval(row)
-    return row.what if known == "–" else f"{row.what} ({known})"
 
 
 def _between(low: str, high: str) -> str:

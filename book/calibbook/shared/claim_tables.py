@@ -8,13 +8,15 @@ from IPython.display import Markdown, display
 
 from calibbook.shared.claims import DIRECTIONS, MORE_OR_LESS, directed
 from calibbook.shared.frames import METHODS, METRICS
-from calibbook.shared.html import Html, box, text_table
+from calibbook.shared.html import Html, text_table
 from calibbook.shared.verdicts import VERDICTS
 from calibbook.shared.words import listed, more_or_less, number, p_value
 
 NOTHING = "There was nothing here that a claim could be tested on."
 SHARED = ("model", "languages", "note")
 """Columns that a table of claims does without where all of its rows have the same there."""
+NO_RESULT = ("", "–")
+"""How a test without a number is written."""
 
 
 def show_claims(claims: pd.DataFrame, title: str = "Claim: {}", counted: pd.DataFrame | None = None, **table) -> None:
@@ -51,24 +53,8 @@ def _same(column: pd.Series) -> bool:
     return column.nunique() == 1 and bool(column.iloc[0])
 
 
-def in_short(claims: pd.DataFrame, said: str = "") -> Html:
-    """The box that a page opens with: how many tests came out how, and which claims held throughout, in part, or not at
-    all.
-
-    claims: those that are counted, rows of `claims.claims_frame`; said: a sentence before the counts.
-    """
-    tally = {claim: rows["verdict"].value_counts() for claim, rows in claims.groupby("claim", sort=False)}
-    always = [claim for claim, counts in tally.items() if counts.get("held", 0) == counts.sum()]
-    never = [f"{claim} ({_tally(counts)})" for claim, counts in tally.items() if not counts.get("held", 0)]
-    partly = [
-        f"{claim} ({_tally(counts)})" for claim, counts in tally.items() if 0 < counts.get("held", 0) < counts.sum()
-    ]
-    named = {"Held in every test": always, "Held in some": partly, "Held in none": never}
-    sentences = [f"**{how}:** {'; '.join(names)}." for how, names in named.items() if names]
-    return box("In short", [said, verdict_sentence(claims), *sentences])
-
-
-def _tally(counts: pd.Series) -> str:
+def tally(counts: pd.Series) -> str:
+    """`2 held, 1 undecided` of how many tests had which verdict; those that none had are left out."""
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts.get(verdict, 0))
 
 
@@ -129,3 +115,23 @@ def interval(row) -> str:
         return f"{more_or_less(row.low)} to {more_or_less(row.high)}"
     near, far = sorted((row.low, row.high), key=abs)
     return f"{number(abs(near))} to {more_or_less(far)}"
+
+
+def extremes(tests: pd.DataFrame) -> list[str]:
+    """`From +0.3 points (−2.1 to 2.7) to +11.3 points (4.3 to 18.3).`, a sentence for each unit of the results; of
+    tests without a number what is said instead.
+    """
+    found = []
+    for _, rows in tests.dropna(subset="statistic").groupby("unit", sort=False):
+        ends = rows.sort_values("statistic", kind="stable").iloc[[0, -1]]
+        least, most = map(with_interval, ends.itertuples())
+        found.append(f"{least}." if least == most else f"From {least} to {most}.")
+    unknown = tests[tests["statistic"].isna()]
+    said = dict.fromkeys(row.note if row.what in NO_RESULT else row.what for row in unknown.itertuples())
+    return found + [f"{words}." for words in said if words] or ["No number."]
+
+
+def with_interval(row) -> str:
+    """The result of a Claim in words, and its interval in brackets where there is one."""
+    known = interval(row)
+    return row.what if known == "–" else f"{row.what} ({known})"

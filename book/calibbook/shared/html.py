@@ -372,14 +372,22 @@ def sortable(table: Html, choices: Sequence[str] = ()) -> Html:
     return Html(f'<div class="sortable" data-choices="{escape("|".join(choices))}">{table.html}</div>', table.plain)
 
 
-def box(title: str, sentences: Sequence[str]) -> Html:
-    """Sentences in a box with a title, one paragraph each, as `marked`; empty ones are left out."""
+def box(title: str, sentences: Sequence[str], fold: str = "", folded: Sequence[str] = ()) -> Html:
+    """Sentences in a box with a title, one paragraph each, as `marked`; empty ones are left out. `folded` are further
+    ones, behind a line that a reader opens, which `fold` is.
+    """
     said = [sentence for sentence in sentences if sentence]
-    paragraphs = "".join(f"<p>{marked(sentence)}</p>" for sentence in said)
+    inside = _paragraphs(said)
+    if folded:
+        inside += f"<details><summary>{escape(fold)}</summary>{_paragraphs(folded)}</details>"
     return Html(
-        f'<div class="admonition important"><p class="admonition-title">{escape(title)}</p>{paragraphs}</div>',
-        "\n".join([f"{title}.", *(sentence.replace("**", "") for sentence in said)]),
+        f'<div class="admonition important"><p class="admonition-title">{escape(title)}</p>{inside}</div>',
+        "\n".join([f"{title}.", *(sentence.replace("**", "") for sentence in [*said, *folded])]),
     )
+
+
+def _paragraphs(sentences: Sequence[str]) -> str:
+    return "".join(f"<p>{marked(sentence)}</p>" for sentence in sentences)
 
 
 def remark(sentence: str) -> Html:

@@ -9,7 +9,6 @@ from bs4 import BeautifulSoup
 from calibbook.shared.claim_tables import (
     NOTHING,
     claim_table,
-    in_short,
     interval,
     readable,
     show_claims,
@@ -92,21 +91,6 @@ def test_a_sentence_and_a_table_for_each_claim(monkeypatch):
 def test_nothing_to_test():
     assert verdict_sentence(claims_frame([])) == NOTHING and readable(claims_frame([])).empty
     assert isinstance(readable(claims_frame([])), pd.DataFrame)
-
-
-def test_a_page_opens_with_what_held_and_what_did_not():
-    rains, snows = replace(HELD, p=0.001), Claim("it snows", verdict="held")
-    claims = claims_frame([rains, rains, NOT, snows, Claim("it hails", verdict="undecided")])
-    shown = in_short(claims, "The paper says so.").plain.splitlines()
-    assert shown == [
-        "In short.",
-        "The paper says so.",
-        "Of 5 tests 3 held, 1 not held and 1 undecided.",
-        "Held in every test: it snows.",
-        "Held in some: it rains (2 held, 1 not held).",
-        "Held in none: it hails (1 undecided).",
-    ]
-    assert in_short(claims_frame([])).plain == f"In short.\n{NOTHING}"
 
 
 def test_the_verdict_is_the_second_column_and_a_card_names_every_value():
