@@ -16,6 +16,8 @@ SCRIPT = Path(__file__).with_name("excerpts.js")
 ABBREVIATION = re.compile(r'<abbr title="([^"]+)">([^<]+)</abbr>')
 SENTENCES = re.compile(r"<(p|caption|li|h3|summary)\b[^>]*>(.*?)</\1>", re.DOTALL)
 NO_TEXT = re.compile(r"<(style|script)\b.*?</\1>", re.DOTALL)
+SAID = (nodes.title, nodes.paragraph)
+"""Nodes whose text an excerpt is taken from."""
 WORD = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -44,7 +46,7 @@ def _read(app, doctree, docname):
     """Notes what a page says, and adds the words of its tables to it."""
     raw = [node for node in doctree.findall(nodes.raw) if "html" in node.get("format", "").split()]
     html = "\n".join(node.astext() for node in raw)
-    said = [" ".join(node.astext().split()) for node in doctree.findall(lambda node: isinstance(node, nodes.paragraph))]
+    said = [" ".join(node.astext().split()) for node in doctree.findall(lambda node: isinstance(node, SAID))]
     app.calibbook_excerpts[docname] = "\n".join(dict.fromkeys([*said, *sentences(html)]))
     if html and len(doctree):
         doctree[0].append(found_by_search("", " ".join(words(html))))

@@ -58,6 +58,11 @@ def test_page_has_a_title_and_a_heading(desktop):
     assert desktop.page.locator("html").get_attribute("lang") == "en"
 
 
+def test_page_has_an_icon(desktop):
+    address = desktop.page.locator("link[rel*=icon]").first.evaluate("link => link.href")
+    assert Path(unquote(urlparse(address).path)).is_file()
+
+
 def test_page_names_no_resource_of_another_host(desktop):
     resources = desktop.page.eval_on_selector_all(
         "script[src], link[rel=stylesheet], link[rel=preload], img[src]",
@@ -184,6 +189,19 @@ def test_the_mode_is_the_one_that_the_system_has_chosen(visiting, mode):
         assert classes and {f"only-{mode}" in one for one in classes} == {True}
 
 
+def test_paper_is_light_whatever_the_screen_is(visiting):
+    shown = "all => all.filter(e => e.getClientRects().length).map(e => e.className)"
+    with visiting() as visit:
+        visit.page.emulate_media(color_scheme="dark")
+        page = visit.open(RESULTS)
+        page.emulate_media(media="print", color_scheme="dark")
+        page.wait_for_selector("html[data-theme=light]")
+        assert page.locator(".study-table tbody th").first.evaluate("e => getComputedStyle(e).color") < "rgb(1"
+        assert {"only-light" in one for one in page.eval_on_selector_all("main .cell_output img", shown)} == {True}
+        page.emulate_media(media="screen", color_scheme="dark")
+        page.wait_for_selector("html[data-theme=dark]")
+
+
 def test_formulas_are_set(desktop):
     formulas = desktop.page.locator("main .math math")
     assert formulas.count() == desktop.page.locator("main .math").count()
@@ -199,6 +217,17 @@ def test_phone_never_scrolls_sideways(phone):
 def test_phone_reaches_all_that_is_wider_than_itself(phone):
     wide = "main :is(h1, h2, h3, p, table, pre, img, div.math, .prev-next-area a)"
     assert phone.page.eval_on_selector_all(wide, BEYOND_REACH) == []
+
+
+def test_a_table_with_more_columns_than_are_in_view_fades_until_its_last_one_is(visiting):
+    with visiting(width=390, height=844) as visit:
+        page = visit.open(RESULTS)
+        wide = page.locator(".study-table-scroll.more").first
+        wide.wait_for()
+        kept = wide.evaluate("box => getComputedStyle(box).maskImage")
+        assert "gradient" in kept and wide.evaluate("box => box.style.getPropertyValue('--caption')") != "0px"
+        wide.evaluate("box => { window.chosen = box; box.scrollLeft = box.scrollWidth; }")
+        page.wait_for_function("!window.chosen.classList.contains('more')")
 
 
 def test_results_page_has_its_tables(results):
@@ -236,6 +265,14 @@ def test_search_finds_a_language_by_its_name_and_shows_where(visiting, results):
         page = visit.open("search", query=f"?q={name}")
         found = page.locator("#search-results ul.search li", has=page.locator(f"a[href^='{RESULTS}']"))
         found.locator(".search-excerpt mark", has_text=name).first.wait_for()
+        assert visit.external == visit.broken == []
+
+
+def test_search_finds_a_method_on_the_page_of_results_and_shows_where(visiting):
+    with visiting() as visit:
+        page = visit.open("search", query="?q=SparseGPT")
+        found = page.locator("#search-results ul.search li", has=page.locator(f"a[href^='{RESULTS}']"))
+        found.locator(".search-excerpt mark", has_text="SparseGPT").first.wait_for()
         assert visit.external == visit.broken == []
 
 

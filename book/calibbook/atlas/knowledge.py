@@ -1,4 +1,4 @@
-"""Languages that the dense model knows well, and those that it hardly knows."""
+"""Languages by how well the dense model predicts them, in bits a byte, the nearest thing here to what it knows."""
 
 import numpy as np
 import pandas as pd
@@ -8,11 +8,11 @@ from calibbook.shared.statistics import DRAWS, UNKNOWN
 
 FEWEST = 8
 """Languages: four in each half, or nothing is said of halves."""
-BETTER, LESS = "knows better", "hardly knows"
+BETTER, LESS = "fewer bits a byte", "more bits a byte"
 
 
 def halves(bits: pd.Series) -> dict[str, list[str]]:
-    """The languages in two halves by the dense model's bits per byte, lowest first; the middle one counts as known.
+    """The languages in two halves by the dense model's bits per byte, lowest first; the middle one is in the first.
     Empty for fewer than `FEWEST` languages.
     """
     order = list(bits.sort_values(kind="stable").index)

@@ -213,13 +213,13 @@ def amount(found: list[Findings]) -> str:
 
 
 def suffering(found: list[Findings]) -> str:
-    """Whether languages that the dense model hardly knows suffer more."""
+    """Whether languages that the dense model predicts worse suffer more."""
     known = _correlations([one.suffering for one in found])
     if not known:
         return ""
     return (
         f"The rank correlation of what a language suffers with the dense model's bits per byte is {known}; above zero, "
-        "the languages that it hardly knows suffer more."
+        "languages of more bits a byte suffer more."
     )
 
 

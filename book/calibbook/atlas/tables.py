@@ -192,7 +192,7 @@ def cost_table(found: list[Findings]) -> Html:
 
 
 def halves_table(found: list[Findings]) -> Html:
-    """The regret of every rule in each half of the languages, by what the dense model knows (`knowledge.halves`);
+    """The regret of every rule in each half of the languages, by the dense model's bits a byte (`knowledge.halves`);
     atlases of one evaluation text.
     """
     heads, cells = {}, {}

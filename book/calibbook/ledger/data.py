@@ -8,13 +8,12 @@ import pandas as pd
 from calibbook.ledger.sections import SECTIONS, Section
 from calibbook.s04_6_quantization.tables import PAPER
 from calibbook.shared.claims import claims_frame
-from calibbook.shared.registered import Registered, registered
+from calibbook.shared.registered import BEYOND, Registered, registered
 from calibbook.shared.verdicts import VERDICTS
 from calibprune import Study
 
 NOT_TESTED, NOT_HERE = "not tested", "not in this study"
 """Instead of a verdict: of a claim that no record decides, and of one that these records do not."""
-BEYOND = "beyond"
 
 
 @dataclass(frozen=True)
@@ -112,12 +111,14 @@ def _in_words(reason: str) -> str:
 
 
 def as_frame(entries: list[Entry]) -> pd.DataFrame:
-    """Every test of a ledger, one row each, after the columns id, section and finding of its claim; a claim without a
-    test has a row whose verdict and note say why.
+    """Every test of a ledger, one row each, after the columns id, section and finding of its claim; `records` says
+    whether it is on this study, which alone is counted, or on numbers that the paper prints. A claim without a test has
+    a row whose verdict and note say why.
     """
     parts = []
     for entry in entries:
-        rows = pd.concat([part for part in (entry.tests, entry.paper) if len(part)] or [entry.tests])
+        both = (entry.tests.assign(records="this study"), entry.paper.assign(records="the paper's own tables"))
+        rows = pd.concat([part for part in both if len(part)] or [entry.tests])
         if rows.empty:
             rows = pd.DataFrame([{"claim": entry.claim.claim, "verdict": entry.verdict, "note": entry.why}])
         parts.append(rows.assign(id=entry.claim.id, section=entry.claim.section, finding=entry.claim.finding))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from calibbook.ledger.data import BEYOND, NOT_HERE, NOT_TESTED, Entry, ledger
+from calibbook.ledger.data import NOT_HERE, NOT_TESTED, Entry, ledger
 from calibbook.shared.claim_tables import verdict_sentence
 from calibbook.shared.html import Html, box, text_table
-from calibbook.shared.registered import FILE, fingerprint
+from calibbook.shared.registered import BEYOND, FILE, fingerprint
 from calibbook.shared.verdicts import HELD, VERDICTS
 from calibprune import Study
 from calibprune.errors import StoreError

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from calibbook.ledger.data import BEYOND, Entry
+from calibbook.ledger.data import Entry
 from calibbook.ledger.sections import SECTIONS
 from calibbook.shared.claim_tables import NO_RESULT, extremes, readable
 from calibbook.shared.html import Cell, Html, heat_table, sortable
+from calibbook.shared.registered import BEYOND
 from calibbook.shared.words import p_value
 
 WHERE = ("method", "sparsity", "model", "measured as", "evaluated on")
@@ -29,7 +30,7 @@ def beyond_the_paper(entries: Iterable[Entry]) -> Html:
 
 
 def _table(entries: Sequence[Entry], title: str, note: str, place: str, evidence: str, choices: Sequence[str]) -> Html:
-    names = ("verdict", place, "kind", evidence, "our result", "p, corrected", "items", "draws")
+    names = ("verdict", place, "kind", evidence, "our result", "p, corrected", "measured on")
     cells = {
         (row, name): cell
         for row, entry in enumerate(entries)
@@ -52,8 +53,7 @@ def _cells(entry: Entry) -> tuple[Cell, ...]:
         Cell(entry.claim.evidence, left=True),
         _result(entry),
         Cell(_between(p_value(p.min()), p_value(p.max())), order=float(p.min()), left=True) if len(p) else Cell(""),
-        Cell(_distinct(entry.tests["items"]), left=True),
-        Cell(_distinct(entry.tests["draws"]), left=True),
+        _measured_on(entry),
     )
 
 
@@ -63,6 +63,13 @@ def _result(entry: Entry) -> Cell:
     shown = [entry.why] if entry.why else extremes(entry.tests)
     fold = "its test" if len(folded) == 1 else f"its {len(folded)} tests"
     return Cell(" ".join(shown), fold=fold, folded=folded, left=True)
+
+
+def _measured_on(entry: Entry) -> Cell:
+    """Items, and below them draws; of a claim that was not tested an empty one."""
+    items, draws = _distinct(entry.tests["items"]), _distinct(entry.tests["draws"])
+    drawn = f"{draws} draw{'' if draws == '1' else 's'}" if draws else ""
+    return Cell(items, below=drawn, left=True) if items else Cell(drawn, left=True)
 
 
 def lines(tests: pd.DataFrame) -> list[str]:

@@ -5,10 +5,11 @@ import math
 import pandas as pd
 
 from calibbook.reproduced.data import Reproduced
+from calibbook.s04_2_downstream_tasks.data import TASK_METRICS
 from calibbook.shared.frames import METRICS, method_label
 from calibbook.shared.html import Html, box, folded, sortable, text_table
 from calibbook.shared.runs import computed_on
-from calibbook.shared.words import duration, percent
+from calibbook.shared.words import duration, percent, with_powers
 
 
 def in_short(found: Reproduced | str) -> Html:
@@ -61,7 +62,7 @@ def difference_table(found: Reproduced) -> Html:
                 "within tolerance": "yes" if worst["excess"] <= 1 else "no",
                 "numbers": len(part),
                 "the same to the bit": int((part["value_before"] == part["value_after"]).sum()),
-                "largest difference": f"{worst['value_before']:.5g} published, {worst['value_after']:.5g} here"
+                "largest difference": f"{_exact(worst['value_before'])} published, {_exact(worst['value_after'])} here"
                 if differs
                 else "none",
                 "of what is allowed": _share(worst["excess"]),
@@ -121,7 +122,11 @@ def _named(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measure(metric: str) -> str:
-    return METRICS[metric].label if metric in METRICS else metric.replace("_", " ")
+    return METRICS[metric].label if metric in METRICS else TASK_METRICS.get(metric, metric.replace("_", " "))
+
+
+def _exact(value: float) -> str:
+    return with_powers(f"{value:.5g}")
 
 
 def _share(excess: float) -> str:

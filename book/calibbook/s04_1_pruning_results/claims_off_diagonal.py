@@ -1,14 +1,18 @@
 """Off the diagonal: the evaluation languages that another calibration language serves better."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 
 from calibbook.s04_1_pruning_results.data import gained, gains, squares
 from calibbook.shared.claims import Claim
 from calibbook.shared.draws import ONE_DRAW
-from calibbook.shared.frames import METHODS, METRICS
+from calibbook.shared.frames import METHODS, METRICS, measured, sources, summarize
+from calibbook.shared.languages import code_label
 from calibbook.shared.registered import wording
 from calibbook.shared.verdicts import decided
+from calibbook.shared.words import SUPERSCRIPT, fixed, number, number_style
 
 RUSSIAN_FOR_CHINESE = wording("4.1-russian-for-chinese")
 
@@ -32,40 +36,44 @@ def russian_for_chinese(frame: pd.DataFrame, source: str) -> list[Claim]:
     return claims
 
 
-def exceptions(frame: pd.DataFrame, metric: str, source: str) -> pd.DataFrame:
-    """The columns whose best calibration is not the evaluation language, one row each, the widest margin first.
+def exceptions(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns whose best single calibration is not the evaluation language, on every text and measure of the frame:
+    one row each, the widest margin of a measure first.
 
-    `margin` is what the target language gives away: percent (perplexity, pruning error) or dB (SNR).
+    `best` and `in the target` are in the units of the page's tables, `margin` is what the target language gives away.
     """
+    lines = sorted(_exceptions(frame), key=lambda line: (line["place"], -line["gap"]))
+    several = [name for name in ("model", "sparsity") if frame[name].nunique() > 1 + (name == "sparsity")]
+    shown = ["evaluated on", "measured as", *several, "method", "language", "best", "value", "in the target", "margin"]
+    named = {"language": "evaluation language", "best": "best calibration"}
+    return pd.DataFrame(lines, columns=["place", "gap", *shown])[shown].rename(columns=named)
+
+
+def _exceptions(frame: pd.DataFrame) -> list[dict]:
     lines = []
-    for names, means, _ in squares(frame, metric, source):
-        table = gains(means, metric)
-        for language, winner in table.idxmax().items():
-            if table.loc[winner, language] > table.loc[language, language]:
+    for place, (metric, source) in enumerate(product(measured(frame, pruned=True), sources(frame))):
+        label, style = METRICS[metric], number_style(metric, summarize(frame, metric, source)["mean"])
+        unit = f", 10{str(style[0]).translate(SUPERSCRIPT)}" if style[0] else ""
+        for names, means, _ in squares(frame, metric, source):
+            table = gains(means, metric)
+            for language, winner in table.idxmax().items():
+                if not table.loc[winner, language] > table.loc[language, language]:
+                    continue
                 gap = table.loc[winner, language] - table.loc[language, language]
+                margin = f"{number(100 * np.expm1(gap))}%" if label.lower_is_better else f"{number(gap)} dB"
                 lines.append(
                     names
                     | {
+                        "place": place,
+                        "gap": gap,
+                        "evaluated on": source,
+                        "measured as": f"{label.short or label.label}{unit}",
                         "method": METHODS.get(names["method"], names["method"]),
-                        "evaluation": language,
-                        "best": winner,
-                        "value": means.loc[winner, language],
-                        "in the target": means.loc[language, language],
-                        "margin": 100 * np.expm1(gap) if METRICS[metric].lower_is_better else gap,
-                        "unit": "%" if METRICS[metric].lower_is_better else "dB",
+                        "language": code_label(language),
+                        "best": code_label(winner),
+                        "value": fixed(means.loc[winner, language], *style),
+                        "in the target": fixed(means.loc[language, language], *style),
+                        "margin": margin,
                     }
                 )
-    columns = [
-        "source",
-        "metric",
-        "model",
-        "method",
-        "sparsity",
-        "evaluation",
-        "best",
-        "value",
-        "in the target",
-        "margin",
-        "unit",
-    ]
-    return pd.DataFrame(lines, columns=columns).sort_values("margin", ascending=False, ignore_index=True)
+    return lines

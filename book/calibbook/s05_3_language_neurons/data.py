@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from calibbook.shared.frames import METHODS, setting
-from calibbook.shared.languages import text_label
+from calibbook.shared.languages import name_label, text_label
 from calibprune.errors import ParameterError
 from calibprune.metrics import neurons as metric
 from calibprune.study.cells import Cell
@@ -138,6 +138,18 @@ def swept(cells: Sequence[Cell], model: str, method: str) -> list[Cell]:
     first = next((cell for cell in pruned if cell.part == "sweep"), pruned[0])
     same = [cell for cell in pruned if cell.calibration == first.calibration and cell.seed == first.seed]
     return [dense_cell(cells, model), *sorted(same, key=lambda cell: (cell.sparsity.fraction, cell.sparsity.pattern))]
+
+
+def tested_on(cells: Sequence[Cell]) -> str:
+    """Which models Figure 3 and the paper's claims are about, in a sentence; empty where there are none."""
+    if missing(cells):
+        return ""
+    model, method = models(cells)[0], methods(cells)[0]
+    pruned = swept(cells, model, method)[-1]
+    draws = {cell.seed for cell in calibrated(cells, model, method)}
+    several = f", the first of {len(draws)}" if len(draws) > 1 else ""
+    text = text_label(pruned.calibration) if "+" in pruned.calibration else name_label(pruned.calibration)
+    return f"The paper's claims are tested on models calibrated in {text}, on one draw of calibration text{several}."
 
 
 def read(store: Store, cell: Cell) -> Activations:

@@ -9,6 +9,7 @@ from IPython.display import Markdown, display
 from calibbook.shared.claims import DIRECTIONS, MORE_OR_LESS, directed
 from calibbook.shared.frames import METHODS, METRICS
 from calibbook.shared.html import Html, text_table
+from calibbook.shared.registered import of_the_paper
 from calibbook.shared.verdicts import VERDICTS
 from calibbook.shared.words import listed, more_or_less, number, p_value
 
@@ -23,16 +24,17 @@ def show_claims(claims: pd.DataFrame, title: str = "Claim: {}", counted: pd.Data
     """Show what became of a section's claims: a sentence with the verdicts, and a table for each claim.
 
     claims: rows of `claims.claims_frame`; title: of a table, {} stands for the claim; counted: the rows that the
-    sentence counts, if not all; `table`: further arguments of `readable`.
+    sentence counts, if not all that are the paper's; `table`: further arguments of `readable`.
     """
-    display(Markdown(verdict_sentence(claims if counted is None else counted)))
+    display(Markdown(verdict_sentence(claims[of_the_paper(claims)] if counted is None else counted)))
     show_tables(claims, title, **table)
 
 
 def show_tables(claims: pd.DataFrame, title: str, **table) -> None:
-    """The tables of `show_claims` alone."""
+    """The tables of `show_claims` alone. Questions of the book's own say so in their titles."""
     for claim, rows in claims.groupby("claim", sort=False):
-        display(claim_table(rows, title.format(claim), **table))
+        named = title if of_the_paper(rows).all() else "Beyond the paper: {}"
+        display(claim_table(rows, named.format(claim), **table))
 
 
 def claim_table(claims: pd.DataFrame, title: str, note: str = "", **table) -> Html:

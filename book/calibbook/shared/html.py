@@ -15,7 +15,7 @@ import pandas as pd
 from calibbook.shared.colours import colours
 from calibbook.shared.frames import BLOCK, method_label, setting
 from calibbook.shared.languages import SPELLED_OUT, code_label, text_label
-from calibbook.shared.words import fixed, listed
+from calibbook.shared.words import fixed, listed, with_powers
 from calibprune.languages import describe
 
 # Which way is better is the paper's own convention (captions of its Tables 1 and 6): dark is low in every metric.
@@ -460,5 +460,5 @@ def shown(value) -> str:
     if pd.isna(value):
         return "–"
     if isinstance(value, (float, np.floating)):
-        return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}").replace("-", "−")
+        return with_powers(f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}")
     return f"{value:,}" if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else str(value)

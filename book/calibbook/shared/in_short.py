@@ -13,7 +13,7 @@ import yaml
 from calibbook.shared.claim_tables import extremes, tally, verdict_sentence, with_interval
 from calibbook.shared.frames import METHODS, METRICS
 from calibbook.shared.html import Html, box
-from calibbook.shared.registered import registered
+from calibbook.shared.registered import of_the_paper, registered
 from calibbook.shared.verdicts import VERDICTS
 from calibbook.shared.words import listed
 
@@ -32,17 +32,19 @@ def words() -> Mapping[str, Any]:
 def in_short(section: str, claims: pd.DataFrame, beyond: pd.DataFrame | None = None, said: str = "") -> Html:
     """The box of a section.
 
-    section: its number; claims: those that are counted, rows of `claims.claims_frame`; beyond: claims of the page that
-    are not the paper's, counted apart; said: a sentence that goes before.
+    section: its number; claims, beyond: rows of `claims.claims_frame`, of which those that are not the paper's are
+    counted apart; said: a sentence that goes before.
     """
     text = words()[section]
     more = claims if beyond is None else pd.concat([claims, beyond], ignore_index=True)
+    paper = of_the_paper(more)
+    claims, beyond = more[paper], more[~paper]
     shown = [(about, first_case(more, about["claim"])) for about in text["shows"]]
     shown = [(about, rows) for about, rows in shown if len(rows)]
     found = [f"{about['quantity']}{result(rows, more)}" for about, rows in shown]
     follows = [consequence(about["so"], rows) for about, rows in shown if "so" in about]
     sure = [verdict_sentence(claims)]
-    if beyond is not None and len(beyond):
+    if len(beyond):
         sure.append(f"Beyond the paper: {_uncapital(verdict_sentence(beyond))}")
     sentences = [
         f"**The paper says:** {text['says']}",

@@ -19,6 +19,8 @@ FILE = Path(__file__).parents[1] / "claims.yaml"
 KINDS = ("difference", "equivalence", "existence")
 """`difference`: held, not held or undecided. `equivalence`: held where the interval lies inside the margin.
 `existence`: held or undecided, since that something is nowhere cannot be shown."""
+BEYOND = "beyond"
+"""The section of questions that are the book's own and not the paper's."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,12 @@ def wording(name: str) -> str:
 def by_words() -> Mapping[str, Registered]:
     """The file's claims by their words."""
     return {one.claim: one for one in registered().values()}
+
+
+def of_the_paper(claims: pd.DataFrame) -> pd.Series:
+    """Which rows of claims are the paper's, and not questions of the book's own."""
+    ours = {one.claim for one in registered().values() if one.section == BEYOND}
+    return ~claims["claim"].isin(ours)
 
 
 def fingerprint() -> str:

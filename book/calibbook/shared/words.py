@@ -33,14 +33,20 @@ def fixed(value: float, exponent: int = 0, decimals: int = 1) -> str:
         return "∞" if value > 0 else "−∞"
     scaled = value / 10.0**exponent
     if abs(scaled) >= 1e6:
-        mantissa, power = f"{scaled:.1e}".split("e")
-        return f"{mantissa}×10{str(int(power)).translate(SUPERSCRIPT)}".replace("-", "−")
+        return with_powers(f"{scaled:.1e}")
     return f"{scaled:,.{0 if abs(scaled) >= 1000 else decimals}f}".replace("-", "−")
+
+
+def with_powers(text: str) -> str:
+    """A number as `format` writes it, with real signs and powers of ten: `7.98×10⁻⁵` of "7.98e-05"."""
+    mantissa, _, power = text.partition("e")
+    power = f"×10{str(int(power)).translate(SUPERSCRIPT)}" if power else ""
+    return f"{mantissa}{power}".replace("-", "−")
 
 
 def percent(fraction: float) -> str:
     """A share of a column, in percent without the sign: `12.3` of 0.1234."""
-    return fixed(round(100 * fraction, 9))  # the same mean, summed in another order, is the same number
+    return fixed(round(100 * fraction, 4))  # the same mean, summed in another order or in float32, is the same number
 
 
 def as_given(fraction: float) -> str:
@@ -85,8 +91,7 @@ def number(value: float) -> str:
         return f"{value:,.0f}".replace("-", "−")
     if abs(value) >= 0.001:
         return f"{value:#.3g}".rstrip(".").replace("-", "−")
-    digits, power = f"{value:.1e}".split("e")
-    return f"{digits}×10{str(int(power)).translate(SUPERSCRIPT)}".replace("-", "−")
+    return with_powers(f"{value:.1e}")
 
 
 def p_value(p: float) -> str:

@@ -11,7 +11,7 @@ from ledger_entries import ENTRIES, TESTS, entry
 
 from calibbook.build import pages
 from calibbook.checkout import ROOT
-from calibbook.ledger.data import BEYOND, NOT_HERE, NOT_TESTED, Entry, as_frame, ledger, page_of
+from calibbook.ledger.data import NOT_HERE, NOT_TESTED, Entry, as_frame, ledger, page_of
 from calibbook.ledger.sections import SECTIONS
 from calibbook.ledger.summary import by_section, in_short, section_table, since_the_run, summary
 from calibbook.ledger.tables import beyond_the_paper, extremes, lines, of_the_paper
@@ -19,7 +19,7 @@ from calibbook.s04_1_pruning_results.claims import section_4_1
 from calibbook.s05_2_pruning_masks import data as masks
 from calibbook.s05_2_pruning_masks.claims import section_5_2
 from calibbook.shared.claims import Claim
-from calibbook.shared.registered import fingerprint, registered
+from calibbook.shared.registered import BEYOND, fingerprint, registered
 from calibprune import Study
 from calibprune.study.publishing import MANIFEST
 
@@ -191,7 +191,7 @@ def test_a_row_has_the_evidence_the_result_its_tests_and_a_link():
     assert cells["the paper's evidence"].text == CLAIMS["4.1-target-better"].evidence
     assert cells["our result"].summary.text == "its 4 tests" and len(cells["our result"].select("li")) == 4
     assert cells["p, corrected"].text == "0.003 to 0.5" and float(cells["p, corrected"]["data-order"]) == 0.003
-    assert (cells["items"].text, cells["draws"].text) == ("8 questions", "1")
+    assert cells["measured on"].get_text("|") == "8 questions|1 draw"
     _, theirs = rows[2].select("li")
     assert theirs.text.startswith("On the paper's own numbers:") and "−0.1 points" in theirs.text
     assert (

@@ -4,6 +4,7 @@ import warnings
 from math import factorial
 
 import numpy as np
+import pandas as pd
 import pytest
 from frames import MEASURED, SEVEN, tidy, with_value
 
@@ -142,18 +143,29 @@ def test_the_exception_the_paper_names(russian, verdict):
 
 
 def test_exceptions_are_listed_with_their_margins():
-    assert exceptions(tidy(), "perplexity", "chromium").empty
+    assert exceptions(tidy()).empty
     diagonal = (
         summarize(tidy(), "perplexity", "chromium")
         .query("method == 'wanda' and calibration == 'zh' and language == 'zh'")["mean"]
         .iloc[0]
     )
-    frame = with_value(tidy(), diagonal / 1.25, method="wanda", calibration="ru", language="zh", metric="perplexity")
-    frame = with_value(frame, diagonal / 2, method="wanda", calibration="ar", language="es", metric="perplexity")
-    table = exceptions(frame, "perplexity", "chromium")
-    assert table[["evaluation", "best"]].values.tolist() == [["es", "ar"], ["zh", "ru"]]
-    assert table.margin[1] == pytest.approx(25.0) and set(table.unit) == {"%"}
-    assert table["in the target"][1] == pytest.approx(diagonal)
+    perplexity = {"method": "wanda", "metric": "perplexity", "source": "chromium"}
+    frame = with_value(tidy(), diagonal / 1.25, **perplexity, calibration="ru", language="zh")
+    frame = with_value(frame, diagonal / 2, **perplexity, calibration="ar", language="es")
+    error = {"method": "sparsegpt", "calibration": "en", "language": "de", "metric": "pruning_error"}
+    frame = with_value(frame, 1e-9, **error, source="udhr")
+    table = exceptions(frame)
+    one, *others = table[table["evaluated on"] == "udhr"].to_dict("records")
+    assert (
+        table["evaluation language"].tolist()[:2] == ["ES", "ZH"] and one["evaluation language"] == "DE" and not others
+    )
+    assert table["best calibration"].tolist() == ["AR", "RU", "EN"] and table["margin"][1] == "25.0%"
+    assert table["in the target"][1] == f"{diagonal:.1f}" and (one["value"], one["measured as"]) == (
+        "1.00",
+        "Pruning error, 10⁻⁹",
+    )
+    assert not {"model", "sparsity"} & set(table)
+    assert {"model", "sparsity"} <= set(exceptions(pd.concat([frame, frame.assign(model="b", sparsity=0.7)])))
 
 
 def test_every_source_and_metric_is_tested():
@@ -186,7 +198,7 @@ def test_a_study_of_perplexity_alone_and_one_that_prunes_nothing():
             nothing = with_value(nothing, found, metric=metric, method=method)
     with warnings.catch_warnings(action="error"):
         table = section_4_1(nothing)
-        assert all(exceptions(nothing, metric, "udhr").empty for metric in MEASURED)
+        assert exceptions(nothing).empty
     assert "held" not in set(table.verdict[table.claim == claims.NO_SINGLE_BEST])
 
 

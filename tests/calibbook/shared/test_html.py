@@ -222,6 +222,7 @@ def test_text_table_keeps_rows_and_columns_of_the_same_name_apart():
         (67.0, "67"),
         (-1234.5, "−1,234"),
         (12345, "12,345"),
+        (-0.0000798, "−7.98×10⁻⁵"),
         (None, "–"),
         (np.nan, "–"),
         (True, "True"),

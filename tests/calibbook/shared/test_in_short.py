@@ -8,12 +8,12 @@ import pytest
 from bs4 import BeautifulSoup
 
 from calibbook.checkout import ROOT
-from calibbook.ledger.data import BEYOND, page_of
+from calibbook.ledger.data import page_of
 from calibbook.ledger.sections import SECTIONS
 from calibbook.shared.claim_tables import NOTHING
 from calibbook.shared.claims import Claim, claims_frame
 from calibbook.shared.in_short import BRACKETS, in_short, words
-from calibbook.shared.registered import registered, wording
+from calibbook.shared.registered import BEYOND, registered, wording
 from calibbook.shared.verdicts import VERDICTS
 
 LEAD = Claim(

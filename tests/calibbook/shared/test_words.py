@@ -80,3 +80,4 @@ def test_models_with_other_draws_are_told_apart():
 def test_the_same_mean_summed_in_another_order_is_the_same_percentage():
     exact, below, above = 0.8525, np.nextafter(0.8525, 0), np.nextafter(0.8525, 1)
     assert len({percent(exact), percent(below), percent(above), percent(np.nextafter(below, 0))}) == 1
+    assert percent(np.float64(np.float32(0.8525))) == percent(0.8525), "scores that were kept in float32"
