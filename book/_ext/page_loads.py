@@ -2,7 +2,7 @@
 
 The theme gives every page all icons of Font Awesome as a script of 1.5 MB, the search's index, and scripts that stop
 the page until they are there. Here the few icons are drawn into the page, the index is left to the page of the search,
-and scripts wait.
+and scripts wait. And what a screen reader needs of a table of the text is put in: which cells its heads are over.
 """
 
 import re
@@ -61,6 +61,16 @@ def lean(page: str, is_search: bool) -> str:
     return page.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
 
 
+def told(page: str) -> str:
+    """A page whose tables of the text say what their heads are over, and bear no numbers, which would clash with the
+    paper's.
+    """
+    page = page.replace('<th class="head"><p></p></th>', "<td></td>")  # a corner over the names of rows
+    for kind, over in (("head", "col"), ("stub", "row")):
+        page = page.replace(f'<th class="{kind}', f'<th scope="{over}" class="{kind}')
+    return re.sub(r'<span class="caption-number">[^<]*</span>', "", page)
+
+
 def _let_scripts_wait(app, pagename, templatename, context, doctree):
     scripts = [one for one in context.get("script_files", []) if not CONSTANT.match(_body(one))]
     if pagename != "search":  # whose template has scripts of its own, which use these at once
@@ -86,7 +96,7 @@ def _rewrite(app, exception):
         for path in sorted(out.rglob("*.html")):
             if "_static" not in path.relative_to(out).parts:
                 page = path.read_text(encoding="utf-8")
-                path.write_text(drawn(lean(page, path == out / "search.html"), script), encoding="utf-8")
+                path.write_text(told(drawn(lean(page, path == out / "search.html"), script)), encoding="utf-8")
 
 
 def setup(app):

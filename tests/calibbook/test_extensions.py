@@ -87,6 +87,19 @@ def test_a_notebook_keeps_its_source_and_parameters():
     assert bare["metadata"] == {"kernelspec": {"name": "python3"}}
 
 
+def test_heads_of_a_table_of_the_text_say_what_they_are_over_and_no_table_has_a_number_of_its_own():
+    page = (
+        '<caption><span class="caption-number">Table 1 </span><span>Settings</span></caption>'
+        '<tr><th class="head"><p></p></th><th class="head stub"><p>A</p></th></tr>'
+        '<tr><th class="stub"><p>B</p></th></tr>'
+    )
+    assert page_loads.told(page) == (
+        "<caption><span>Settings</span></caption>"
+        '<tr><td></td><th scope="col" class="head stub"><p>A</p></th></tr>'
+        '<tr><th scope="row" class="stub"><p>B</p></th></tr>'
+    )
+
+
 TABLE = (
     "<style>.gone {x: y}</style><p>One &amp; two.</p><table><caption><span>Cells <b>here</b></span></caption><tr>"
     '<th><abbr title="Swahili">SW</abbr></th><td>Wanda</td><td>12.5</td></tr></table>'

@@ -84,8 +84,8 @@ def best_rule(found: list[Findings]) -> str:
     beside = f" English loses {_between(english)}." if english else ""
     beside += f" A mixture of all, the target among them, loses {_between(everything)}." if everything else ""
     return (
-        f"Of the rules that choose single languages, and not a mixture with a share of the target, these lose least "
-        f"against the best of the other languages: {listed(parts)}.{beside}"
+        "The rules that lose least against the best of the other languages, among those that choose a single one and "
+        f"not a mixture with a share of the target: {listed(parts)}.{beside}"
     )
 
 
@@ -118,9 +118,10 @@ def english(found: list[Findings]) -> str:
         return ""
     places = [donor_rank(one.atlas.increase, "en") for one in found]
     ends = min(low for _, low, _ in places), max(high for _, _, high in places)
+    donors = len(found[0].atlas.languages)
     return (
-        f"Among the {len(found[0].atlas.languages)} donors English has place {_range([place for place, *_ in places])} "
-        f"({len(found)} {_maps(found)}; the intervals span {_range(ends)})."
+        f"Among the {donors} donors, the best one first, English has place {_range([place for place, *_ in places])} of "
+        f"{donors} ({len(found)} {_maps(found)}; the intervals span {_range(ends)})."
     )
 
 

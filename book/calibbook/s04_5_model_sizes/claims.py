@@ -72,7 +72,7 @@ def winners_are_alike(found: Iterable[Squares]) -> list[Claim]:
             because={"undecided": LEVEL if math.isnan(winners.p) else BY_CHANCE if winners.p > ALPHA else ""},
         )
         shown = {"statistic": 100 * winners.share, "low": 100 * winners.low, "high": 100 * winners.high, "unit": "%"}
-        what = f"{fixed(winners.share * n)} of {n} columns, by chance {fixed(winners.chance * n)}"
+        what = f"{_columns(winners.share * n)} of {n} columns, by chance {_columns(winners.chance * n)}"
         what = "–" if math.isnan(winners.share) else what
         fields = {"what": what, "p": winners.p, "n": n} | shown | verdict
         claims.append(Claim(WINNERS_ALIKE, **_names(one), **_with_kind(one, fields)))
@@ -193,3 +193,8 @@ def section_4_5(frame: pd.DataFrame, scores: Scores, models: list[str]) -> pd.Da
     """
     found = [one for pair in pairs(models) for one in squares(frame, scores, pair)]
     return claims_frame(alike(found) + sizes_differ(found) + (dense_predicts_pruned(scores) if len(models) > 1 else []))
+
+
+def _columns(count: float) -> str:
+    """How many columns: `7`, and `6.5` where two calibrations share one."""
+    return fixed(round(count, 1), decimals=0 if round(count, 1).is_integer() else 1)

@@ -182,7 +182,7 @@ def of_sweep(reference: Reference, sweep: Sequence[Activations]) -> list[Measure
 
     smallest = over_layers(lambda *sums: np.diff(spreads(*sums), axis=0).min(axis=0), reference.dense.layer, *columns)
     values = map(number, spreads(*map(np.nansum, columns)))
-    steps_in_words = ["dense on other texts", *(f"at {model.cell.sparsity}" for model in steps)]
+    steps_in_words = ["dense on other texts", *(f"at {model.sparsity}" for model in steps)]
     boxes = [
         boxplot_stats(values[np.isfinite(values)])[0] for values in (model.entropy[reference.low] for model in sweep)
     ]
