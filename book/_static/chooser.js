@@ -24,6 +24,9 @@
       if (element.textContent !== text) element.textContent = text; // else a screen reader says it again
     };
 
+    // what the reader chose, or what the page begins with: it comes back once it can be chosen again
+    const wanted = Object.fromEntries(FIELDS.map((name) => [name, form.elements[name].value]));
+
     function offer() {
       // in each list only what was measured for what is selected in the lists before it
       let left = keys;
@@ -35,7 +38,7 @@
           const there = option.value === "another" || measured.has(option.value);
           option.disabled = option.hidden = !there;
         }
-        if (!measured.has(select.value)) select.value = [...select.options].find((option) => !option.disabled).value;
+        select.value = measured.has(wanted[name]) ? wanted[name] : [...select.options].find((option) => !option.disabled).value;
         left = left.filter((key) => key[place] === select.value);
       });
     }
@@ -67,7 +70,7 @@
       const chosen = [...form.elements.language.options].find((option) => option.id && option.id === id);
       if (!chosen) return;
       chosen.disabled = chosen.hidden = false;
-      form.elements.language.value = chosen.value;
+      wanted.language = form.elements.language.value = chosen.value;
       show();
       form.scrollIntoView();
     }
@@ -76,7 +79,10 @@
       if (select.options.length < 2) select.parentElement.hidden = true; // nothing to choose
     }
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("change", show);
+    form.addEventListener("change", (event) => {
+      wanted[event.target.name] = event.target.value;
+      show();
+    });
     window.addEventListener("hashchange", follow);
     form.hidden = false;
     show();

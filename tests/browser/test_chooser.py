@@ -54,6 +54,15 @@ def test_whatever_is_selected_was_measured(page):
                 assert page.locator(ANSWER).inner_text() == data["answers"][chosen(page)]["said"]
 
 
+def test_what_was_not_chosen_comes_back_where_it_can(page):
+    before, language = chosen(page), page.locator("select[name=language]")
+    own = language.input_value()
+    for value in language.locator("option[id]").evaluate_all("all => all.map(option => option.value)"):
+        language.select_option(value)  # which may leave other methods alone to choose from
+    language.select_option(own)
+    assert chosen(page) == before
+
+
 def test_an_address_chooses_a_language(page):
     last = page.locator("select[name=language] option[id]").last
     anchor, value = last.get_attribute("id"), last.get_attribute("value")
