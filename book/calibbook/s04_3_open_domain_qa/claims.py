@@ -3,6 +3,7 @@ paper's own beside them.
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ def knowledge_is_lost(scores: Scores) -> list[Claim]:
     found = []
     for block, task in dict.fromkeys((column.block, column.task) for column in scores if column.method != "dense"):
         where = names(block, metric=task_name(task))
-        lost, dense = _losses(scores, block, task)
+        lost, dense = losses_of(scores, block, task)
         if not dense.size or not dense.any():
             found.append(Claim(KNOWLEDGE_IS_LOST, **where, what="the dense model answers nothing"))
             continue
@@ -68,7 +69,7 @@ def lost_in_english(scores: Scores) -> list[Claim]:
         dense = scores.get(column.of(column.block.dense))
         if column.method == "dense" or column.language != "en" or not texts or not dense:
             continue
-        pruned = np.concatenate([by_text[text] for text in texts])
+        pruned = every_model(by_text)
         where = names(column.block, metric=task_name(column.task))
         if len(pruned) < FEWEST_DRAWS:
             found.append(Claim(LOST_IN_ENGLISH, **where, what="one pruned model", n=1))
@@ -91,7 +92,14 @@ def lost_in_english(scores: Scores) -> list[Claim]:
     return found
 
 
-def _losses(scores: Scores, block: Block, task: str) -> tuple[np.ndarray, np.ndarray]:
+def every_model(by_text: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Scores [pruned models, items] of one column: those by single calibration languages and draws, or the one that
+    needs no text.
+    """
+    return np.concatenate([table for text, table in by_text.items() if not is_mixture(text)])
+
+
+def losses_of(scores: Scores, block: Block, task: str) -> tuple[np.ndarray, np.ndarray]:
     """(dense minus pruned in points [calibrations, languages], the dense model's scores [languages])."""
     lost, dense = [], []
     for column, by_text in scores.items():

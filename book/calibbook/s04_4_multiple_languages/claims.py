@@ -11,6 +11,7 @@ from scipy.stats import norm
 from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores, compare, enough_resamples
 from calibbook.s04_2_downstream_tasks.effects import draws_of, effect, languages_in
 from calibbook.s04_4_multiple_languages.data import ENGLISH, mixtures_of, number_of_languages
+from calibbook.s04_4_multiple_languages.over_languages import inside, is_shared, perplexity_gain
 from calibbook.s04_4_multiple_languages.tables_perplexity import perplexity_changes
 from calibbook.shared.claims import Claim, claims_frame, detectable, names, over_languages
 from calibbook.shared.comparison import holm, paired_bootstrap
@@ -18,7 +19,7 @@ from calibbook.shared.draws import FEWEST_DRAWS, ONE_DRAW
 from calibbook.shared.frames import BLOCK, Block, is_mixture
 from calibbook.shared.languages import text_label
 from calibbook.shared.registered import wording
-from calibbook.shared.statistics import ALPHA, shared_interval, student_interval
+from calibbook.shared.statistics import ALPHA
 from calibbook.shared.verdicts import GAIN, LOSS, UNDECIDED, decided, judged
 from calibbook.shared.words import signed
 
@@ -55,9 +56,9 @@ def mixtures_help(block: Block, differences: pd.DataFrame, scores: Scores) -> li
     over languages. Where all of them are measured on one mixture's model, draws of calibration text count as well.
     """
     claims = []
-    for setup, rows in _mixed(differences).groupby("setup", sort=False):
+    for setup, rows in differences[inside(differences)].groupby("setup", sort=False):
         gains = dict(zip(rows[COLUMN].itertuples(index=False, name=None), rows["difference"], strict=True))
-        draws = draws_of(scores, block) if rows["calibration"].nunique() == 1 else None
+        draws = draws_of(scores, block) if is_shared(rows) else None
         claims.append(effect(MIXTURES_HELP, names(block, metric=f"{setup}, tasks"), gains, GAIN, draws=draws))
     return claims
 
@@ -68,17 +69,14 @@ def beyond_4_4(frame: pd.DataFrame) -> pd.DataFrame:
     """
     claims = []
     for source in dict.fromkeys(frame.loc[frame["metric"] == "perplexity", "source"]):
-        changes = _mixed(perplexity_changes(frame, source))
+        changes = perplexity_changes(frame, source)
+        changes = changes[inside(changes)]
         for (*block, setup), part in changes.groupby([*BLOCK, "setup"], sort=False):
             where = names(block, metric=f"{setup}, perplexity on {source}")
-            gains = -part["log_ratio"].to_numpy()
-            interval, draws = student_interval(gains), int(part["draws"].min())
-            shared = part["calibration"].nunique() == 1  # all languages share the model
-            if shared and draws >= FEWEST_DRAWS:
-                # one text after the other rises and falls in all languages, at worst as if they were one
-                interval = shared_interval(gains, float(part["draw_error"].mean()) ** 2, draws - 1)
-            found = over_languages(interval, len(gains), lambda gain: 100 * math.expm1(-gain), _percent, "%")
-            if shared and draws < FEWEST_DRAWS and found["verdict"] != UNDECIDED:
+            found = over_languages(
+                perplexity_gain(part), len(part), lambda gain: 100 * math.expm1(-gain), _percent, "%"
+            )
+            if is_shared(part) and part["draws"].min() < FEWEST_DRAWS and found["verdict"] != UNDECIDED:
                 found |= {"verdict": UNDECIDED, "note": ONE_DRAW}
             claims.append(Claim(MIXTURES_LOWER_PERPLEXITY, **where, **found))
     return claims_frame(claims)
@@ -86,14 +84,6 @@ def beyond_4_4(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _percent(value: float) -> str:
     return f"{signed(value)}%"
-
-
-def _mixed(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of mixtures that contain the language they are measured in, unless that is English."""
-    pairs = zip(rows["language"], rows["calibration"], strict=True)
-    return rows[
-        np.array([code != "en" and is_mixture(text) and code in text.split("+") for code, text in pairs], dtype=bool)
-    ]
 
 
 def sometimes_better(block: Block, differences: pd.DataFrame, scores: Scores) -> list[Claim]:
