@@ -44,7 +44,7 @@ EARLIER = {
     "s05_analysis": {"s04_1_pruning_results"},
     "s06_conclusion": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
     "appendix_g_neurons": {"s05_3_language_neurons"},
-    "reproduced": {"s04_1_pruning_results"},
+    "reproduced": {"s04_1_pruning_results", "s04_2_downstream_tasks"},
     "i_have_a_language": {"atlas", "s04_1_pruning_results", "s04_2_downstream_tasks", "s04_6_quantization"},
     "first_page": {
         "atlas",

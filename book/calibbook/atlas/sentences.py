@@ -118,10 +118,10 @@ def english(found: list[Findings]) -> str:
         return ""
     places = [donor_rank(one.atlas.increase, "en") for one in found]
     ends = min(low for _, low, _ in places), max(high for _, _, high in places)
-    donors = len(found[0].atlas.languages)
+    donors, place = len(found[0].atlas.languages), _range([place for place, *_ in places])
     return (
-        f"Among the {donors} donors, the best one first, English has place {_range([place for place, *_ in places])} of "
-        f"{donors} ({len(found)} {_maps(found)}; the intervals span {_range(ends)})."
+        f"Among the {donors} donors, the best one first, English has place {place} of {donors} ({len(found)} "
+        f"{_maps(found)}; the intervals span {_range(ends)})."
     )
 
 

@@ -401,7 +401,8 @@ def test_what_the_page_says_recomputed_with_plain_loops(whole):
     fitted = np.linalg.lstsq(design, np.array([table.iloc[a, b] for a, b in pairs]), rcond=None)[0]
     donors = fitted[1 : n + 1]
     place = 1 + sum(donors < donors[ALL.index("en")])
-    assert sentences.english(whole).startswith(f"Among the {n} donors, the best one first, English has place {place} of {n} ")
+    said = f"Among the {n} donors, the best one first, English has place {place} of {n} "
+    assert sentences.english(whole).startswith(said)
 
 
 def test_the_page_says_how_its_predictions_are_made():
