@@ -7,7 +7,7 @@ certain than they are (Agresti and Caffo, 2000).
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import combinations
 from typing import NamedTuple
 
@@ -34,6 +34,7 @@ LATIN_IS_STRONGER = wording("4.3-latin-stronger")
 LATIN_BEFORE_RUSSIAN = wording("4.2-latin-before-russian")
 RUSSIAN_BEFORE_HARDEST = wording("4.2-russian-before-hardest")
 ORDER_CHANGES = wording("4.2-order-changes")
+BOTH_SIDES = {(True, False), (False, True)}
 
 
 class Level(NamedTuple):
@@ -139,17 +140,30 @@ def english_is_strongest(table: pd.DataFrame, scores: Scores) -> list[Claim]:
 
 
 def latin_is_stronger(table: pd.DataFrame, scores: Scores) -> list[Claim]:
-    """Languages of the Latin script against all others whose script is known; the note names those where it is not."""
+    """Languages of the Latin script against all others whose script is known; the note names those where it is not, and
+    says what the difference is without English, which may be most of it.
+    """
     script = SHARED["script"]
-    return _ahead(
-        table,
-        scores,
-        LATIN_IS_STRONGER,
-        lambda code: script(code) == "Latin",
-        lambda code: script(code) not in ("Latin", NOT_KNOWN),
-        "languages of one script, or none with two",
-        lambda codes: left_out(codes, "script"),
-    )
+
+    def latin(code: str) -> bool:
+        return script(code) == "Latin"
+
+    def other(code: str) -> bool:
+        return script(code) not in ("Latin", NOT_KNOWN)
+
+    def noted(found: Levels) -> str:
+        codes = [code for values in found.values() for code in values]
+        gaps = [
+            np.mean([level.mean for code, level in values.items() if latin(code) and code != "en"])
+            - np.mean([level.mean for code, level in values.items() if other(code)])
+            for values in found.values()
+            if "en" in values and {(latin(code), other(code)) for code in values if code != "en"} >= BOTH_SIDES
+        ]
+        without = f"without English {directed(100 * float(np.mean(gaps)), 'points higher')}" if gaps else ""
+        return "; ".join(filter(None, (left_out(codes, "script"), without)))
+
+    none = "languages of one script, or none with two"
+    return _ahead(table, scores, LATIN_IS_STRONGER, latin, other, none, noted)
 
 
 def russian_between(table: pd.DataFrame, scores: Scores) -> list[Claim]:
@@ -172,7 +186,7 @@ def _ahead(
     first: Callable[[str], bool],
     second: Callable[[str], bool],
     none: str,
-    noted: Callable[[Iterable[str]], str] = lambda _: "",
+    noted: Callable[[Levels], str] = lambda _: "",
 ) -> list[Claim]:
     """The dense model's mean over some languages minus that over others, averaged over tasks, in points; normal
     interval over items. It speaks of these languages, not of their kind at large. `none`: what is said where a side is
@@ -181,7 +195,7 @@ def _ahead(
     claims = []
     for block, found in dense_levels(scores).items():
         where = names(block, metric=tasks_in_words(table))
-        note = noted(code for values in found.values() for code in values)
+        note = noted(found)
         gaps, centres, variances, used = [], [], [], set()
         for task, values in found.items():
             sides = [{code: value for code, value in values.items() if of(code)} for of in (first, second)]

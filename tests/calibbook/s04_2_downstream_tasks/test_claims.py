@@ -19,6 +19,7 @@ from calibbook.s04_3_open_domain_qa.claims import section_4_3
 from calibbook.s04_4_multiple_languages.claims import beyond_4_4, section_4_4
 from calibbook.s04_4_multiple_languages.data import TARGET, against
 from calibbook.shared.claim_tables import NOTHING, readable, verdict_sentence
+from calibbook.shared.claims import directed
 from calibbook.shared.draws import ONE_DRAW
 from calibbook.shared.languages import NO_TARGET, SHARED
 
@@ -254,6 +255,12 @@ def test_the_latin_script_is_compared_with_scripts_that_are_known():
         scores = item_scores(languages=("de", "ru", *more), **settings)
         (claim,) = language_order.latin_is_stronger(compare(scores), scores)
         assert claim.n == 2 and ("script not known: YO and zho_Hans" in claim.note) == bool(more)
+        assert "without English" not in claim.note
+    scores = item_scores(languages=("de", "en", "ru"), **settings)
+    (claim,) = language_order.latin_is_stronger(compare(scores), scores)
+    means = {one.language: by_text[""].mean() for one, by_text in scores.items() if one.block.method == "dense"}
+    gap = 100 * (means["de"] - means["ru"])
+    assert claim.note == f"without English {directed(gap, 'points higher')}"
 
 
 def test_without_a_common_language_claims_about_the_target_are_undecided_and_say_why():
