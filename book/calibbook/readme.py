@@ -36,7 +36,8 @@ def answer() -> Answer:
     """
     study = study_shown()
     frame = study.run("languages", "mixtures", "quantization", progress=False)
-    found = findings(frame, item_scores(study, reported(study), "languages"), study.parameters.group_size)
+    tasks = reported(study) | reported(study, generated=True)
+    found = findings(frame, item_scores(study, tasks, "languages"), study.parameters.group_size)
     picture = answer_picture(found)
     said = list(filter(None, [*five(found), without_text(relatives(study, found.source))]))
     rests = " ".join([*brackets(said), f"These are numbers of {basis(found)}"])

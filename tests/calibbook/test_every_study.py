@@ -56,7 +56,7 @@ OTHERS = {
             "05_2_pruning_masks": "One language",
             "05_3_language_neurons": NOTHING,
             "appendix_g_neurons": NOTHING,
-            "first_page": "could not be told: too few languages",
+            "first_page": "undecided: too few languages",
             "atlas": "An atlas compares languages",
         },
     ),
@@ -108,7 +108,7 @@ OTHERS = {
             "tasks": [],
         },
         {
-            "first_page": "could not be told: no evaluation language was calibrated in",
+            "first_page": "undecided: no evaluation language was calibrated in",
             "04_1_pruning_results": "Thai (TH) is served best by",
             "04_4_multiple_languages": "FR+PT",
             "04_6_quantization": "each side would be calibrated in the language itself",

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from calibbook.s04_4_multiple_languages.data import number_of_languages
+from calibbook.shared.draws import FEWEST_DRAWS
 from calibbook.shared.frames import BLOCK, is_mixture, over_draws, sources
 from calibbook.shared.statistics import mixed_interval
 
@@ -129,9 +130,16 @@ def _of_draws(rows: pd.DataFrame) -> tuple[float, int]:
 
 def clear_best(rows: pd.DataFrame) -> str | None:
     """The choice that is better than every other one by the interval of `difference`, if there is one; of rows of one
-    model, method and setting.
+    model, method and setting. None is where a text that all languages share was drawn once: it decides nothing.
     """
     means = rows.groupby("choice", sort=False)["log_ratio"].mean()
     best = means.idxmin()
     others = [difference(rows, choice, best) for choice in means.index if choice != best]
-    return best if others and all(low > 0 for _, low, _ in others) else None
+    known = all(_decides(mine) for _, mine in rows.groupby("choice", sort=False))
+    return best if known and others and all(low > 0 for _, low, _ in others) else None
+
+
+def _decides(rows: pd.DataFrame) -> bool:
+    """Whether more is known of a choice than one text that was drawn for several languages."""
+    shared = rows["calibration"].nunique() == 1 and len(rows) > 1 and rows["calibration"].iloc[0] != ""
+    return not shared or bool(rows["draws"].min() >= FEWEST_DRAWS)

@@ -14,7 +14,7 @@ from calibbook.first_page.relatives import ENGLISH, NEAREST, Relatives, change
 from calibbook.s04_4_multiple_languages import data as mixed
 from calibbook.shared.claim_tables import interval, verdict_sentence
 from calibbook.shared.claims import directed
-from calibbook.shared.frames import BLOCK, is_quantized, method_label, setting
+from calibbook.shared.frames import BLOCK, method_label, setting
 from calibbook.shared.languages import NO_TARGET, name_label
 from calibbook.shared.statistics import ALPHA
 from calibbook.shared.verdicts import HELD, NOT_HELD, UNDECIDED
@@ -24,67 +24,77 @@ EACH_UP_TO = 4
 """Results that a sentence gives one by one; of more it gives how many came out how."""
 LEVEL = f"{as_given(1 - ALPHA)}% interval"
 BRACKETS = f"In brackets: {LEVEL}s, and what each test says where they differ."
-HIGHER = "% higher"
-NOT_TOLD = "could not be told"
-VERDICT = {HELD: "held", NOT_HELD: "did not hold", UNDECIDED: NOT_TOLD}
+HIGHER, POINTS = "% higher", "points higher"
 
 
 class Lead(NamedTuple):
-    """How a sentence begins: where all that was tested held, where none of it did, and what the question was."""
+    """How a sentence begins: where all that was tested held, where none of it did, and what the question was; `that`:
+    what the tests are about, in short, said with a verdict where the sentence begins with its contrary.
+    """
 
     held: str
     not_held: str
     whether: str
+    that: str
 
     def of(self, verdicts: Iterable[str]) -> str:
         found = set(verdicts)
         if {HELD, NOT_HELD} <= found:
             return f"Whether {self.whether} differs between the cases"
         if found == {UNDECIDED}:
-            return f"Whether {self.whether} {NOT_TOLD}"
+            return f"Whether {self.whether} is {UNDECIDED}"
         said = self.held if HELD in found else self.not_held
-        return f"{said}, as far as it could be told" if UNDECIDED in found else said
+        return f"{said}, as far as it is decided" if UNDECIDED in found else said
+
+    def about(self, verdicts: Iterable[str]) -> str:
+        """What goes before each verdict: which claim it is about, unless the sentence itself says that."""
+        return f"{self.that}: " if NOT_HELD in set(verdicts) else ""
 
     def without(self, why: str) -> str:
-        return f"**Whether {self.whether} {NOT_TOLD}:** {why}."
+        return f"**Whether {self.whether} is {UNDECIDED}:** {why}."
 
 
 USE = Lead(
     "Calibrate in the language that the model is for",
     "Calibrating in the language that the model is for does not pay",
     "it pays to calibrate in the language that the model is for",
+    "that it pays",
 )
 ALONE = Lead(
     "Calibrating in English alone costs the other languages",
     "Calibrating in English alone serves the other languages better than they serve themselves",
     "calibrating in English alone costs the other languages anything",
+    "that it costs them",
 )
 MORE = Lead(
     "Add further languages to the target language: they help it",
     "Further languages beside the target language do not help it",
     "further languages beside the target language help it",
+    "that they help",
 )
 QUANTIZE = Lead(
     "At about equal memory quantize rather than prune",
     "At about equal memory prune rather than quantize",
     "to quantize rather than prune at about equal memory",
+    "that quantizing keeps more",
 )
 ANSWERS = Lead(
-    "Models calibrated in the target language also answer questions better",
-    "Models calibrated in the target language do not answer questions better",
-    "models calibrated in the target language answer questions better",
+    "Models calibrated in the target language also answer multiple-choice questions better",
+    "Models calibrated in the target language do not answer multiple-choice questions better",
+    "models calibrated in the target language answer multiple-choice questions better",
+    "that they answer better",
 )
-
 
 RELATIVE = Lead(
     "Without text in the target language calibrate in its nearest relative",
-    "Without text in the target language its nearest relative is no better than any other language",
-    "the nearest relative of a target language serves it better than any other language",
+    "Without text in the target language its nearest relative is no better than the average other language",
+    "the nearest relative of a target language serves it better than the average other language",
+    "that it serves it better",
 )
 
 
 def five(found: Findings) -> list[str]:
-    """The five sentences, for any study: what it has no records of could not be told, and why is said."""
+    """The five sentences, for any study: what it has no records of is undecided, and why is said."""
     return [language_of_use(found), english_alone(found), further_languages(found), quantize(found), tasks(found)]
 
 
@@ -133,20 +143,49 @@ def quantize(found: Findings) -> str:
         )
     else:
         several = found.memory["model"].nunique() > 1
-        said = _said(QUANTIZE, found.memory, "perplexity is", lambda row: f"{row.what} with {_sizes(row, several)}")
-    return " ".join(filter(None, [said, _spread_of_choices(found.rows)]))
+        among = ", English among them" * ("en" in found.measured)
+        said = _said(
+            QUANTIZE,
+            _higher(found.memory),
+            "perplexity is",
+            lambda row: f"{row.what} with {_sizes(row, several)}",
+            among,
+        )
+    return " ".join(filter(None, [said, _english_rounded(found.rounded)]))
 
 
 def tasks(found: Findings) -> str:
-    """What the target language gains in tasks (`4.2-target-better`)."""
+    """What the target language gains in tasks: where an answer is chosen (`4.2-target-better`), and where the model
+    writes it.
+    """
+    return " ".join(filter(None, [_chosen(found), _written(found)]))
+
+
+def _chosen(found: Findings) -> str:
     if not found.items:
         return ANSWERS.without("no task with choices was measured")
     asked = f"from {in_caption(found.items)} questions a task and language"
     if found.tasks.empty:
         return ANSWERS.without(f"{asked}, no target language can be compared with others")
     name = namer(found.tasks)
-    before = "against the average other language, the gain is"
-    return _said(ANSWERS, found.tasks, before, lambda row: f"{row.what} with {name(row)}", f", {asked}")
+    before = f"in {found.tasks['metric'].iloc[0]}, against the average other language, the score is"
+    return _said(ANSWERS, _points(found.tasks), before, lambda row: f"{row.what} with {name(row)}", f", {asked}")
+
+
+def _written(found: Findings) -> str:
+    """Which of it holds where the model writes its answers; a verdict is said in any case."""
+    known = _points(_known(found.written))
+    if known.empty:
+        return ""
+    before = f"In {known['metric'].iloc[0]}, where the model writes the answer itself"
+    if len(known) > EACH_UP_TO:
+        return f"{before}, {_uncapital(verdict_sentence(known))}"
+    name = namer(known)
+    results = listed(
+        f"{row.what} with {name(row)}{_bracket(interval(row), why)}"
+        for row, why in zip(known.itertuples(), _told(known), strict=True)
+    )
+    return f"{before}, the score is {results}, from {in_caption(found.written_items)} questions a language."
 
 
 def without_text(found: Relatives | None) -> str:
@@ -162,7 +201,7 @@ def without_text(found: Relatives | None) -> str:
         for block, rows in found.rows.groupby(BLOCK, sort=False)
         if math.isfinite(more := change(rows, ENGLISH, NEAREST)[0])
     ]
-    after = f", in {found.rows['language'].nunique()} languages of the atlas"
+    after = " of the atlas"
     after += f"; English in the relative's place makes it {listed(instead)}" * bool(instead)
     before = "against the average other language, perplexity is"
     said = _said(RELATIVE, _higher(found.claims), before, lambda row: f"{row.what} with {name(row)}", after)
@@ -186,26 +225,50 @@ def block_name(block: tuple, several: bool) -> str:
 
 
 def _said(lead: Lead, rows: pd.DataFrame, before: str, words: Callable, after: str = "") -> str:
-    """`lead`, and the results of a claim, each with its interval and verdict; of many how many came out how."""
-    known = rows[rows["statistic"].map(math.isfinite)]
+    """`lead`, and the results of a claim, each with its interval and verdict, and in how many languages; of many how
+    many came out how.
+    """
+    known = _known(rows)
     if known.empty:
         notes = dict.fromkeys(row.note or (row.what if row.what == NO_TARGET else "") for row in rows.itertuples())
-        return lead.without(listed(filter(None, notes)) or "nothing was measured that it can be told from")
+        return lead.without(listed(filter(None, notes)) or "nothing was measured that decides it")
+    after = _languages(known["n"]) + after
     if len(known) > EACH_UP_TO:
-        counts = verdict_sentence(known).removesuffix(".")
-        return f"**{lead.of(known['verdict'])}:** {counts[0].lower()}{counts[1:]}{after}."
+        about = f" ({lead.that})" * bool(lead.about(known["verdict"]))
+        counts = _uncapital(verdict_sentence(known)).removesuffix(".")
+        return f"**{lead.of(known['verdict'])}:** {counts}{about}{after}."
     said = lead.of(known["verdict"])
     one, notes = known["verdict"].nunique() == 1, list(dict.fromkeys(filter(None, known["note"])))
     if one and known["verdict"].iloc[0] == UNDECIDED and notes:
         said += f" ({listed(notes)})"
-    told = [""] * len(known) if one else _told(known)
+    told = [""] * len(known) if one else _told(known, lead.about(known["verdict"]))
     results = (words(row) + _bracket(interval(row), why) for row, why in zip(known.itertuples(), told, strict=True))
     return f"**{said}:** {before} {listed(results)}{after}."
 
 
-def _higher(rows: pd.DataFrame) -> pd.DataFrame:
+def _known(rows: pd.DataFrame) -> pd.DataFrame:
+    """Claims that have a number."""
+    return rows[rows["statistic"].map(math.isfinite).astype(bool)]
+
+
+def _higher(rows: pd.DataFrame, unit: str = HIGHER) -> pd.DataFrame:
     """Claims on percentages of perplexity with words for the sign."""
-    return rows.assign(unit=HIGHER, what=[directed(value, HIGHER) for value in rows["statistic"]])
+    return rows.assign(unit=unit, what=[directed(value, unit) for value in rows["statistic"]])
+
+
+def _points(rows: pd.DataFrame) -> pd.DataFrame:
+    """Claims on points of a score with words for the sign; what is no number stays as it is."""
+    known = rows["statistic"].map(math.isfinite).astype(bool)
+    return _higher(rows, POINTS).assign(what=_higher(rows, POINTS)["what"].where(known, rows["what"]))
+
+
+def _languages(counts: pd.Series) -> str:
+    """`, in 7 languages` of how many the results rest on; nothing where that is not known."""
+    return f", in {in_caption(counts)} language{'s' * (max(counts) > 1)}" if min(counts) else ""
+
+
+def _uncapital(sentence: str) -> str:
+    return f"{sentence[:1].lower()}{sentence[1:]}"
 
 
 def brackets(said: Iterable[str]) -> list[str]:
@@ -213,12 +276,14 @@ def brackets(said: Iterable[str]) -> list[str]:
     return [BRACKETS] if any(" (" in one for one in said) else []
 
 
-def _told(rows: pd.DataFrame) -> Iterator[str]:
-    """`held`, `could not be told: not beyond chance in 12 tests` of each row; no reason is given twice."""
+def _told(rows: pd.DataFrame, about: str = "") -> Iterator[str]:
+    """`held`, `undecided: not beyond chance in 12 tests` of each row, after what the verdict is about; no reason is
+    given twice.
+    """
     given = set()
     for row in rows.itertuples():
         why = row.note if row.verdict == UNDECIDED else ""
-        yield VERDICT[row.verdict] + (", for the same reason" if why in given else f": {why}" if why else "")
+        yield about + row.verdict + (", for the same reason" if why in given else f", since {why}" if why else "")
         given |= {why} - {""}
 
 
@@ -234,13 +299,17 @@ def _sizes(row, several: bool) -> str:
     return f"{f'{row.model}, ' * several}{quantized} than with {method_label(row.method)} {pruned}"
 
 
-def _spread_of_choices(rows: pd.DataFrame) -> str:
-    """How far the best and the worst choice lie apart, by geometric means, where weights are rounded."""
-    several, parts = rows["model"].nunique() > 1, []
-    for block, mine in rows[rows["pattern"].map(is_quantized).astype(bool)].groupby(BLOCK, sort=False):
-        means = mine.groupby("choice", sort=False)["log_ratio"].mean()
-        if len(means) > 1 and math.isfinite(spread := math.expm1(means.max() - means.min())):
-            parts.append(f"{number(100 * spread)}% with {block_name(block, several)}")
-    if not parts or len(parts) > EACH_UP_TO:
+def _english_rounded(rows: pd.DataFrame) -> str:
+    """What English in the target language's place changes where weights are rounded; `rows` of `english_costs`."""
+    known = _higher(_known(rows))
+    if known.empty or len(known) > EACH_UP_TO:
         return ""
-    return f"Where weights are rounded, the worst choice of text lies behind the best by {listed(parts)}."
+    name = namer(known)
+    results = listed(
+        f"{row.what} with {name(row)}{_bracket(interval(row), why)}"
+        for row, why in zip(known.itertuples(), _told(known), strict=True)
+    )
+    return (
+        f"Where weights are rounded, calibrating in English instead of the target language makes perplexity {results}"
+        f"{_languages(known['n'])}."
+    )

@@ -9,18 +9,25 @@ from calibbook.first_page.choices import CHOICES, EVERY, asked, clear_best, labe
 from calibbook.first_page.findings import Findings
 from calibbook.first_page.relatives import ENGLISH, NEAREST, TARGET, Relatives
 from calibbook.first_page.sentences import LEVEL, block_name
-from calibbook.shared.frames import BLOCK
+from calibbook.shared.frames import BLOCK, is_mixture, is_quantized
 from calibbook.shared.html import Cell, Html, Mark, heat_table, links
 from calibbook.shared.languages import SPELLED_OUT, anchor, name_label, text_label
 from calibbook.shared.words import fixed, in_caption, listed
 
-BEST = Mark("✓", f"better than every other choice of this column by the {LEVEL} of their ratio", best=True)
+BEST = Mark(
+    "✓",
+    f"better than every other choice of this column by the {LEVEL} of their ratio, where none is a text that was "
+    "drawn once for all languages",
+    best=True,
+)
 TITLE = "Perplexity, times that of the dense model"
+OTHER_RECORDS = "†"
 
 
 def answer_table(found: Findings, relatives: Relatives | None = None) -> Html:
     """Choices down, methods and settings across: the geometric mean over the target languages, and below it their
-    range; in the last row the nearest relative, from the atlas. The caption has what the numbers rest on.
+    range; in the last row, which is marked as of other records, the nearest relative, from the atlas. The caption has
+    what the numbers rest on.
     """
     rows, several = found.rows, found.rows["model"].nunique() > 1
     columns, cells = {}, {}
@@ -40,7 +47,7 @@ def answer_table(found: Findings, relatives: Relatives | None = None) -> Html:
     note = [*_what_it_shows(rows), basis(found)]
     if of_atlas := _of_atlas(relatives, columns):
         of = f"{relatives.rows['language'].nunique()} languages of the atlas"
-        names[NEAREST] = (f"{NEAREST} ({of})",)
+        names[NEAREST] = (f"{OTHER_RECORDS} {NEAREST} (other records: {of})",)
         cells |= {(NEAREST, block): _cell(np.exp(mine[NEAREST])) for block, mine in of_atlas.items()}
         note.append(_within_the_atlas(relatives, of_atlas, of))
     return heat_table(names, columns, cells, ["Calibrated in"], TITLE, " ".join(note))
@@ -76,10 +83,10 @@ def _within_the_atlas(relatives: Relatives, of_atlas: dict[tuple, pd.DataFrame],
         for block, rows in of_atlas.items()
     ]
     return (
-        f"{NEAREST[0].upper()}{NEAREST[1:]}: by branch, script and family, in {of}; "
-        f"{in_caption(relatives.tokens)} tokens of calibration text a model, perplexity on “{relatives.source}”, on "
-        f"{in_caption(relatives.n)} tokens a language. It is to be compared with numbers of the atlas alone: "
-        f"{'; '.join(there)}."
+        f"{OTHER_RECORDS}: from other records, so not to be compared with the rows above. "
+        f"{NEAREST[0].upper()}{NEAREST[1:]} by branch, script and family, in {of}; {in_caption(relatives.tokens)} "
+        f"tokens of calibration text a model, perplexity on “{relatives.source}”, on {in_caption(relatives.n)} tokens "
+        f"a language. Numbers of the atlas that it may be compared with: {'; '.join(there)}."
     )
 
 
@@ -95,13 +102,28 @@ def basis(found: Findings) -> str:
     calibrated = rows[rows["calibration"] != ""]
     parts = [listed(dict.fromkeys(rows["model"]))]
     if len(calibrated):
-        parts.append(_counted(calibrated["draws"], "draw of calibration text", "draws of calibration text"))
+        parts.append(_draws(calibrated))
         parts.append(f"{in_caption(found.tokens)} tokens of it a model")
     parts.append(f"perplexity on “{found.source}”, on {in_caption(rows['n'])} tokens a language")
-    parts.append(_counted(found.items, "question", "questions") + " a task" if found.items else "no tasks with choices")
+    items = [*found.items, *found.written_items]
+    parts.append(_counted(items, "question", "questions") + " a task" if items else "no tasks")
     if EVERY in set(rows["choice"]):
         parts.append(f"{label(EVERY, found.texts)}: {text_label(largest(found.texts))}")
     return f"{'; '.join(parts)}."
+
+
+def _draws(rows: pd.DataFrame) -> str:
+    """How many draws of calibration text there are, and for what where these differ."""
+    mixed, rounds = rows["calibration"].map(is_mixture).astype(bool), rows["pattern"].map(is_quantized).astype(bool)
+    kinds = {"pruning in one language": ~mixed & ~rounds, "quantizing in one language": ~mixed & rounds}
+    names: dict[str, list[str]] = {}
+    for name, mine in (kinds | {"mixtures": mixed}).items():
+        if mine.any():
+            names.setdefault(in_caption(rows.loc[mine, "draws"]), []).append(name)
+    if len(names) == 1:
+        return _counted(rows["draws"], "draw of calibration text", "draws of calibration text")
+    counts = [f"{count} for {' and for '.join(kinds)}" for count, kinds in names.items()]
+    return f"draws of calibration text: {', '.join(counts)}"
 
 
 def _counted(values, one: str, more: str) -> str:
@@ -112,4 +134,6 @@ def _what_it_shows(rows: pd.DataFrame) -> list[str]:
     codes = asked(rows["language"])
     whom = listed(map(name_label, codes)) if len(codes) <= SPELLED_OUT else f"{len(codes)} languages"
     over = f"Geometric mean over target languages and their range: {whom}." if len(codes) > 1 else f"In {whom}."
+    if "en" not in codes:
+        over += " English is left out, so that a ratio of two of these numbers is not one over all languages."
     return [over, f"Lower is better. {BEST.sign}: {BEST.meaning}."]

@@ -2,13 +2,14 @@
 memory, every choice that was measured, the best first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
-from calibbook.s04_1_pruning_results.choice import clear, ranking
+from calibbook.s04_1_pruning_results.choice import ranking
 from calibbook.s04_2_downstream_tasks.data import (
     TASK_METRICS,
     chance_levels,
@@ -21,7 +22,7 @@ from calibbook.s04_6_quantization.memory import bits_per_weight, size
 from calibbook.shared.frames import BLOCK, languages_of, method_label, setting
 from calibbook.shared.html import deviation
 from calibbook.shared.languages import text_label
-from calibbook.shared.statistics import normal_interval
+from calibbook.shared.statistics import ALPHA, normal_interval
 from calibbook.shared.words import fixed, number, percent
 from calibprune.study.parameters import Parameters
 
@@ -29,8 +30,11 @@ PARTS = ("languages", "mixtures", "quantization")
 """The parts of a study that choices come from."""
 NO_TEXT = "no text"
 """The calibration of methods that use none."""
+BUDGET = "at most "
+"""How what a budget of memory allows begins, and no method's name does."""
+UNKNOWN = (np.nan,) * 3
 CHOICE = ["method", "sparsity", "pattern", "calibration"]
-RANKED = [*CHOICE, "value", "behind", "low", "high"]
+RANKED = [*CHOICE, "value", "behind", "low", "high", "draws", "change", "change_low", "change_high"]
 
 
 class Question(NamedTuple):
@@ -55,7 +59,10 @@ class Answer(NamedTuple):
         elsewhere: how the best does by another measure, in a sentence; empty where that is not said.
         ranked: one row a choice, the best first, with the columns RANKED. `value`: the measure with its standard error,
             as text. `behind`: how much worse than the best, in percent of its perplexity or in points of the score,
-            with its 95% interval `low` to `high`; zero, and no interval, for the best itself.
+            with its 95% interval `low` to `high`; zero, and no interval, for the best itself. `draws` of its text.
+            `change`: how much higher the measure is than with the language itself, in percent of its perplexity or in
+            points, with an interval corrected for `texts`; NaN for the language itself, and for other methods and
+            settings than the best's.
     """
 
     question: Question
@@ -66,21 +73,42 @@ class Answer(NamedTuple):
     elsewhere: str = ""
 
     @property
-    def taken(self) -> int:
-        """The place of the choice to take: with the best's method and setting the language itself, unless it is clearly
-        worse or that is not known; else the best.
-        """
-        best = self.ranked.iloc[0]
-        for place, row in enumerate(self.ranked.itertuples()):
-            same = (row.method, row.sparsity, row.pattern) == (best.method, best.sparsity, best.pattern)
-            if same and row.calibration == self.question.language:
-                return place if np.isfinite(row.low) and not clear(row) else 0
-        return 0
+    def own(self) -> int | None:
+        """The place of the language itself with the best's method and setting; None where that was not measured."""
+        itself = self.ranked["calibration"].to_numpy() == self.question.language
+        places = np.flatnonzero(_like_the_best(self.ranked) & itself)
+        return int(places[0]) if len(places) else None
 
     @property
-    def told_apart(self) -> bool:
-        """Whether the best is clearly better than the second."""
-        return len(self.ranked) > 1 and clear(self.ranked.iloc[1])
+    def texts(self) -> int:
+        """How many other texts are compared with the language itself, with the best's method and setting."""
+        return int(_like_the_best(self.ranked).sum()) - 1 if self.own is not None else 0
+
+    @property
+    def clear(self) -> np.ndarray:
+        """Which choices are better than the language itself by the corrected interval."""
+        low, high = self.ranked["change_low"].to_numpy(), self.ranked["change_high"].to_numpy()
+        return low > 0 if self.task else high < 0
+
+    @property
+    def taken(self) -> int:
+        """The place of the choice to take, of the best's method and setting: the best of the texts that are clearly
+        better than the language itself; the language itself where none is, or that is not known; the best where the
+        language itself was not measured.
+        """
+        return int(self.clear.argmax()) if self.clear.any() else self.own or 0
+
+    @property
+    def deciding(self) -> int | None:
+        """The place of the text whose comparison with the language itself decides what to take: the one that is taken
+        in its place, else the best of the others; None where there is none.
+        """
+        if not self.texts:
+            return None
+        if self.taken != self.own:
+            return self.taken
+        others = np.flatnonzero(_like_the_best(self.ranked))
+        return int(next(place for place in others if place != self.own))
 
 
 class Run(NamedTuple):
@@ -88,6 +116,7 @@ class Run(NamedTuple):
 
     Attributes:
         provenance: of its cells, as of `Study.provenance`.
+        records: whose they are, for the data of the page.
         about: what a reader must know of these answers, in sentences; empty for those of the page's own study.
     """
 
@@ -95,6 +124,7 @@ class Run(NamedTuple):
     parameters: Parameters
     provenance: pd.DataFrame
     about: str = ""
+    records: str = "this study"
 
 
 def answers(study, frame: pd.DataFrame) -> list[Answer]:
@@ -110,7 +140,7 @@ def answers(study, frame: pd.DataFrame) -> list[Answer]:
     for task, candidates in ((False, by_text), (True, by_task)):
         for (model, language, measure), rows in candidates.groupby(["model", "language", "measure"], sort=False):
             for how, is_method, mine in ways(rows, group_size):
-                ranked = compared_scores(mine) if task else compared_perplexities(mine)
+                ranked = compared_scores(mine, language) if task else compared_perplexities(mine, language)
                 question = Question(model, language, measure, how)
                 found.append(Answer(question, is_method, task, mine["before"].iloc[0], ranked))
     models, order = list(dict.fromkeys(frame["model"])), languages_of(answer.question.language for answer in found)
@@ -119,13 +149,15 @@ def answers(study, frame: pd.DataFrame) -> list[Answer]:
 
 def on_texts(frame: pd.DataFrame, languages: set[str]) -> pd.DataFrame:
     """One row a choice and evaluation text and language: BLOCK, `language`, `measure`, `before`, `calibration`,
-    `perplexity`, `ratio` to the dense model's and its standard error `error`; means over draws.
+    `perplexity`, `ratio` to the dense model's and its standard error `error`; means over `draws`.
     """
     textless = (frame["calibration"] == "") & (frame["method"] != "dense")
     named = frame.assign(calibration=frame["calibration"].mask(textless, NO_TEXT))
     rows = ranking(named, {*languages, NO_TEXT})
     dense = [f"{fixed(value)}" if np.isfinite(value) else "" for value in rows["perplexity"].div(rows["ratio"]).array]
-    return rows.assign(measure=[f"perplexity on {source}" for source in rows["source"]], before=dense)
+    drawn = named[named["metric"] == "perplexity"].groupby([*BLOCK, "calibration"])["seed"].nunique()
+    draws = [int(drawn.get(tuple(row), 0)) for row in rows[[*BLOCK, "calibration"]].itertuples(index=False)]
+    return rows.assign(measure=[f"perplexity on {source}" for source in rows["source"]], before=dense, draws=draws)
 
 
 def on_tasks(study, languages: set[str]) -> pd.DataFrame:
@@ -158,46 +190,80 @@ def ways(rows: pd.DataFrame, group_size: int) -> Iterator[tuple[str, bool, pd.Da
         fit = rows[rows["bits"] <= budget]
         if len(fit[BLOCK].drop_duplicates()) > 1:
             methods = ", ".join(dict.fromkeys(map(method_label, fit["method"])))
-            yield f"at most {size(budget)} bits a weight: {methods}", False, fit
+            yield f"{BUDGET}{size(budget)} bits a weight: {methods}", False, fit
     for (_, method, sparsity, pattern), mine in rows.groupby(BLOCK, sort=False):
         bits = size(mine["bits"].iloc[0])
         yield f"{method_label(method)} {setting(sparsity, pattern)}, {bits} bits a weight", True, mine
 
 
-def compared_perplexities(rows: pd.DataFrame) -> pd.DataFrame:
-    """Choices by perplexity, as `Answer.ranked`. Two are told apart as in Section 4.1 (`choice.ranking`), which ranks
-    those of one method; here several methods may compete.
+def compared_perplexities(rows: pd.DataFrame, language: str) -> pd.DataFrame:
+    """Choices for a language by perplexity, as `Answer.ranked`. Two are told apart as in Section 4.1
+    (`choice.ranking`), which ranks those of one method; here several methods may compete.
     """
     rows = rows.sort_values("perplexity", kind="stable")
     noise = (rows["error"] / rows["ratio"]).to_numpy()
     logs = np.log(rows["perplexity"].to_numpy())
+    own, wider = _against(rows, language)
     lines = []
     for place, row in enumerate(rows.itertuples()):
         log_ratio = logs[place] - logs[0] if place else 0.0
         ends = normal_interval(log_ratio, np.hypot(noise[place], noise[0])) if place else (np.nan, np.nan)
         value = "–" if np.isnan(row.ratio) else f"{fixed(row.ratio, 0, 2)} {deviation(row.error, 0, 2)}".rstrip()
-        lines.append((*_choice(row), value, *(100 * np.expm1([log_ratio, *ends]))))
+        change = UNKNOWN
+        if place in wider:
+            gap = logs[place] - logs[own]
+            change = gap, *normal_interval(gap, np.hypot(noise[place], noise[own]) * wider[place])
+        found = 100 * np.expm1([log_ratio, *ends]), [row.draws], 100 * np.expm1(change)
+        lines.append((*_choice(row), value, *np.concatenate(found)))
     return pd.DataFrame(lines, columns=RANKED)
 
 
-def compared_scores(rows: pd.DataFrame) -> pd.DataFrame:
-    """Choices by mean score, as `Answer.ranked`. Two are told apart on the same items: the variance of their difference
-    is that over items, of means over draws, and that of each one's draws. No interval where no item and no draw
-    differs.
+def compared_scores(rows: pd.DataFrame, language: str) -> pd.DataFrame:
+    """Choices for a language by mean score, as `Answer.ranked`. Two are told apart on the same items: the variance of
+    their difference is that over items, of means over draws, and that of each one's draws. No interval where no item
+    and no draw differs.
     """
     rows = rows.assign(mean=[scores.mean() for scores in rows["scores"]])
     rows = rows.sort_values("mean", ascending=False, kind="stable")
-    best = rows["scores"].iloc[0]
+    scores = list(rows["scores"])
+    own, wider = _against(rows, language)
     lines = []
     for place, row in enumerate(rows.itertuples()):
-        difference = best.mean(axis=0) - row.scores.mean(axis=0)
-        variance = difference.var(ddof=1) / len(difference) + _over_draws(best) + _over_draws(row.scores)
-        known = place and variance > 0
-        ends = normal_interval(difference.mean(), np.sqrt(variance)) if known else (np.nan, np.nan)
-        mean, own = mean_and_variance(row.scores)
-        value = f"{percent(mean)}% {deviation(100 * np.sqrt(own))}".rstrip()
-        lines.append((*_choice(row), value, *(100 * np.array([difference.mean(), *ends]))))
+        behind = _difference(scores[0], row.scores) if place else (0.0, *UNKNOWN[1:])
+        change = _difference(row.scores, scores[own], wider[place]) if place in wider else UNKNOWN
+        mean, variance = mean_and_variance(row.scores)
+        value = f"{percent(mean)}% {deviation(100 * np.sqrt(variance))}".rstrip()
+        lines.append((*_choice(row), value, *behind, len(row.scores), *change))
     return pd.DataFrame(lines, columns=RANKED)
+
+
+def _difference(one: np.ndarray, other: np.ndarray, wider: float = 1.0) -> tuple[float, float, float]:
+    """The mean of scores [seeds, items] less that of others, in points, with its 95% interval, as much wider."""
+    difference = one.mean(axis=0) - other.mean(axis=0)
+    variance = difference.var(ddof=1) / len(difference) + _over_draws(one) + _over_draws(other)
+    ends = normal_interval(difference.mean(), wider * np.sqrt(variance)) if variance > 0 else UNKNOWN[1:]
+    return tuple(float(100 * value) for value in (difference.mean(), *ends))
+
+
+def _like_the_best(rows: pd.DataFrame) -> np.ndarray:
+    """Which rows, the best first, have its method and setting. By columns, which is much quicker than by frame:
+    every sentence asks.
+    """
+    columns = (rows[name].to_numpy() for name in CHOICE if name != "calibration")
+    return np.logical_and.reduce([column == column[0] for column in columns])
+
+
+def _against(rows: pd.DataFrame, language: str) -> tuple[int, dict[int, float]]:
+    """(the place of the language itself, places of the other texts that are compared with it -> how many times as wide
+    an interval is that holds for all of them together); of rows of choices, the best first. Bonferroni: that the best
+    of many texts was picked by looking is paid for.
+    """
+    same = _like_the_best(rows)
+    own = np.flatnonzero(same & (rows["calibration"] == language).to_numpy())
+    others = np.flatnonzero(same & (rows["calibration"] != language).to_numpy())
+    if not len(own) or not len(others):
+        return 0, {}
+    return int(own[0]), dict.fromkeys(others.tolist(), float(norm.isf(ALPHA / 2 / len(others)) / norm.isf(ALPHA / 2)))
 
 
 def _over_draws(scores: np.ndarray) -> float:
@@ -205,6 +271,11 @@ def _over_draws(scores: np.ndarray) -> float:
     nothing is known.
     """
     return float(scores.mean(axis=1).var(ddof=1) / len(scores)) if len(scores) > 1 else 0.0
+
+
+def _only(answer: Answer) -> np.ndarray:
+    """Which choice of the ranking is the one to take."""
+    return np.arange(len(answer.ranked)) == answer.taken
 
 
 def _choice(row) -> tuple:
@@ -227,10 +298,14 @@ def behind(row, task: bool) -> str:
     return f"{number(row.behind)}{unit} {what}{ends}"
 
 
-def flat(found: list[Answer]) -> pd.DataFrame:
-    """Every choice of every answer as one frame, for a reader to download."""
+def flat(runs: Sequence[Run]) -> pd.DataFrame:
+    """Every choice of every answer of some runs as one frame, for a reader to download; `records` says whose it is."""
     lines = [
-        answer.ranked.assign(**answer.question._asdict(), rank=range(1, len(answer.ranked) + 1)) for answer in found
+        answer.ranked.assign(
+            **answer.question._asdict(), records=run.records, rank=range(1, len(answer.ranked) + 1), taken=_only(answer)
+        )
+        for run in runs
+        for answer in run.answers
     ]
-    columns = [*Question._fields, "rank", *RANKED]
+    columns = ["records", *Question._fields, "rank", "taken", *RANKED]
     return pd.concat(lines, ignore_index=True)[columns] if lines else pd.DataFrame(columns=columns)

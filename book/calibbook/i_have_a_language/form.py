@@ -6,17 +6,22 @@ import json
 from collections.abc import Iterable, Sequence
 from html import escape
 
-import numpy as np
 import pandas as pd
 
 from calibbook.i_have_a_language.commands import command, cost
-from calibbook.i_have_a_language.data import CHOICE, Answer, Question, Run, behind, choice_name
+from calibbook.i_have_a_language.data import BUDGET, CHOICE, Answer, Question, Run, behind, choice_name
+from calibbook.i_have_a_language.deciding import comparison, decision, verdict
 from calibbook.shared.html import STYLE, Html, folded, text_table
 from calibbook.shared.languages import anchor, name_label
 
 SHOWN = 6
 """Choices of a ranking that are listed; that of the language itself, and the one to take, are listed in any case."""
 TITLE = "Choices, the best first"
+AGAINST = "best other text, against the language itself"
+TOLD = (
+    "What is best, and which to take: the language itself, unless another text with the same method is clearly better. "
+    "In brackets: the interval, corrected for the number of texts compared."
+)
 FIELDS = {
     "model": "Model",
     "language": "Language that the model is for",
@@ -44,7 +49,7 @@ def chooser(runs: Sequence[Run]) -> Html:
         f"<thead><tr>{head}</tr></thead><tbody></tbody></table></div>"
         '<p>The one to take, on your machine:</p><div class="highlight"><pre tabindex="0"></pre></div>'
         '<p class="chooser-cost"></p></div>'
-        "<noscript><p>The chooser needs scripts; the tables below have the best, the second and the one to take.</p>"
+        "<noscript><p>The chooser needs scripts; the tables below have the best and the one to take.</p>"
         "</noscript>"
         f'<script type="application/json">{embedded.replace("<", chr(92) + "u003c")}</script></div>'
     )
@@ -89,8 +94,8 @@ def listed_places(answer: Answer) -> list[int]:
 
 
 def said(answer: Answer) -> str:
-    """The answer in two to four sentences: what is best, what the second costs, why to take another all the same, and
-    how the best does elsewhere.
+    """The answer in two to four sentences: what is best, what to take and why, and how the best does elsewhere. Where
+    nothing is compared with the language itself, what the second costs.
     """
     ranked = answer.ranked
     best = f"Best: {choice_name(ranked.iloc[0])}"
@@ -98,20 +103,11 @@ def said(answer: Answer) -> str:
         return f"{best}. Nothing else was measured."
     equal = int((ranked["behind"] == 0).sum()) - 1
     if equal:
-        return f"{best}, and {equal} more that {'does' if equal == 1 else 'do'} just as well. {_take(answer)}".rstrip()
-    second = ranked.iloc[1]
-    sure = "clearly worse" if answer.told_apart else "not clearly worse"
-    sure = sure if np.isfinite(second["low"]) else "how certain that is, is not known"
-    compared = f"{best}. The second, {choice_name(second)}, has {behind(second, answer.task)}: {sure}."
-    return " ".join(filter(None, [compared, _take(answer), answer.elsewhere]))
-
-
-def _take(answer: Answer) -> str:
-    """Which choice to take, where that is not the best."""
-    if not answer.taken:
-        return ""
-    row = answer.ranked.iloc[answer.taken]
-    return f"Take {choice_name(row)}, the language itself: it has {behind(row, answer.task)}, not clearly worse."
+        best += f", and {equal} more that {'does' if equal == 1 else 'do'} just as well"
+    why = decision(answer)
+    if not (why or equal):
+        why = f"The second, {choice_name(ranked.iloc[1])}, has {behind(ranked.iloc[1], answer.task)}."
+    return " ".join(filter(None, [f"{best}.", why, answer.elsewhere]))
 
 
 def note(answer: Answer) -> str:
@@ -122,13 +118,14 @@ def note(answer: Answer) -> str:
     error = " and its standard error" if answer.ranked["value"].str.contains("±").any() else ""
     return (
         f"{name_label(question.language)}, {question.measure}, {question.how}: {held}{before}{error}; "
-        f"{len(answer.ranked)} choices were measured."
+        f"{len(answer.ranked)} choices were measured, and the interval of each is for itself."
     )
 
 
 def plain_tables(runs: Sequence[Run]) -> list[Html]:
-    """For each model and language a table behind a line that a reader opens: what is best and what is second for every
-    measure and every method or budget, which to take, and the commands of those.
+    """For each model and language a table behind a line that a reader opens: what is best for every measure and every
+    method or budget, whether another text is clearly better than the language itself, which to take, and the commands
+    of those.
     """
     several = len({one.question.model for one in _all(runs)}) > 1
     parts: dict[tuple[str, str], tuple[Run, list[Answer]]] = {}
@@ -141,7 +138,7 @@ def plain_tables(runs: Sequence[Run]) -> list[Html]:
             run, mine = parts[model, code]
             name = name_label(code) + f", {model}" * several
             listed = _commands(run, model, mine)
-            told = f"What is best, what is second, and which to take. {run.about}".rstrip()
+            told = f"{TOLD} {run.about}".rstrip()
             table = text_table(plain_table(mine), name, told)
             shown_once = table.html.removeprefix(STYLE)  # the chooser, on the same page, has it
             commands = f"<p>The one to take, by method and measure:</p>{_code(listed)}"
@@ -169,13 +166,11 @@ def plain_table(mine: list[Answer]) -> pd.DataFrame:
     """One row an answer of one language, as text."""
     lines = []
     for one in mine:
-        best, second = one.ranked.iloc[0], one.ranked.iloc[1] if len(one.ranked) > 1 else None
+        best = one.ranked.iloc[0]
         lines.append(
             {"measure": one.question.measure, "method or memory": one.question.how}
             | {"best": choice_name(best, not one.method), "measured": best["value"]}
-            | {"second": "–" if second is None else choice_name(second, not one.method)}
-            | {"than the best": "–" if second is None else behind(second, one.task)}
-            | {"clearly": "yes" if one.told_apart else "no"}
+            | {AGAINST: comparison(one), "clearly better": verdict(one)}
             | {"take": choice_name(one.ranked.iloc[one.taken], not one.method)}
         )
     return pd.DataFrame(lines)
@@ -190,9 +185,12 @@ def _all(runs: Sequence[Run]) -> list[Answer]:
 
 
 def _options(found: list[Answer]) -> dict[str, list[str]]:
-    """Field of a Question -> its values, in the order in which they are offered."""
+    """Field of a Question -> its values, in the order in which they are offered: languages by name, budgets of memory
+    before single methods.
+    """
     options = {name: list(dict.fromkeys(getattr(one.question, name) for one in found)) for name in Question._fields}
-    return options | {"language": by_name(options["language"])}
+    how = sorted(options["how"], key=lambda words: not words.startswith(BUDGET))
+    return options | {"language": by_name(options["language"]), "how": how}
 
 
 def _select(name: str, label: str, options: Sequence[str], first: str) -> str:

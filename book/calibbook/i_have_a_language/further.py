@@ -31,7 +31,8 @@ def from_the_atlas(study: Study, known: Collection[Answer]) -> Run | None:
     ]
     if not found:
         return None
-    return Run([_beside(one, found) for one in found], atlas.parameters, atlas.provenance(*PARTS), about(frame, atlas))
+    beside = [_beside(one, found) for one in found]
+    return Run(beside, atlas.parameters, atlas.provenance(*PARTS), about(frame, atlas), "the atlas")
 
 
 def without_guesses(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -54,12 +55,16 @@ def about(frame: pd.DataFrame, study: Study) -> str:
     )
     said += " The commands repeat that amount: take more text where you have it."
     if not frame["pattern"].map(is_quantized).any():
-        said += " It measured no quantization: whether to quantize rather than prune is what this page says first."
+        said += (
+            " It measured no quantization: whether to quantize rather than prune is what this page says first. To "
+            "quantize, put “quantize” in the place of “prune” in the command, and “--method gptq --bits 8” in that of "
+            "its method and sparsity."
+        )
     if max(windows) >= ENOUGH_WINDOWS:
         return said
     return (
-        f"{said} Of so few windows and draws there is no interval: choices that lie close together may well change "
-        "places on other text."
+        f"{said} Of so few windows and draws there is no interval: that another text is better is not known, choices "
+        "may well change places on other text, and the one to take is the language itself."
     )
 
 

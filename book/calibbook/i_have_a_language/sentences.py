@@ -3,6 +3,7 @@
 import pandas as pd
 
 from calibbook.i_have_a_language.data import Answer, Run
+from calibbook.i_have_a_language.deciding import BETTER, verdict
 from calibbook.s04_6_quantization.memory import (
     ABOUT_EQUAL,
     at_equal_memory,
@@ -31,7 +32,12 @@ def in_short(memory: dict[str, pd.DataFrame], found: list[Answer], atlas: Run | 
     source = next(iter(memory), "")
     first = quantize_or_prune(memory[source], source) if memory else UNDECIDED
     tests = at_equal_memory(memory)
-    sure = f"How sure is that? {verdict_sentence(tests)} They are those of Section 4.6." if len(tests) else ""
+    sure = ""
+    if len(tests):
+        sure = (
+            f"How sure is that? {verdict_sentence(tests)} They are the tests of Section 4.6 at about equal memory, "
+            "which are beyond the paper; that section counts the tests of the paper's claims apart."
+        )
     return box("In short", [first, sure, own_language(found), on_tasks(found), further_languages(atlas)])
 
 
@@ -79,21 +85,27 @@ def own_language(found: list[Answer]) -> str:
     if not ranked:
         return "No language that this run measured was calibrated in as well."
     own = sum(_has(one.ranked["calibration"].iloc[0], one.question.language) for one in ranked)
-    sure = sum(one.told_apart for one in ranked)
     advice = "Calibrate in the language itself, alone or in a mixture" if 2 * own > len(ranked) else "Try several texts"
     return (
         f"**{advice}:** of {len(ranked)} rankings by {source}, each of one method in one language, the best "
-        f"calibration has the language itself in {own}; in {sure} the best is clearly better than the second."
+        f"calibration has the language itself in {own}. {_clearly_better(ranked)}"
     )
 
 
 def on_tasks(found: list[Answer]) -> str:
-    """How often the best calibration of a method can be told from the second on a task."""
-    ranked = [one for one in found if one.method and one.task and len(one.ranked) > 1]
-    if not ranked:
-        return ""
-    sure = sum(one.told_apart for one in ranked)
-    return f"On tasks, the best calibration is clearly better than the second in {sure} of {len(ranked)} rankings."
+    """How often another text is clearly better than the language itself on a task."""
+    ranked = [one for one in found if one.method and one.task and one.deciding is not None]
+    return f"On tasks there are {len(ranked)} such rankings. {_clearly_better(ranked)}" if ranked else ""
+
+
+def _clearly_better(ranked: list[Answer]) -> str:
+    """In how many rankings another text is taken in place of the language itself."""
+    compared = [one for one in ranked if one.deciding is not None]
+    better = sum(verdict(one) == BETTER for one in compared)
+    return (
+        f"Another text is clearly better than the language itself in {better} of {len(compared)}, corrected for the "
+        "number of texts compared; elsewhere take the language itself."
+    )
 
 
 def further_languages(atlas: Run | None) -> str:
@@ -102,12 +114,17 @@ def further_languages(atlas: Run | None) -> str:
         return ""
     ranked = [one for one in atlas.answers if one.method and _was_calibrated_in(one)]
     own = sum(_has(one.ranked["calibration"].iloc[0], one.question.language) for one in ranked)
+    taken = sum(one.taken == one.own for one in ranked)
     alone = sum(one.ranked["calibration"].iloc[0] == one.question.language for one in ranked)
     languages = len({one.question.language for one in atlas.answers})
+    elsewhere = "elsewhere another text is clearly better"
+    if taken == len(ranked):
+        elsewhere = "that another text is better is undecided or not known"
     return (
         f"For {languages} further languages the atlas answers, with little text in each: of its {len(ranked)} "
         f"rankings, each of one method in one language on one text, the best calibration is the language itself in "
-        f"{alone}, and a mixture with it in {own - alone}."
+        f"{alone}, and a mixture with it in {own - alone}. The one to take is the language itself in {taken}: "
+        f"{elsewhere}."
     )
 
 

@@ -19,13 +19,14 @@ from calibbook.first_page import choices, sentences
 from calibbook.first_page.choices import ENGLISH, EVERY, TARGET, WITH_ENGLISH
 from calibbook.first_page.figures import answer_picture
 from calibbook.first_page.findings import Findings, findings
-from calibbook.first_page.sentences import NOT_TOLD, five
+from calibbook.first_page.sentences import five
 from calibbook.first_page.tables import answer_table
 from calibbook.s04_2_downstream_tasks.data import Column
 from calibbook.shared.claim_tables import interval
 from calibbook.shared.claims import Claim, claims_frame
 from calibbook.shared.draws import ONE_DRAW
 from calibbook.shared.statistics import ALPHA
+from calibbook.shared.verdicts import HELD, NOT_HELD, UNDECIDED
 from calibbook.shared.words import as_given, fixed, number
 
 PAIRS = tuple("+".join(sorted(["en", code])) for code in SEVEN if code != "en")
@@ -43,10 +44,10 @@ def whole(seeds=(0, 1), **more) -> pd.DataFrame:
     return pd.concat([pruned, quantized[quantized["method"] != "dense"]], ignore_index=True)
 
 
-def scores(gain=0.0, items=40, languages=SEVEN) -> dict:
+def scores(gain=0.0, items=40, languages=SEVEN, task="facts", metric="acc") -> dict:
     stream = np.random.default_rng(0)
     return {
-        Column("gemma3-270m", "wanda", 0.5, "unstructured", "facts", language, "acc"): {
+        Column("gemma3-270m", "wanda", 0.5, "unstructured", task, language, metric): {
             text: (stream.random((2, items)) < 0.4 + gain * (text == language)).astype("float32") for text in languages
         }
         for language in languages
@@ -174,11 +175,11 @@ def claimed(verdicts, note="", **more) -> pd.DataFrame:
         (("not held", "not held"), "Calibrating in the language that the model is for does not pay"),
         (
             ("undecided", "undecided"),
-            f"Whether it pays to calibrate in the language that the model is for {NOT_TOLD}",
+            "Whether it pays to calibrate in the language that the model is for is undecided",
         ),
         (
             ("held", "undecided"),
-            "Calibrate in the language that the model is for, as far as it could be told",
+            "Calibrate in the language that the model is for, as far as it is decided",
         ),
         (
             ("held", "not held"),
@@ -190,26 +191,26 @@ def claimed(verdicts, note="", **more) -> pd.DataFrame:
 def test_a_sentence_begins_with_what_the_verdicts_allow(found, verdicts, begins):
     said = sentences.language_of_use(replace(found, target=claimed(verdicts)))
     assert said.startswith(f"**{begins}:** ")
-    assert (f"perplexity is 12.0% lower with Wanda 50% ({NOT_TOLD})" in said) == (
+    assert ("perplexity is 12.0% lower with Wanda 50% (undecided)" in said) == (
         verdicts[0] == "undecided" and len(set(verdicts)) > 1
     )
 
 
 def test_why_nothing_could_be_told_is_said_once(found):
     said = sentences.language_of_use(replace(found, target=claimed(("undecided",) * 2, note="too few languages")))
-    assert said.count("too few languages") == 1 and f"{NOT_TOLD} (too few languages)" in said
+    assert said.count("too few languages") == 1 and "is undecided (too few languages)" in said
 
 
 def test_of_many_results_it_is_counted_how_they_came_out(found):
     many = pd.concat([claimed(("held", "undecided"))] * 3, ignore_index=True)
     said = sentences.language_of_use(replace(found, target=many))
-    assert said.endswith("as far as it could be told:** of 6 tests 3 held, 0 not held and 3 undecided.")
+    assert said.endswith("as far as it is decided:** of 6 tests 3 held, 0 not held and 3 undecided.")
 
 
 def test_a_reason_is_given_once(found):
     rows = [claimed(("undecided", "undecided"), note="drawn once"), claimed(("held",))]
     said = sentences.language_of_use(replace(found, target=pd.concat(rows, ignore_index=True)))
-    assert said.count(f"{NOT_TOLD}: drawn once") == 1 and said.count(f"{NOT_TOLD}, for the same reason") == 1
+    assert said.count("undecided, since drawn once") == 1 and said.count("undecided, for the same reason") == 1
 
 
 def test_a_sign_is_a_word_and_its_interval_has_the_same(found):
@@ -242,7 +243,7 @@ def test_what_english_costs_is_the_ratio_to_the_target_language(found):
 
 def test_one_draw_does_not_tell_what_english_costs():
     said = five(findings(whole(seeds=(0,)), {}, 128))[1]
-    assert f"{NOT_TOLD} ({ONE_DRAW})" in said
+    assert f"is undecided ({ONE_DRAW})" in said
 
 
 LACKING = {
@@ -272,33 +273,120 @@ LACKING = {
 
 
 @pytest.mark.parametrize("study", LACKING)
-def test_every_study_has_five_sentences_and_what_it_lacks_could_not_be_told(study):
+def test_every_study_has_five_sentences_and_what_it_lacks_is_undecided(study):
     keep, lacking = LACKING[study]
     found = findings(keep(whole()), {}, 128)
     said = five(found)
     assert len(said) == 5 and all(one.endswith(".") for one in said)
     for one, missing in zip(said, lacking, strict=True):
         assert "nan" not in one and "–%" not in one and "  " not in one
-        assert not missing or NOT_TOLD in one, one
+        assert not missing or UNDECIDED in one, one
     if len(found.rows):
         assert answer_table(found).plain and answer_picture(found).alt
 
 
 def test_tasks_that_gain_are_told_with_their_questions():
     found = findings(whole(), scores(gain=0.5, items=200), 128)
-    assert five(found)[4].startswith("**Models calibrated in the target language also answer questions better:** ")
+    assert five(found)[4].startswith(
+        "**Models calibrated in the target language also answer multiple-choice questions better:** in facts, against "
+    )
     assert five(found)[4].endswith("from 200 questions a task and language.")
+
+
+def test_what_the_model_writes_itself_is_told_apart_with_its_own_verdict():
+    """The target gains where an answer is chosen, and loses where it is written."""
+    written = scores(gain=-0.3, items=100, task="facts", metric="f1")
+    found = findings(whole(), scores(gain=0.5, items=200, task="knowledge") | written, 128)
+    said = five(found)[4]
+    chosen, _, other = said.partition(" In facts, where the model writes the answer itself, the score is ")
+    assert "multiple-choice questions better:** in knowledge, against" in chosen and "facts" not in chosen
+    means = [{text: 100 * answers.mean() for text, answers in by_text.items()} for by_text in written.values()]
+    gains = [
+        mine[code] - np.mean([mine[text] for text in SEVEN if text != code])
+        for code, mine in zip(SEVEN, means, strict=True)
+    ]
+    assert other.startswith(f"{number(-np.mean(gains))} points lower with Wanda 50% (")
+    assert "; not held)" in other and other.endswith("from 100 questions a language.")
+    assert not strange_numbers([said], found)
+
+
+def test_a_verdict_says_what_it_is_about_where_the_sentence_says_the_contrary(found):
+    rows = claimed((NOT_HELD, UNDECIDED), note="few")
+    mixed = rows.assign(metric=f"{ALL}, perplexity on chromium", statistic=3.0)
+    said = sentences.further_languages(replace(found, mixtures=mixed))
+    assert said.startswith("**Further languages beside the target language do not help it, as far as it is decided:** ")
+    assert "(that they help: not held)" in said and "(that they help: undecided, since few)" in said
+    held = sentences.further_languages(replace(found, mixtures=mixed.assign(verdict=[HELD, UNDECIDED])))
+    assert "(held)" in held and "that they help:" not in held
+    many = pd.concat([mixed] * 3, ignore_index=True)
+    said = sentences.further_languages(replace(found, mixtures=many))
+    assert said.endswith("of 6 tests 0 held, 3 not held and 3 undecided (that they help).")
+
+
+def test_where_weights_are_rounded_english_is_compared_with_the_target_and_has_a_sign():
+    """At some bits the target may be the worse of the two: the sentence says which is lower."""
+    frame = whole()
+    mine = (frame["method"] == "gptq") & (frame["metric"] == "perplexity") & (frame["calibration"] == "en")
+    frame.loc[mine & (frame["language"] != "en"), "value"] *= 0.5
+    found = findings(frame, {}, 128)
+    codes = [code for code in SEVEN if code != "en"]
+    logs = [np.log(perplexity(frame, "en", code, "gptq") / perplexity(frame, code, code, "gptq")) for code in codes]
+    said = sentences.quantize(found)
+    assert np.mean(logs) < 0
+    assert (
+        "calibrating in English instead of the target language makes perplexity "
+        f"{number(-100 * np.expm1(np.mean(logs)))}% lower with GPTQ 8-bit (" in said
+    )
+    assert "not held), in 6 languages." in said and "worst" not in said
+    alone = frame[(frame["method"] != "gptq") | (frame["calibration"] != "en")]
+    assert "Where weights are rounded" not in sentences.quantize(findings(alone, {}, 128))
+
+
+def test_equal_memory_says_over_which_languages_and_the_table_that_it_leaves_english_out(found):
+    assert found.measured == list(SEVEN)
+    assert ", in 7 languages, English among them. Where" in sentences.quantize(found)
+    assert "English is left out, so that a ratio" in answer_table(found).plain
+    frame = whole()
+    frame = frame[frame["language"] != "en"]
+    assert "English among them" not in sentences.quantize(findings(frame, {}, 128))
+
+
+def test_it_is_said_what_was_drawn_how_often(found):
+    rows = found.rows.assign(draws=[3 if text.count("+") == 0 else 1 for text in found.rows["calibration"]])
+    assert (
+        "draws of calibration text: 3 for pruning in one language and for quantizing in one language, 1 for mixtures;"
+        in answer_table(replace(found, rows=rows)).plain
+    )
+    rounded = rows.assign(draws=rows["draws"].where(rows["method"] != "gptq", 1))
+    assert (
+        "3 for pruning in one language, 1 for quantizing in one language and for mixtures;"
+        in answer_table(replace(found, rows=rounded)).plain
+    )
+
+
+def test_a_text_that_was_drawn_once_for_all_languages_leaves_no_best_choice():
+    rows = findings(whole(), {}, 128).rows
+    mine = rows[rows["method"] == "wanda"]
+    assert choices.clear_best(mine) == TARGET
+
+    def drawn_once(choice: str) -> pd.DataFrame:
+        other = mine["choice"] != choice
+        return mine.assign(draws=mine["draws"].where(other, 1), draw_error=mine["draw_error"].where(other, 0.0))
+
+    assert choices.clear_best(drawn_once(ENGLISH)) is None
+    assert choices.clear_best(drawn_once(TARGET)) == TARGET, "every language has a draw of its own"
 
 
 def numbers_of_records(found: Findings) -> set[str]:
     """Every number that a sentence may have, as it is written: results, ends of intervals, settings and questions."""
-    texts = [as_given(1 - ALPHA), *map(str, found.items)]
-    for claims in (found.target, found.english, found.mixtures, found.memory, found.tasks):
+    texts = [as_given(1 - ALPHA), *map(str, [*found.items, *found.written_items])]
+    tested = (found.target, found.english, found.rounded, found.mixtures, found.memory, found.tasks, found.written)
+    for claims in tested:
         for row in claims.itertuples():
-            texts += [interval(row), number(abs(row.statistic)), row.what, row.sparsity, row.note]
-    for (_, _, sparsity, pattern), rows in found.rows.groupby(["model", "method", "sparsity", "pattern"]):
-        means = rows.groupby("choice")["log_ratio"].mean()
-        texts += [as_given(sparsity), pattern, number(100 * np.expm1(means.max() - means.min()))]
+            ends = [number(abs(end)) for end in (row.statistic, row.low, row.high)]
+            texts += [interval(row), *ends, row.what, row.sparsity, row.note, str(row.n)]
+    for (_, _, sparsity, pattern), _ in found.rows.groupby(["model", "method", "sparsity", "pattern"]):
+        texts += [as_given(sparsity), pattern]
     return {one for text in texts for one in NUMBER.findall(text)}
 
 

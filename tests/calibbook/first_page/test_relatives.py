@@ -14,10 +14,11 @@ from calibbook.first_page import relatives
 from calibbook.first_page.findings import findings
 from calibbook.first_page.relatives import NEAREST, change, of_records
 from calibbook.first_page.sentences import without_text
-from calibbook.first_page.tables import answer_table, languages_line
+from calibbook.first_page.tables import OTHER_RECORDS, answer_table, languages_line
 from calibbook.shared.verdicts import HELD, NOT_HELD, UNDECIDED
 from calibbook.shared.words import fixed, number
 
+ROW = f"{OTHER_RECORDS} {NEAREST} (other records: 48 languages of the atlas)"
 TARGETS = [code for code in ALL if code != "en"]
 
 
@@ -38,14 +39,14 @@ def own_page(methods=("wanda", "sparsegpt")):
 def test_the_row_is_the_mean_over_languages_by_plain_loops(kin, increase):
     means = [np.mean([increase.loc[code, target] for code in nearest(ALL, target)]) for target in TARGETS]
     found = answer_table(own_page(), kin).plain
-    (line,) = [line for line in found.splitlines() if line.startswith(f"{NEAREST} (48 languages of the atlas)")]
+    (line,) = [line for line in found.splitlines() if line.startswith(ROW)]
     ratio = fixed(float(np.exp(sum(means) / len(means))), 0, 2)
     assert line.count(ratio) == 2
     assert f"{fixed(float(np.exp(min(means))), 0, 2)} to {fixed(float(np.exp(max(means))), 0, 2)}" in line
     own = fixed(float(np.exp(np.mean([increase.loc[code, code] for code in TARGETS]))), 0, 2)
     english = fixed(float(np.exp(np.mean([increase.loc["en", code] for code in TARGETS]))), 0, 2)
     assert f"{own} with the target language and {english} with English (Wanda 50%)" in found
-    assert "512 tokens of calibration text a model" in found and "compared with numbers of the atlas alone" in found
+    assert "512 tokens of calibration text a model" in found and "not to be compared with the rows above" in found
 
 
 def test_the_sentence_gives_effect_and_interval_and_english(kin, increase):
@@ -80,10 +81,10 @@ def test_without_an_atlas_nothing_is_added(monkeypatch):
 
 def test_a_column_that_the_atlas_has_not_is_left_empty(kin):
     other = kin._replace(rows=kin.rows[kin.rows["method"] == "wanda"])
-    (line,) = [line for line in answer_table(own_page(), other).plain.splitlines() if line.startswith(NEAREST)]
+    (line,) = [line for line in answer_table(own_page(), other).plain.splitlines() if line.startswith(ROW)]
     assert line.count(" to ") == 1
     assert (
-        NEAREST
+        OTHER_RECORDS
         not in answer_table(own_page(["wanda"]), kin._replace(rows=kin.rows[kin.rows["method"] != "wanda"])).plain
     )
 

@@ -76,7 +76,8 @@ def test_its_choices_are_ranked_by_its_records_and_without_intervals(runs, incre
     assert one.ranked["calibration"].tolist() == wanted.index.tolist()
     np.testing.assert_allclose(one.ranked["behind"], 100 * np.expm1(wanted.to_numpy() - wanted.iloc[0]), atol=1e-6)
     assert one.ranked[["low", "high"]].isna().all(axis=None)
-    assert "how certain that is, is not known" in form.said(one) and "±" not in form.note(one)
+    assert "not known" in form.said(one) and "±" not in form.note(one)
+    assert one.taken == one.own and one.ranked["calibration"].iloc[one.taken] == code
     assert one.elsewhere == f"By perplexity on chromium it is number 1 of {len(wanted)}."
 
 
@@ -97,6 +98,8 @@ def test_the_chooser_offers_every_language_by_name_and_stays_small(runs):
     names = [one.text for one in options]
     assert len(names) == 50 and names[-1] == "another" and names[:-1] == sorted(names[:-1])
     assert {"language-pt", "language-de", "language-am"} <= {one.get("id") for one in options}
+    ways = [one.text for one in soup.select("select[name=how] option")]
+    assert [one.startswith(data.BUDGET) for one in ways] == [True, False, False]
     held = json.loads(soup.find("script", type="application/json").string)
     assert held["about"] == ["", runs[1].about]
     place = {one.get("id"): one["value"] for one in options}
@@ -125,7 +128,17 @@ def test_the_box_says_for_how_many_languages_the_atlas_answers(runs):
     assert said.startswith("For 47 further languages the atlas answers") and "of its 188 rankings" in said
     own = sum(one.ranked["calibration"].iloc[0] == one.question.language for one in runs[1].answers if one.method)
     assert f"the language itself in {own}," in said
+    assert (
+        "The one to take is the language itself in 188: that another text is better is undecided or not known." in said
+    )
     assert sentences.further_languages(None) == ""
+
+
+def test_its_languages_are_in_the_data_of_the_page(runs):
+    flat = data.flat(runs)
+    assert set(flat["language"]) == set(ALL) and set(flat["records"]) == {"this study", "the atlas"}
+    assert set(flat.loc[flat["records"] == "the atlas", "language"]) == set(ALL) - set(OWN)
+    assert (flat.loc[flat["taken"] & (flat["records"] == "the atlas")].eval("calibration == language")).all()
 
 
 def test_without_an_atlas_nothing_is_added(study, atlas, monkeypatch):
