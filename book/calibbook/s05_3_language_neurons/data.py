@@ -145,7 +145,7 @@ def tested_on(cells: Sequence[Cell]) -> str:
     if missing(cells):
         return ""
     model, method = models(cells)[0], methods(cells)[0]
-    pruned = swept(cells, model, method)[-1]
+    pruned = OfModel(swept(cells, model, method)[-1])
     draws = {cell.seed for cell in calibrated(cells, model, method)}
     several = f", the first of {len(draws)}" if len(draws) > 1 else ""
     text = text_label(pruned.calibration) if "+" in pruned.calibration else name_label(pruned.calibration)

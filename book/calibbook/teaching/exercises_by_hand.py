@@ -1,17 +1,18 @@
 """Checks of the exercises of notebook (a), on the matrix and the two texts of `by_hand`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from calibbook.teaching.by_hand import FIRST, SECOND, WEIGHT, by_calibprune
-from calibbook.teaching.judged import Wrong, array, called, close, number, numbers, places, whole
+from calibbook.teaching.judged import Wrong, agrees, array, called, judge, number, numbers, places, whole
 
 OUTPUT, INPUT = 2, 4
 """The weight whose score is asked for; it is negative, and its input is not only 0 and 1 in the second text."""
-ROUNDED = 2, (0, 3)
-"""The output and the inputs whose codes are asked for: a scale with one step too few changes the second code, one with
-a step too many the first.
+ROUNDED = 1, (0, 2, 7)
+"""The output and the inputs whose codes are asked for: rounding down, up or towards 0, and a scale with a step too few
+or too many, each give other codes than the nearest level, and no two of them the same.
 """
 BITS = 4
 QUARTER = 0.25
@@ -23,22 +24,33 @@ ZERO = 1e-6
 
 def a1(answer: Any) -> None:
     """Wanda's score of one weight under the second text."""
-    norms = np.linalg.norm(SECOND, axis=0)
-    score = abs(WEIGHT[OUTPUT, INPUT]) * norms[INPUT]
     found = number(answer)
-    if close(found, score, rel_tol=5e-3):
-        return
-    if np.isclose(found, -score, rtol=5e-3):
+    size, first, second = abs(WEIGHT[OUTPUT, INPUT]), FIRST[:, INPUT], SECOND[:, INPUT]
+    norm = float(np.linalg.norm(second))
+    if found < 0 and agrees(-found, size * norm):
         raise Wrong("A score has no sign: take the magnitude of the weight.")
-    if np.isclose(found, abs(WEIGHT[OUTPUT, INPUT]) * norms[INPUT] ** 2, rtol=5e-3):
-        raise Wrong("That is the weight times the sum of squares. The norm is the root of that sum.")
-    if np.isclose(found, abs(WEIGHT[OUTPUT, INPUT]) * np.linalg.norm(FIRST[:, INPUT]), rtol=5e-3):
-        raise Wrong("That is the score under the first text.")
-    if np.isclose(found, abs(WEIGHT[OUTPUT, INPUT]) * np.abs(SECOND[:, INPUT]).sum(), rtol=5e-3):
-        raise Wrong("That is the weight times the sum of the input. Wanda takes the Euclidean norm.")
-    if (np.isclose(found, np.abs(WEIGHT) * norms, rtol=5e-3)).any():
-        raise Wrong("That is the score of another weight: outputs are rows, inputs columns, both counted from 0.")
-    raise Wrong("The score is the magnitude of the weight times the norm of its input over all ten tokens.")
+    mistakes = {
+        "That is the weight times the sum of squares. The norm is the root of that sum.": size * norm**2,
+        "That is the weight times the root of the mean of the squares. The norm is the root of their sum.": size
+        * np.sqrt(np.square(second).mean()),
+        "That is the weight times the mean of the squares, or the largest input. The norm is the root of the sum.": size
+        * np.square(second).mean(),
+        "That is the score under the first text.": size * np.linalg.norm(first),
+        "That is the weight times the sum of squares, and of the first text.": size * np.square(first).sum(),
+        "That is the weight times the sum of the input. Wanda takes the Euclidean norm.": size * second.sum(),
+        "That is the square of the weight times the norm. The magnitude of the weight is asked for.": size**2 * norm,
+        "That is the norm alone. The score is the magnitude of the weight times it.": norm,
+        "That is the square of the score.": (size * norm) ** 2,
+    }
+    signed = " And a score has no sign: take the magnitude of the weight." if found < 0 else ""
+    otherwise = "The score is the magnitude of the weight times the norm of its input over all ten tokens."
+    scores = (np.abs(WEIGHT) * np.linalg.norm(SECOND, axis=0)).ravel().tolist()
+    if any(agrees(abs(found), one) for one in scores if not agrees(one, size * norm)):
+        otherwise = "That is the score of another weight: outputs are rows, inputs columns, both counted from 0."
+    try:
+        judge(abs(found), size * norm, {words: float(value) for words, value in mistakes.items()}, otherwise)
+    except Wrong as wrong:
+        raise Wrong(f"{wrong}{signed}") from None
 
 
 def a2(answer: Any) -> None:
@@ -95,9 +107,23 @@ def a4(answer: Any) -> None:
                 raise Wrong("Your mask marks the weights with the highest scores.")
             if (found == right).all():
                 continue
-            if (found == _lowest(np.abs(weight) * np.abs(tokens).sum(axis=0), n, m)).all():
-                raise Wrong("Your scores take the sum of absolute values instead of the norm.")
+            for words, scores in _other_scores(weight, tokens):
+                if (found == _lowest(scores, n, m)).all():
+                    raise Wrong(words)
             raise Wrong(f"With {n}:{m}, {(found != right).sum()} of {right.size} weights are marked wrongly.")
+
+
+def _other_scores(weight: np.ndarray, tokens: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """What is said of a mask by other scores than Wanda's, and these scores."""
+    size, norm = np.abs(weight), np.linalg.norm(tokens, axis=0)
+    yield "Your scores take the sum of absolute values instead of the norm.", size * np.abs(tokens).sum(axis=0)
+    yield "Your scores take the sum of squares instead of its root, the norm.", size * np.square(tokens).sum(axis=0)
+    yield "Your scores have the sign of the weights: take their magnitudes.", weight * norm
+    yield (
+        "Your scores have the sign of the weights, and the sum of squares instead of the norm.",
+        weight * np.square(tokens).sum(axis=0),
+    )
+    yield "Your scores take the largest input instead of the norm.", size * np.abs(tokens).max(axis=0)
 
 
 def _tokens(width: int, stream: np.random.Generator) -> np.ndarray:
@@ -136,26 +162,52 @@ def a5(answer: Any) -> None:
 
 
 def a6(answer: Any) -> None:
-    """The codes of two weights of a row on a symmetric grid with one scale for the row."""
+    """The codes of three weights of a row on a symmetric grid with one scale for the row."""
     output, inputs = ROUNDED
     found = [whole(one) for one in numbers(answer, len(inputs))]
-    largest, middle = np.abs(WEIGHT[output]).max(), 2 ** (BITS - 1)
-    exact = WEIGHT[output, list(inputs)] / (2 * largest / (2**BITS - 1))
+    weights, largest, middle = WEIGHT[output, list(inputs)], np.abs(WEIGHT[output]).max(), 2 ** (BITS - 1)
+    exact = weights / (2 * largest / (2**BITS - 1))
     steps = np.round(exact)
     if found == (steps + middle).tolist():
         return
-    if found == steps.tolist():
-        raise Wrong(
-            "Those are the steps that the weights lie from 0; a code is not negative, and that of 0 is 2^(b−1)."
-        )
     if found == (steps + middle).tolist()[::-1]:
         raise Wrong("The other way round: in the order in which the weights are named.")
+    for words, codes in _other_codes(weights, exact, largest):
+        if found == codes.tolist():
+            raise Wrong(words)
     if any(not 0 <= one < 2**BITS for one in found):
         raise Wrong(f"{BITS} bits have the codes 0 to {2**BITS - 1}.")
-    if found == (np.floor(exact) + middle).tolist():
-        raise Wrong("You round down; the nearest level is asked for.")
     raise Wrong(
-        "Not both: the scale is twice the largest magnitude of the row, over the number of steps between 2^b levels."
+        "Not all of them: the scale is twice the largest magnitude of the row, over the steps between 2^b levels."
+    )
+
+
+def _other_codes(weights: np.ndarray, exact: np.ndarray, largest: float) -> Iterator[tuple[str, np.ndarray]]:
+    """What is said of codes that a known mistake leads to, and these codes; `exact` is how many steps the weights
+    lie from 0.
+    """
+    middle, steps, levels = 2 ** (BITS - 1), np.round(exact), 2**BITS
+    coarse = weights / (2 * largest / (levels // 2 - 1))
+    yield "Those are the steps that the weights lie from 0; a code is not negative, and that of 0 is 2^(b−1).", steps
+    yield "Those are the codes with 3 bits. The grid has 4.", np.round(coarse) + middle // 2
+    yield "The scale is still that of 3 bits.", np.round(coarse) + middle
+    yield "The code of 0 is still that of 3 bits.", steps + middle // 2
+    yield "You round down; the nearest level is asked for.", np.floor(exact) + middle
+    yield "You round up; the nearest level is asked for.", np.ceil(exact) + middle
+    yield "You cut off what follows the point; the nearest level is asked for.", np.trunc(exact) + middle
+    yield "The code of 0 is one less than it should be: 2^(b−1).", steps + middle - 1
+    yield "The code of 0 is one more than it should be: 2^(b−1).", steps + middle + 1
+    yield (
+        "That is with 2^b steps in the scale. Between 2^b levels there is one fewer.",
+        np.round(weights / (2 * largest / levels)) + middle,
+    )
+    yield (
+        "That is with 2^b − 2 steps in the scale. Between 2^b levels there is one more.",
+        np.round(weights / (2 * largest / (levels - 2))) + middle,
+    )
+    yield (
+        "The scale is half of what it should be: twice the largest magnitude of the row is shared out.",
+        np.round(2 * exact) + middle,
     )
 
 

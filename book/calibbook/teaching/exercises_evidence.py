@@ -10,7 +10,7 @@ from scipy.stats import norm
 from calibbook.shared.comparison import holm
 from calibbook.shared.statistics import ALPHA
 from calibbook.teaching.evidence import Evidence, columns_of, ends, own_language_wins, sign_test
-from calibbook.teaching.judged import Wrong, array, called, close, number, numbers, whole
+from calibbook.teaching.judged import Wrong, array, called, judge, number, numbers, whole
 
 FAMILIES = ([0.01, 0.04, 0.03], [0.5, 0.5, 0.001, 0.02], [0.2], [0.9, 0.6, 0.7], [0.03, 0.01, 0.02, 0.02, 0.04])
 """Families of p values that a correction is tried on."""
@@ -18,18 +18,30 @@ FAMILIES = ([0.01, 0.04, 0.03], [0.5, 0.5, 0.001, 0.02], [0.2], [0.9, 0.6, 0.7],
 
 def d1(answer: Any, evidence: Evidence) -> None:
     """The standard error of the leader's accuracy, in points."""
-    scores = evidence.scores[ends(evidence)[0]]
-    right = 100 * scores.std(ddof=1) / math.sqrt(len(scores))
-    found = number(answer)
-    if close(found, right):
-        return
-    if math.isclose(found, right / 100, rel_tol=0.01):
-        raise Wrong("That is the standard error as a fraction; points are asked for.")
-    if math.isclose(found, 100 * scores.std(ddof=1), rel_tol=0.01):
-        raise Wrong("That is the spread of single items. The mean of many varies less.")
-    if math.isclose(found, 1.96 * right, rel_tol=0.02):
-        raise Wrong("That is half the width of a 95% interval, and so twice what is asked for.")
-    raise Wrong("The standard deviation of the items' scores, over the root of their number.")
+    first, last = ends(evidence)
+    scores, others = evidence.scores[first], evidence.scores[last]
+    right = _error(scores)
+    mistakes = {
+        "That is the standard error as a fraction; points are asked for.": right / 100,
+        "That is the spread of single items. The mean of many varies less.": 100 * scores.std(ddof=1),
+        "That is 1.96 standard errors, half the width of a 95% interval. One is asked for.": 1.96 * right,
+        "That is the whole width of a 95% interval, 3.92 standard errors. One is asked for.": 3.92 * right,
+        "That is of the calibration `last`; the scores of `first` are in `best`.": _error(others),
+        "That divides the squares by n. These items are a sample: divide them by n − 1.": _error(scores, ddof=0),
+        "That is the variance over n. The root of it is asked for.": right**2,
+        "That divides by the number of items; divide by its root.": right / math.sqrt(len(scores)),
+    }
+    mistakes |= {
+        f"That is of the calibration {name}; {first} is asked for.": _error(evidence.scores[name])
+        for name in evidence.calibrations
+        if name not in (first, last)
+    }
+    otherwise = "The standard deviation of the items' scores, over the root of their number."
+    judge(number(answer), right, mistakes, otherwise)
+
+
+def _error(scores: pd.Series, ddof: int = 1) -> float:
+    return 100 * float(scores.std(ddof=ddof)) / math.sqrt(len(scores))
 
 
 def d2(answer: Any, evidence: Evidence) -> None:
@@ -51,19 +63,24 @@ def d3(answer: Any, evidence: Evidence) -> None:
     found, right = number(answer), sign_test(best, worst)
     if not 0 <= found <= 1:
         raise Wrong("A p value lies between 0 and 1.")
-    if close(found, right):
-        return
-    if any(math.isclose(found, one, rel_tol=0.01) for one in _approximate(best, worst)):
-        raise Wrong("That is an approximation, by a normal distribution or by resampling; the exact test is asked for.")
-    if math.isclose(2 * found, right, rel_tol=0.01):
-        raise Wrong("That is one-sided. Before looking, nobody said which of the two would be ahead.")
-    raise Wrong("Toss a fair coin for each item on which the two disagree: how often is it at least as uneven as here?")
+    plain, continuous = _approximate(best, worst)
+    mistakes = {
+        "That is the approximation by a normal distribution; the exact test is asked for.": plain,
+        "That is the approximation by a normal distribution, corrected for continuity; the exact test is asked for.": (
+            continuous
+        ),
+        "That is one-sided. Before looking, nobody said which of the two would be ahead.": right / 2,
+        "That is one minus the p value.": 1 - right,
+    }
+    otherwise = "Toss a fair coin for each item on which the two disagree: how often is it at least as uneven as here?"
+    judge(found, right, mistakes, otherwise)
 
 
-def _approximate(best: pd.Series, worst: pd.Series) -> list[float]:
+def _approximate(best: pd.Series, worst: pd.Series) -> tuple[float, float]:
     """The p values of the sign test by the normal approximation: without a correction for continuity, and with it."""
-    apart, count = abs(float(best.sum() - worst.sum())), int((best != worst).sum())
-    return [2 * float(norm.sf(max(apart - less, 0) / math.sqrt(count))) for less in (0, 1)] if count else []
+    apart, count = abs(float(best.sum() - worst.sum())), max(int((best != worst).sum()), 1)
+    plain, continuous = (2 * float(norm.sf(max(apart - less, 0) / math.sqrt(count))) for less in (0, 1))
+    return plain, continuous
 
 
 def d4(answer: Any, evidence: Evidence) -> None:
@@ -73,21 +90,19 @@ def d4(answer: Any, evidence: Evidence) -> None:
     right, too_many, of_leader = (
         1 - (1 - ALPHA) ** tests for tests in (count * (count - 1) // 2, count * (count - 1), count - 1)
     )
-    if close(found, right):
-        return
     if found == count * (count - 1) // 2:
         raise Wrong("That is how many pairs there are. The probability of a false alarm among them is asked for.")
-    if math.isclose(found / 100, right, rel_tol=0.01):
-        raise Wrong("That is in percent; a probability from 0 to 1 is asked for.")
-    if math.isclose(found, 1 - right, rel_tol=0.01):
-        raise Wrong("That is the chance of no false alarm at all.")
-    if math.isclose(found, too_many, rel_tol=0.001):
-        raise Wrong("You count every pair twice.")
-    if math.isclose(found, of_leader, rel_tol=0.01):
-        raise Wrong("That is for the comparisons with one calibration. Here every pair is compared.")
+    mistakes = {
+        "That is in percent; a probability from 0 to 1 is asked for.": 100 * right,
+        "That is the chance of no false alarm at all.": 1 - right,
+        "That is the chance of no false alarm at all, and in percent.": 100 * (1 - right),
+        "You count every pair twice.": too_many,
+        "That is for the comparisons with one calibration. Here every pair is compared.": of_leader,
+    }
+    otherwise = "Each test stays silent with probability 0.95. How likely is it that all of them do?"
     if found > 1:
-        raise Wrong("A probability is at most 1: false alarms may coincide, so their chances do not add up.")
-    raise Wrong("Each test stays silent with probability 0.95. How likely is it that all of them do?")
+        otherwise = "A probability is at most 1: false alarms may coincide, so their chances do not add up."
+    judge(found, right, mistakes, otherwise)
 
 
 def d5(answer: Any) -> None:

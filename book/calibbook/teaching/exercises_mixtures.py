@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from calibbook.teaching.judged import Wrong, array, called, number, whole
-from calibbook.teaching.mixtures import Predictions, Shares, cost
+from calibbook.teaching.judged import Wrong, agrees, array, called, judge, number, single, whole
+from calibbook.teaching.mixtures import Measured, Predictions, Shares, cost
 from calibprune.languages import describe
 
 GAIN = 1e-4
@@ -46,6 +46,8 @@ def e2(answer: Any) -> None:
             found, shares @ np.sqrt(means) / shares.sum()
         ):
             raise Wrong("Squares add up over tokens, norms do not: take the mean before the root.")
+        if any(np.allclose(found, np.round(right, decimals), atol=1e-9) for decimals in range(1, 7)):
+            raise Wrong("Near, but rounded: return the means as they are.")
         raise Wrong(
             f"With the shares {shares.tolist()} your result is not right: how many of the mixture's tokens are of each "
             "language?"
@@ -70,6 +72,9 @@ def e3(answer: Any, budget: int, languages: Sequence[str]) -> None:
 
 def e4(answer: Any, predictions: Predictions, component: str) -> None:
     """The language that a mixture in equal shares listens to most, in one matrix."""
+    if component not in predictions.calibration:
+        kept = ", ".join(predictions.calibration)
+        raise Wrong(f"Of {component} nothing is kept: every third layer is looked at. COMPONENT is one of {kept}.")
     found = _one_of(answer, predictions.languages)
     strength = _strengths(predictions.calibration[component], predictions.languages)
     if found == strength.idxmax():
@@ -92,6 +97,8 @@ def e5(
     best = min(costs, key=costs.get)
     if cost(mine, usage) < costs[best] - GAIN:
         return
+    if abs(cost(mine, usage) - costs[best]) <= GAIN:
+        raise Wrong(f"That is a tie: it costs the users {costs[best]:.4g}, as “{best}” does. Less is asked for.")
     most = (pd.Series(usage) * (mine - 1)).idxmax()
     raise Wrong(
         f"It costs the users {cost(mine, usage):.4g}, and “{best}” {costs[best]:.4g}. "
@@ -99,40 +106,90 @@ def e5(
     )
 
 
-def e6(answer: Any, measured: Mapping[str, Mapping[str, float]]) -> None:
-    """In how many languages the first of two designs has the lower perplexity."""
-    found = whole(answer)
-    first, second = (pd.Series(one) for one in measured.values())
-    right = int((first < second).sum())
-    if found == right:
-        return
-    if not 0 <= found <= len(first):
-        raise Wrong(f"There are {len(first)} languages.")
-    if found == len(first) - right:
-        raise Wrong("The other way round: a lower perplexity is better.")
-    raise Wrong("Compare the two numbers of each language; do not compare languages with each other.")
+def accepted(
+    design: Any, predictions: Predictions, book: Mapping[str, Shares], usage: Mapping[str, float], budget: int
+) -> dict[str, int] | None:
+    """A design that solves exercise E5, in whole numbers of windows; None for any other."""
+    try:
+        e5(design, predictions, book, usage, budget)
+    except Wrong:
+        return None
+    return _shares(design, predictions.languages, budget)
+
+
+def e6(
+    answer: Any,
+    measured: Mapping[str, Measured],
+    design: Any,
+    predictions: Predictions,
+    book: Mapping[str, Shares],
+    usage: Mapping[str, float],
+    budget: int,
+) -> None:
+    """The perplexity of the first of two designs over that of the second, the geometric mean over the users."""
+    mine, other = measured.values()
+    solved = accepted(design, predictions, book, usage, budget)
+    if solved is None:
+        raise Wrong("Solve exercise E5 first, then run the cell that prunes: this one is about your design.")
+    if _present(solved) != _present(mine.shares):
+        raise Wrong("What is measured is not what your design is now: run the cell that prunes once more.")
+    first, second = mine.perplexities, other.perplexities
+    weights = pd.Series(usage, dtype=float)
+    weights /= weights.sum()
+    one, other = (pd.Series(found)[weights.index] for found in (first, second))
+    ratios = one / other
+    mean_log = float((weights * np.log(ratios)).sum())
+    right = math.exp(mean_log)
+    found = number(answer)
+    if found == int((one < other).sum()) and not agrees(found, right):
+        raise Wrong("That is in how many languages yours is better. How much the users gain or lose is asked for.")
+    mistakes = {
+        "The other way round: yours over equal shares.": 1 / right,
+        "That is the mean logarithm. Its exponential is the ratio.": mean_log,
+        "That is the mean logarithm the other way round, and its exponential is the ratio.": -mean_log,
+        "That is the change; the ratio is asked for, 1 where both are equal.": right - 1,
+        "That is the change in percent; the ratio is asked for, 1 where both are equal.": 100 * (right - 1),
+        "That is the mean of the ratios. Take the mean of their logarithms.": float((weights * ratios).sum()),
+        "That weighs all languages alike. Weigh them by their users.": float(np.exp(np.log(ratios).mean())),
+        "That divides mean perplexities, and perplexities of two languages are not comparable. Divide within each "
+        "language first.": float((weights * one).sum() / (weights * other).sum()),
+    }
+    otherwise = (
+        "In each language the logarithm of yours over equal shares; of these the users' mean, and its exponential."
+    )
+    judge(found, right, mistakes, otherwise)
+
+
+def _present(shares: Shares) -> dict[str, int]:
+    """The languages that have windows, and how many."""
+    return {code: count for code, count in shares.items() if count}
 
 
 def _one_of(answer: Any, languages: Sequence[str]) -> str:
-    if not isinstance(answer, str):
-        wrong = "not its place" if getattr(answer, "ndim", 0) == 0 and hasattr(answer, "__index__") else "as text"
+    found = single(answer)
+    if not isinstance(found, str):
+        wrong = "not its place" if isinstance(found, int) else "as text"
         raise Wrong(f"Give the code of one language, {wrong}: one of {', '.join(languages)}.")
-    if answer not in languages:
-        raise Wrong(f"Give one of {', '.join(languages)}.")
-    return answer
+    if found in languages:
+        return found
+    for code in languages:
+        if found.strip().casefold() in (code, describe(code).name.casefold()):
+            raise Wrong(f'Give the code as it is in LANGUAGES: "{code}".')
+    raise Wrong(f"Give one of {', '.join(languages)}.")
 
 
 def _shares(answer: Any, languages: Sequence[str], budget: int) -> dict[str, int]:
     """Whole numbers of windows that add up to the budget, or Wrong."""
-    if not isinstance(answer, Mapping):
+    if not isinstance(answer, Mapping | pd.Series):
         raise Wrong(f'Give the windows of each language, such as {{"{languages[0]}": {budget}}}.')
-    if unknown := [code for code in answer if code not in languages]:
+    given = dict(answer)
+    if unknown := [code for code in given if code not in languages]:
         raise Wrong(f"{unknown[0]} is none of {', '.join(languages)}.")
-    shares = {code: whole(number(count)) for code, count in answer.items()}
+    shares = {code: whole(count) for code, count in given.items()}
     if min(shares.values(), default=0) < 0:
         raise Wrong("A language cannot have less than no window.")
-    if (given := sum(shares.values())) != budget:
-        raise Wrong(f"Those are {given} windows; the budget is {budget}.")
+    if (total := sum(shares.values())) != budget:
+        raise Wrong(f"Those are {total} windows; the budget is {budget}.")
     return shares
 
 

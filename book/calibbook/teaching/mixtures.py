@@ -8,6 +8,7 @@ mixture in any shares is a weighted mean away.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -15,12 +16,20 @@ from torch import Tensor, nn
 
 from calibbook.shared.html import Html, text_table
 from calibbook.teaching.activations import wanda_gone
+from calibprune.errors import ParameterError, one_of
 from calibprune.kernels.norms import add_column_squares
 from calibprune.models.families import decoder, evaluating, linears
 from calibprune.walk.dense import statistics_by_text
 
 Shares = Mapping[str, int]
 """How many windows each language has."""
+
+
+class Measured(NamedTuple):
+    """A mixture, and the perplexity in each language of the model that was pruned with it."""
+
+    shares: Shares
+    perplexities: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,14 @@ class Predictions:
     def losses(self, shares: Shares) -> pd.Series:
         """By language ‖ΔW X‖² / ‖W X‖², the mean over matrices, where Wanda prunes them with a mixture in these shares;
         of ‖·‖² with the diagonal of X Xᵀ alone.
+
+        Raises:
+            ParameterError: of a language nothing is known, or the shares are no shares.
         """
+        if unknown := [code for code in shares if code not in self.languages]:
+            raise ParameterError(one_of("language", unknown[0], self.languages))
+        if min(shares.values(), default=0) < 0 or not sum(shares.values()):
+            raise ParameterError(f"{dict(shares)} are no shares: give each language 0 windows or more, and one some")
         part = torch.tensor([float(shares.get(code, 0)) for code in self.languages])
         lost = torch.stack(list(self._lost(part / part.sum())))
         return pd.Series(lost.mean(dim=0).tolist(), index=self.languages)

@@ -10,6 +10,7 @@ from calibbook.teaching import check
 from calibbook.teaching.by_hand import FIRST, SECOND, WEIGHT, by_calibprune, lost
 from calibprune.errors import ParameterError
 
+SQUARES = np.square(SECOND[:, 4])
 (NOTEBOOK,) = [path for path in NOTEBOOKS if path.stem == "a_prune_by_hand"]
 
 
@@ -51,12 +52,25 @@ def test_what_the_notebook_concludes(names):
         ("a1", float("nan"), "finite"),
         ("a1", 10**400, "too large"),
         ("a1", 1j, "real number"),
+        ("a1", True, "not True"),
         ("a1", 4, "three digits"),
+        ("a1", 3.9, "three digits"),
         ("a1", -3.889, "no sign"),
-        ("a1", 0.71 * np.square(SECOND[:, 4]).sum(), "sum of squares"),
+        ("a1", 0.71 * SQUARES.sum(), "sum of squares"),
+        ("a1", -0.71 * SQUARES.sum(), "And a score has no sign"),
+        ("a1", 0.71 * np.sqrt(SQUARES.mean()), "root of the mean"),
+        ("a1", 1.23, "root of the mean"),
+        ("a1", 0.71 * SQUARES.mean(), "mean of the squares, or"),
         ("a1", 0.71 * SECOND[:, 4].sum(), "sum of the input"),
-        ("a1", 0.71 * np.linalg.norm(FIRST[:, 4]), "first text"),
+        ("a1", 0.71 * SECOND[:, 4].max(), "or the largest input"),
+        ("a1", 0.71**2 * np.sqrt(SQUARES.sum()), "square of the weight"),
+        ("a1", 0.71**2 * SQUARES.sum(), "square of the score"),
+        ("a1", np.sqrt(SQUARES.sum()), "norm alone"),
+        ("a1", 0.71 * np.linalg.norm(FIRST[:, 4]), "first text."),
+        ("a1", -0.71 * np.linalg.norm(FIRST[:, 4]), "first text. And a score has no sign"),
+        ("a1", 0.71 * np.square(FIRST[:, 4]).sum(), "sum of squares, and of the first text"),
         ("a1", 0.56 * np.linalg.norm(SECOND[:, 7]), "another weight"),
+        ("a1", -0.56 * np.linalg.norm(SECOND[:, 7]), "counted from 0. And a score has no sign"),
         ("a2", [1, 4, 5, 7], "first text"),
         ("a2", [1, 3, 4, 6], "stay"),
         ("a2", [0, 2], "4 weights"),
@@ -64,19 +78,32 @@ def test_what_the_notebook_concludes(names):
         ("a2", 5, "give a list"),
         ("a2", np.array(5), "give a list"),
         ("a2", {0: 1}, "give a list"),
-        ("a2", [[0, 2, 5, 7]], "lists in your list"),
-        ("a2", np.ones((1, 4)), "lists in your list"),
+        ("a2", [[0, 2], [5, 7]], "lists in your list"),
+        ("a2", np.ones((2, 4)), "lists in your list"),
+        ("a2", [0, 2, 5, 7, 7], "more than once"),
+        ("a2", [1, 0, 1, 0, 0, 1, 0, 1], "mask of 0 and 1"),
+        ("a2", np.isin(np.arange(8), [0, 2, 5, 7]).astype(float), "mask of 0 and 1"),
         ("a2", np.arange(8) < 4, "mask of True and False"),
         ("a2", [True, False] * 4, "mask of True and False"),
         ("a3", 10**400, "too large"),
         ("a3", 8, "Wanda's count"),
         ("a3", 8.5, "whole number"),
         ("a3", 12, "Sort"),
-        ("a6", 4, "2 numbers"),
-        ("a6", [-4, 3], "steps that"),
-        ("a6", [4, 16], "codes 0 to 15"),
-        ("a6", [11, 4], "other way round"),
-        ("a6", [3, 10], "round down"),
+        ("a6", 4, "3 numbers"),
+        ("a6", [6, 5], "3 numbers"),
+        ("a6", [-2, -3, 5], "steps that"),
+        ("a6", [6, 5, 16], "codes 0 to 15"),
+        ("a6", [13, 5, 6], "other way round"),
+        ("a6", [6, 4, 12], "round down"),
+        ("a6", [7, 5, 13], "round up"),
+        ("a6", [7, 5, 12], "cut off"),
+        ("a6", [5, 4, 12], "one less"),
+        ("a6", [7, 6, 14], "one more"),
+        ("a6", [3, 2, 6], "codes with 3 bits"),
+        ("a6", [7, 6, 10], "scale is still that of 3 bits"),
+        ("a6", [2, 1, 9], "code of 0 is still that of 3 bits"),
+        ("a6", [5, 1, 17], "half of what it should be"),
+        ("a6", [6, 5, 1], "Not all of them"),
     ],
 )
 def test_wrong_answers_are_told_why(exercise, answer, said):
@@ -84,10 +111,28 @@ def test_wrong_answers_are_told_why(exercise, answer, said):
     assert not found.right and said in found.words, found
 
 
-@pytest.mark.parametrize("steps", [14, 16])
-def test_a_scale_with_another_number_of_steps_gives_other_codes(steps):
-    scale = 2 * np.abs(WEIGHT[2]).max() / steps
-    assert "the scale is" in check("a6", np.round(WEIGHT[2, [0, 3]] / scale) + 8).words
+@pytest.mark.parametrize(("steps", "said"), [(14, "2^b − 2 steps"), (16, "2^b steps")])
+def test_a_scale_with_another_number_of_steps_gives_other_codes(steps, said):
+    scale = 2 * np.abs(WEIGHT[1]).max() / steps
+    assert said in check("a6", np.round(WEIGHT[1, [0, 2, 7]] / scale) + 8).words
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("a1", 3.89),
+        ("a1", [np.float32(3.8888)]),
+        ("a2", [0, 2, 5, 7]),
+        ("a2", np.where(np.isin(np.arange(8), [0, 2, 5, 7]))),
+        ("a2", np.argwhere(np.isin(np.arange(8), [0, 2, 5, 7]))),
+        ("a2", {0, 2, 5, 7}),
+        ("a3", np.array([9])),
+        ("a6", (6, 5, 13)),
+        ("a6", np.array([6.0, 5.0, 13.0])),
+    ],
+)
+def test_right_answers_pass(exercise, answer):
+    assert check(exercise, answer).right, check(exercise, answer)
 
 
 def wanda(weight, tokens, n, m, score=lambda weight, tokens: np.abs(weight) * np.linalg.norm(tokens, axis=0)):
@@ -111,14 +156,22 @@ def scored_by(strength):
         (lambda weight, tokens, n, m: weight > 0, "weights go in every"),
         (lambda weight, tokens, n, m: wanda(weight, tokens, n, m, lambda w, x: np.abs(w)), "magnitude"),
         (lambda weight, tokens, n, m: wanda(weight, tokens, n, m, lambda w, x: w), "marked wrongly"),
+        (
+            lambda weight, tokens, n, m: wanda(weight, tokens, n, m, lambda w, x: w * np.linalg.norm(x, axis=0)),
+            "sign of the weights: take",
+        ),
+        (
+            lambda weight, tokens, n, m: wanda(weight, tokens, n, m, lambda w, x: w * np.square(x).sum(axis=0)),
+            "sign of the weights, and the sum of squares",
+        ),
         (lambda weight, tokens, n, m: np.where(wanda(weight, tokens, n, m), 0, weight), "True and False"),
         (lambda weight, tokens, n, m: np.full(weight.shape, np.nan), "not finite"),
         (scored_by(lambda x: np.abs(x).sum(axis=0)), "sum of absolute values"),
         (scored_by(lambda x: x.sum(axis=0)), "marked wrongly"),
         (scored_by(lambda x: np.abs(x.sum(axis=0))), "marked wrongly"),
         (scored_by(lambda x: x.std(axis=0)), "marked wrongly"),
-        (scored_by(lambda x: np.abs(x).max(axis=0)), "marked wrongly"),
-        (scored_by(lambda x: np.square(x).sum(axis=0)), "marked wrongly"),
+        (scored_by(lambda x: np.abs(x).max(axis=0)), "largest input"),
+        (scored_by(lambda x: np.square(x).sum(axis=0)), "sum of squares instead"),
         (scored_by(lambda x: np.linalg.norm(x, 3, axis=0)), "marked wrongly"),
     ],
 )

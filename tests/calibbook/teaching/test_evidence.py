@@ -21,6 +21,7 @@ def made(**columns: list[int]) -> Evidence:
     return Evidence(frame, "Made by a test.")
 
 
+ERROR = 100 * np.std([1, 1, 1, 0, 1, 0, 0, 0], ddof=1) / 8**0.5
 SMALL = made(dense=[1] * 8, de=[1, 1, 1, 0, 1, 0, 0, 0], sw=[1, 0, 0, 0, 1, 0, 0, 0])
 
 
@@ -105,14 +106,25 @@ def test_columns_of_languages_that_nobody_calibrated_in_are_left_out():
     [
         ("d1", 100 * np.std([1, 1, 1, 0, 1, 0, 0, 0], ddof=1), "single items"),
         ("d1", np.std([1, 1, 1, 0, 1, 0, 0, 0], ddof=1) / 8**0.5, "fraction"),
+        ("d1", 1.96 * ERROR, "half the width"),
+        ("d1", 3.92 * ERROR, "whole width"),
+        ("d1", 100 * (3 / 14) ** 0.5 / 8**0.5, "the calibration `last`"),
+        ("d1", 100 * 0.5 / 8**0.5, "n − 1"),
+        ("d1", ERROR**2, "variance over n"),
+        ("d1", ERROR / 8**0.5, "divide by its root"),
+        ("d1", 18.8, "cut off"),
+        ("d1", 19, "three digits"),
         ("d1", 2, "standard deviation"),
         ("d2", 6, "ties"),
         ("d2", 3, "exactly one"),
         ("d3", 0.25, "one-sided"),
         ("d3", 0.157, "exact test"),
+        ("d3", 0.479500, "continuity"),
         ("d3", 2, "between 0 and 1"),
         ("d3", 0.9, "fair coin"),
         ("d4", 0.95, "no false alarm"),
+        ("d4", 95, "and in percent"),
+        ("d4", 1 - 0.95**2, "twice"),
         ("d4", 0.5, "silent"),
         ("d4", 1, "how many pairs"),
         ("d4", 5, "in percent"),
@@ -126,6 +138,42 @@ def test_columns_of_languages_that_nobody_calibrated_in_are_left_out():
 def test_wrong_answers_are_told_why(exercise, answer, said):
     found = check(exercise, answer, SMALL)
     assert not found.right and said in found.words, found
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("d1", ERROR),
+        ("d1", [18.9]),
+        ("d2", pd.Series([2])),
+        ("d3", 0.5),
+        ("d4", 0.05),
+        ("d6", [2, 1]),
+        ("d6", (np.int64(2), 1.0)),
+        ("d6", pd.Series([2, 1])),
+    ],
+)
+def test_right_answers_pass(exercise, answer):
+    assert check(exercise, answer, SMALL).right, check(exercise, answer, SMALL)
+
+
+def test_the_standard_errors_of_other_calibrations_are_told_from_the_leaders():
+    kept = evidence.kept()
+    first, last = evidence.ends(kept)
+    of = {name: 100 * kept.scores[name].std(ddof=1) / len(kept.scores) ** 0.5 for name in kept.calibrations}
+    assert check("d1", round(of[first], 2), kept).right
+    assert "`last`" in check("d1", of[last], kept).words
+    others = [name for name in of if name != last and abs(of[name] / of[first] - 1) > 1e-3]
+    assert others and all(f"of the calibration {name};" in check("d1", of[name], kept).words for name in others)
+
+
+def test_the_chance_of_false_alarms_among_all_pairs():
+    kept = evidence.kept()
+    pairs = len(kept.calibrations) * (len(kept.calibrations) - 1) // 2
+    assert check("d4", round(1 - 0.95**pairs, 3), kept).right
+    assert "three digits" in check("d4", round(1 - 0.95**pairs, 2), kept).words
+    assert "and in percent" in check("d4", round(100 * 0.95**pairs, 1), kept).words
+    assert "one calibration" in check("d4", 1 - 0.95**6, kept).words
 
 
 @pytest.mark.parametrize(
