@@ -195,6 +195,9 @@ def test_without_a_sweep_the_first_language_and_draw_is_taken():
         (("sw",), 3),
     ]
     assert len(neurons.calibrated(cells, "tiny", "wanda")) == 4
+    said = "The paper's claims are tested on models calibrated in Swahili (SW), on one draw of calibration text"
+    assert neurons.tested_on(cells) == f"{said}, the first of 2." and neurons.tested_on(cells[:2]) == f"{said}."
+    assert neurons.tested_on(cells[:1]) == ""
 
 
 @pytest.mark.parametrize(
