@@ -16,6 +16,8 @@ CONSTANT = re.compile(r"DOCUMENTATION_OPTIONS\.\w+ = ")
 """What the theme says to scripts that have not come yet: for a switch of versions and for a search as one types, which
 the book has not got."""
 
+SIGN = "_static/favicon.svg"
+"""The picture beside a page's title in a browser. Not by a setting, which would have every small book bring it."""
 ICONS = "scripts/fontawesome.js"
 ICON = re.compile(
     r'<(?P<tag>i|span) (?P<before>[^<>]*?)class="(?P<classes>[^"]*\bfa-[^"]*)"(?P<after>[^<>]*)>\s*</(?P=tag)>'
@@ -95,8 +97,11 @@ def _rewrite(app, exception):
         script = (out / "_static" / ICONS).read_text(encoding="utf-8")
         for path in sorted(out.rglob("*.html")):
             if "_static" not in path.relative_to(out).parts:
-                page = path.read_text(encoding="utf-8")
-                path.write_text(told(drawn(lean(page, path == out / "search.html"), script)), encoding="utf-8")
+                page = told(drawn(lean(path.read_text(encoding="utf-8"), path == out / "search.html"), script))
+                if (out / SIGN).is_file():
+                    up = "../" * (len(path.relative_to(out).parts) - 1)
+                    page = page.replace("</head>", f'<link rel="icon" href="{up}{SIGN}">\n</head>', 1)
+                path.write_text(page, encoding="utf-8")
 
 
 def setup(app):
