@@ -18,7 +18,7 @@ from calibbook.shared.frames import BLOCK, method_label, setting
 from calibbook.shared.languages import NO_TARGET, name_label
 from calibbook.shared.statistics import ALPHA
 from calibbook.shared.verdicts import HELD, NOT_HELD, UNDECIDED
-from calibbook.shared.words import as_given, in_caption, listed, number
+from calibbook.shared.words import as_given, in_caption, listed, number, uncapital
 
 EACH_UP_TO = 4
 """Results that a sentence gives one by one; of more it gives how many came out how."""
@@ -179,7 +179,7 @@ def _written(found: Findings) -> str:
         return ""
     before = f"In {known['metric'].iloc[0]}, where the model writes the answer itself"
     if len(known) > EACH_UP_TO:
-        return f"{before}, {_uncapital(verdict_sentence(known))}"
+        return f"{before}, {uncapital(verdict_sentence(known))}"
     name = namer(known)
     results = listed(
         f"{row.what} with {name(row)}{_bracket(interval(row), why)}"
@@ -235,7 +235,7 @@ def _said(lead: Lead, rows: pd.DataFrame, before: str, words: Callable, after: s
     after = _languages(known["n"]) + after
     if len(known) > EACH_UP_TO:
         about = f" ({lead.that})" * bool(lead.about(known["verdict"]))
-        counts = _uncapital(verdict_sentence(known)).removesuffix(".")
+        counts = uncapital(verdict_sentence(known)).removesuffix(".")
         return f"**{lead.of(known['verdict'])}:** {counts}{about}{after}."
     said = lead.of(known["verdict"])
     one, notes = known["verdict"].nunique() == 1, list(dict.fromkeys(filter(None, known["note"])))
@@ -265,10 +265,6 @@ def _points(rows: pd.DataFrame) -> pd.DataFrame:
 def _languages(counts: pd.Series) -> str:
     """`, in 7 languages` of how many the results rest on; nothing where that is not known."""
     return f", in {in_caption(counts)} language{'s' * (max(counts) > 1)}" if min(counts) else ""
-
-
-def _uncapital(sentence: str) -> str:
-    return f"{sentence[:1].lower()}{sentence[1:]}"
 
 
 def brackets(said: Iterable[str]) -> list[str]:

@@ -15,7 +15,7 @@ from calibbook.shared.frames import METHODS, METRICS
 from calibbook.shared.html import Html, box
 from calibbook.shared.registered import of_the_paper, registered
 from calibbook.shared.verdicts import VERDICTS
-from calibbook.shared.words import listed
+from calibbook.shared.words import listed, uncapital
 
 FILE = Path(__file__).parents[1] / "in_short.yaml"
 FEW = 4
@@ -45,7 +45,7 @@ def in_short(section: str, claims: pd.DataFrame, beyond: pd.DataFrame | None = N
     follows = [consequence(about["so"], rows) for about, rows in shown if "so" in about]
     sure = [verdict_sentence(claims)]
     if len(beyond):
-        sure.append(f"Beyond the paper: {_uncapital(verdict_sentence(beyond))}")
+        sure.append(f"Beyond the paper: {uncapital(verdict_sentence(beyond))}")
     sentences = [
         f"**The paper says:** {text['says']}",
         f"**We find:** {' '.join(map(_capital, found))}" if found else "",
@@ -76,7 +76,7 @@ def result(rows: pd.DataFrame, claims: pd.DataFrame) -> str:
     model = first["model"] if claims["model"].replace("", None).nunique() > 1 else ""
     where = ", ".join(filter(None, (f"{measure} {place}".strip(), model)))
     if len(rows) > FEW:
-        numbers = f"{_uncapital(' '.join(extremes(rows)).rstrip('.'))}, {tally(rows['verdict'].value_counts())}"
+        numbers = f"{uncapital(' '.join(extremes(rows)).rstrip('.'))}, {tally(rows['verdict'].value_counts())}"
     else:
         numbers = "; ".join(
             f"{label} {with_interval(row)}, {row.verdict}".strip()
@@ -120,7 +120,3 @@ def by_verdict(claims: pd.DataFrame) -> list[str]:
 
 def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
-
-
-def _uncapital(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]

@@ -116,3 +116,8 @@ def duration(seconds: float) -> str:
         return f"{short / size:.3g} {unit if short else 's'}"
     minutes, rest = divmod(round(float(seconds)), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def uncapital(sentence: str) -> str:
+    """A sentence that goes on from words before it: with a small first letter."""
+    return sentence[:1].lower() + sentence[1:]

@@ -4,14 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from planted_predictions import LANGUAGES, Planted
 
 from calibbook.teaching import check, evidence
 from calibbook.teaching.exercises import EXERCISES, NOT_ANSWERED, OVERWRITTEN
-from calibbook.teaching.mixtures import Measured, Predictions
+from calibbook.teaching.mixtures import Measured
 from calibprune.errors import ParameterError
 
 DRAW = torch.Generator().manual_seed(0)
-LANGUAGES, USAGE, BUDGET = ("de", "en", "sw"), {"de": 0.2, "en": 0.1, "sw": 0.7}, 12
+USAGE, BUDGET = {"de": 0.2, "en": 0.1, "sw": 0.7}, 12
 BOOK = {"equal shares": dict.fromkeys(LANGUAGES, 4)}
 SOLVED = {"de": 1, "en": 1, "sw": 10}
 
@@ -26,17 +27,6 @@ def layer() -> dict[str, torch.Tensor]:
 
 def inputs() -> dict[str, torch.Tensor]:
     return {name: torch.rand(2, 4, 30, generator=DRAW) for name in layer()}
-
-
-class Planted(Predictions):
-    """Predictions in which a language loses by the square of the share that it does not have."""
-
-    def __init__(self):
-        super().__init__(LANGUAGES, {}, {"q": torch.tensor([[1.0, 1.0], [2.0, 2.0], [1.0, 0.0]])}, {})
-
-    def ratios(self, shares):
-        whole = sum(shares.values())
-        return pd.Series({code: 1 + (1 - shares.get(code, 0) / whole) ** 2 for code in LANGUAGES})
 
 
 FIRST, AGAIN, SECOND, PREDICTED, KEPT = layer(), layer(), layer(), Planted(), evidence.kept()

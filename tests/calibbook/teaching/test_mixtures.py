@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from planted_predictions import LANGUAGES, Planted
 from tiny_models import tiny
 
 import calibprune as cp
@@ -12,7 +13,6 @@ from calibbook.teaching.exercises_mixtures import accepted
 from calibbook.teaching.mixtures import Measured, Predictions, cost, designs_table, mixed_windows
 from calibprune.errors import ParameterError
 
-LANGUAGES = ("de", "en", "sw")
 BUDGET = 12
 USAGE = {"de": 0.2, "en": 0.1, "sw": 0.7}
 BOOK = {"equal shares": dict.fromkeys(LANGUAGES, 4), "Swahili": {"sw": 12}}
@@ -73,17 +73,6 @@ def test_a_language_alone_is_its_own_measure(predictions):
 def test_shares_that_are_none_are_refused(predictions, shares):
     with pytest.raises(ParameterError, match="fr" if "fr" in shares else "no shares"):
         predictions.ratios(shares)
-
-
-class Planted(Predictions):
-    """Predictions whose ratios are a formula: a language loses by the square of the share that it does not have."""
-
-    def __init__(self):
-        super().__init__(LANGUAGES, {}, {"q": torch.tensor([[1.0, 1.0], [2.0, 2.0], [1.0, 0.0]])}, {})
-
-    def ratios(self, shares):
-        whole = sum(shares.values())
-        return pd.Series({code: 1 + (1 - shares.get(code, 0) / whole) ** 2 for code in LANGUAGES})
 
 
 PLANTED = Planted()
