@@ -34,6 +34,11 @@ if WORKERS > 1:
     os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))  # for the processes that tests start
 
 
+BOOK_MADE = 2700
+"""Seconds that a test may take which is the first to want the smoke book, and so makes it: ten minutes of two cores, of
+which other tests may have one.
+"""
+
 SLOW = frozenset((ROOT / "tests" / "slow.txt").read_text().splitlines())
 
 
@@ -44,6 +49,8 @@ def pytest_collection_modifyitems(items):
         real = item.get_closest_marker("gemma") or {"smoke_store", "book_html"} & set(item.fixturenames)
         if real or {file, f"{file}::{item.originalname}"} & SLOW:
             item.add_marker("slow")
+        if {"smoke_store", "smoke_book", "book_html"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.timeout(BOOK_MADE))
 
 
 class LongestFirst(LoadScopeScheduling):

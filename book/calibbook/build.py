@@ -26,6 +26,7 @@ import yaml
 
 from calibbook.checkout import ROOT
 from calibbook.gate import check, last_line
+from calibbook.kernels import PRELOADED
 from calibbook.notebooks import execute, own_study, reads_others, unchanged
 from calibprune.errors import CalibpruneError, NotebookError, ParameterError
 from calibprune.files import held, results_folder
@@ -168,7 +169,7 @@ def each_in_a_process(function: Callable, calls: dict[str, tuple], at_once: int)
         CalibpruneError: what a call raises, other exceptions as one line of NotebookError; or a process was killed.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])  # imported once, where the processes are forked
+    context.set_forkserver_preload([__name__, *PRELOADED])  # imported once, where the processes are forked
     end, ends_all = context.Pipe(duplex=False)
     waiting, running = list(calls.items()), {}
     pool = ProcessPoolExecutor(at_once, context, initializer=_end_with, initargs=(end,), max_tasks_per_child=1)

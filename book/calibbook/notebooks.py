@@ -14,6 +14,7 @@ from nbclient.exceptions import CellTimeoutError
 
 from calibbook.checkout import PACKAGES
 from calibbook.gate import INJECTED_TAG, fault, last_line, numbered, read
+from calibbook.kernels import manager
 from calibprune.errors import NotebookError, ParameterError, one_of
 
 OFF_THE_PAGE = "remove-cell"
@@ -136,6 +137,7 @@ def _run(notebook: Path, partial: Path, parameters: dict, timeout: int, cwd: Pat
                 partial,
                 parameters,
                 kernel_name="python3",
+                kernel_manager_class=manager(),
                 language="python",
                 progress_bar=False,
                 execution_timeout=timeout,

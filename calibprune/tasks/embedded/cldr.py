@@ -10,11 +10,13 @@ from calibprune.corpora.cleaning import plain
 from calibprune.errors import ParameterError
 
 
+@cache
 def territory(code: str, language: str) -> str:
     """The name of a state (ISO 3166, "DE") or of a part of the world (UN M49, "155")."""
     return plain(_locale(language).territories[code])
 
 
+@cache
 def currency(code: str, language: str) -> str:
     """The name of a currency (ISO 4217, "EUR")."""
     return plain(_locale(language).currencies[code])
@@ -27,6 +29,7 @@ def currency_forms(code: str, language: str) -> list[str]:
     return list(dict.fromkeys([currency(code, language), *map(plain, after_numbers)]))
 
 
+@cache
 def place(zone: str, language: str) -> str:
     """The place after which a time zone ("Europe/Berlin") is named; where the CLDR has no own name in a language, the
     English one.
