@@ -26,7 +26,7 @@ import yaml
 
 from calibbook.checkout import ROOT
 from calibbook.gate import check, last_line
-from calibbook.kernels import PRELOADED
+from calibbook.kernels import PRELOADED, make_ready
 from calibbook.notebooks import execute, own_study, reads_others, unchanged
 from calibprune.errors import CalibpruneError, NotebookError, ParameterError
 from calibprune.files import held, results_folder
@@ -150,11 +150,13 @@ def _execute(calls: dict[str, tuple]) -> None:
     """`calls`: name of a notebook -> arguments of `execute`."""
     if calls:
         print(f"notebooks {', '.join(calls)}, {AT_ONCE} at a time", file=sys.stderr)
-    for name in each_in_a_process(execute, calls, AT_ONCE):
+    for name in each_in_a_process(execute, calls, AT_ONCE, first=make_ready):
         print(f"notebook {name} executed", file=sys.stderr)
 
 
-def each_in_a_process(function: Callable, calls: dict[str, tuple], at_once: int) -> Iterator[str]:
+def each_in_a_process(
+    function: Callable, calls: dict[str, tuple], at_once: int, first: Callable[[], None] | None = None
+) -> Iterator[str]:
     """Calls `function` with each tuple of arguments, and yields the name of a call when it has returned.
 
     Each has a process of its own, since papermill changes the working folder of the process it runs in. The first call
@@ -164,6 +166,7 @@ def each_in_a_process(function: Callable, calls: dict[str, tuple], at_once: int)
         function: can be found by its module and name.
         calls: name -> arguments, which can be pickled.
         at_once: processes at a time.
+        first: called by each process before anything else, while it has one thread.
 
     Raises:
         CalibpruneError: what a call raises, other exceptions as one line of NotebookError; or a process was killed.
@@ -172,7 +175,7 @@ def each_in_a_process(function: Callable, calls: dict[str, tuple], at_once: int)
     context.set_forkserver_preload([__name__, *PRELOADED])  # imported once, where the processes are forked
     end, ends_all = context.Pipe(duplex=False)
     waiting, running = list(calls.items()), {}
-    pool = ProcessPoolExecutor(at_once, context, initializer=_end_with, initargs=(end,), max_tasks_per_child=1)
+    pool = ProcessPoolExecutor(at_once, context, initializer=_begin, initargs=(end, first), max_tasks_per_child=1)
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
@@ -198,8 +201,9 @@ def _call(name: str, function: Callable, arguments: tuple) -> None:
         raise NotebookError(f"notebook {name}: {type(error).__name__}: {last_line(str(error))}") from None
 
 
-def _end_with(end: Connection) -> None:
-    """Ends this process when the other end of a pipe is closed: by the process that has it, or because that was killed.
+def _begin(end: Connection, first: Callable[[], None] | None) -> None:
+    """Calls `first`, and ends this process when the other end of a pipe is closed: by the process that has it, or
+    because that was killed.
 
     A pool has no way of its own to end processes that are at work.
     """
@@ -208,6 +212,8 @@ def _end_with(end: Connection) -> None:
         wait_for_pipe([end])
         os._exit(1)
 
+    if first:
+        first()
     threading.Thread(target=watch, daemon=True).start()
 
 

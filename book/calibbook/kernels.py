@@ -9,7 +9,8 @@ import signal
 import sys
 import threading
 from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
+from multiprocessing.util import Finalize
 
 from jupyter_client import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
@@ -18,9 +19,9 @@ FORKS = sys.platform == "linux"
 """On macOS a process that has imported numpy should not be forked."""
 
 PRELOADED = ["calibbook.preloaded"] if FORKS else []
-"""Modules that the process imports from which all others are forked."""
+"""Modules that the process imports from which those are forked that execute notebooks."""
 
-context = get_context("forkserver")
+context = get_context("fork" if FORKS else "spawn")
 
 
 class _Process(context.Process):
@@ -40,34 +41,53 @@ class _Process(context.Process):
             os.kill(self.pid, number)
 
 
-class ForkedProvisioner(LocalProvisioner):
-    """Starts IPython's kernel in a forked process rather than as a program."""
+_ready: list[tuple[_Process, Connection]] = []
+"""The process that will be a kernel once it is told which."""
+
+
+def make_ready() -> None:
+    """Forks this process, which must have one thread only (a lock that another one holds would stay locked for ever).
+    The next kernel that it starts by a `KernelManager` will be that copy.
+    """
+    if not FORKS:
+        return
+    told, tells = context.Pipe(duplex=False)
+    process = _Process(target=_serve, args=(told, tells))
+    process.start()
+    told.close()
+    Finalize(None, tells.close, exitpriority=1)  # before this process waits for its children: one not wanted ends
+    _ready.append((process, tells))
+
+
+class _Provisioner(LocalProvisioner):
+    """Makes the process that is ready a kernel, and starts one as a program where none is."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs) -> dict:
-        arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
-        self.process = _Process(target=_serve, args=(arguments, kwargs["env"], kwargs.get("cwd") or os.getcwd()))
-        self.process.start()
+        if not _ready:
+            return await super().launch_kernel(cmd, **kwargs)
+        self.process, tells = _ready.pop()
+        tells.send((cmd[cmd.index("ipykernel_launcher") + 1 :], kwargs["env"], kwargs.get("cwd") or os.getcwd()))
         self.pid = self.process.pid  # it has no group of its own, so a signal is for it alone
         return self.connection_info
 
 
-class ForkedKernelManager(AsyncKernelManager):
+class KernelManager(AsyncKernelManager):
     """What `nbclient` starts a kernel with; everything but the start is jupyter_client's."""
 
     async def _async_pre_start_kernel(self, **kwargs):
-        self.provisioner = ForkedProvisioner(kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)
+        self.provisioner = _Provisioner(kernel_spec=self.kernel_spec, parent=self)
         return await super()._async_pre_start_kernel(**kwargs)
 
 
-def manager() -> type[AsyncKernelManager]:
-    """The class of kernel manager for this system."""
-    return ForkedKernelManager if FORKS else AsyncKernelManager
+def _serve(told: Connection, tells: Connection) -> None:
+    """Is a kernel, as soon as it is told which, until that ends or the process that asked for it is no more."""
+    from ipykernel import kernelapp  # for kernels alone
 
-
-def _serve(arguments: list[str], environment: dict[str, str], folder: str) -> None:
-    """Is a kernel until it is told to end, or until the process that asked for it is no more."""
-    from ipykernel import kernelapp  # of a kernel alone
-
+    tells.close()
+    try:
+        arguments, environment, folder = told.recv()
+    except EOFError:
+        return
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

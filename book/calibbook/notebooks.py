@@ -14,7 +14,7 @@ from nbclient.exceptions import CellTimeoutError
 
 from calibbook.checkout import PACKAGES
 from calibbook.gate import INJECTED_TAG, fault, last_line, numbered, read
-from calibbook.kernels import manager
+from calibbook.kernels import KernelManager
 from calibprune.errors import NotebookError, ParameterError, one_of
 
 OFF_THE_PAGE = "remove-cell"
@@ -137,7 +137,7 @@ def _run(notebook: Path, partial: Path, parameters: dict, timeout: int, cwd: Pat
                 partial,
                 parameters,
                 kernel_name="python3",
-                kernel_manager_class=manager(),
+                kernel_manager_class=KernelManager,
                 language="python",
                 progress_bar=False,
                 execution_timeout=timeout,
