@@ -1,6 +1,6 @@
 /* The chooser of the page "I have a language" (calibbook/i_have_a_language/form.py): shows the answer to what is selected.
-   Every answer is embedded in the page as text, and nothing is computed or fetched here. An address that ends with the id
-   of a language, as in #language-pt, chooses it. */
+   Every answer is embedded in the page as text, and nothing is computed or fetched here. An address that ends with the
+   anchor of a language, as in #language-pt, chooses it. */
 "use strict";
 
 (function () {
@@ -67,7 +67,7 @@
 
     function follow() {
       const id = decodeURIComponent(location.hash.slice(1));
-      const chosen = [...form.elements.language.options].find((option) => option.id && option.id === id);
+      const chosen = [...form.elements.language.options].find((option) => id && option.dataset.anchor === id);
       if (!chosen) return;
       chosen.disabled = chosen.hidden = false;
       wanted.language = form.elements.language.value = chosen.value;

@@ -57,15 +57,15 @@ def test_whatever_is_selected_was_measured(page):
 def test_what_was_not_chosen_comes_back_where_it_can(page):
     before, language = chosen(page), page.locator("select[name=language]")
     own = language.input_value()
-    for value in language.locator("option[id]").evaluate_all("all => all.map(option => option.value)"):
+    for value in language.locator("option[data-anchor]").evaluate_all("all => all.map(option => option.value)"):
         language.select_option(value)  # which may leave other methods alone to choose from
     language.select_option(own)
     assert chosen(page) == before
 
 
 def test_an_address_chooses_a_language(page):
-    last = page.locator("select[name=language] option[id]").last
-    anchor, value = last.get_attribute("id"), last.get_attribute("value")
+    last = page.locator("select[name=language] option[data-anchor]").last
+    anchor, value = last.get_attribute("data-anchor"), last.get_attribute("value")
     page.evaluate("id => { location.hash = id }", anchor)
     page.wait_for_function(f"document.querySelector('select[name=language]').value === '{value}'")
     assert page.locator(ANSWER).inner_text() == held(page)["answers"][chosen(page)]["said"]
@@ -88,4 +88,6 @@ def test_without_scripts_the_tables_are_there(browser, book_html):
     assert not table.locator("table").is_visible()
     table.locator("summary").click()
     assert table.locator("table").is_visible()
+    last = page.locator("select[name=language] option[data-anchor]").last
+    assert page.locator(f"details#{last.get_attribute('data-anchor')} table.study-table").count() == 1
     context.close()

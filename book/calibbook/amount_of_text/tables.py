@@ -26,11 +26,11 @@ def amounts_table(rows: pd.DataFrame, title: str) -> Html:
             "method": [
                 f"{method_label(row.method)}, {setting(row.sparsity, row.pattern)}" for row in wide.itertuples()
             ],
+            "measured on": wide["source"],
             "calibrated in": [describe(code).name for code in wide["calibration"]],
             "tokens": wide["calibration_tokens"],
             f"in {OWN}": wide[OWN].map(number) if OWN in wide else "–",
             f"in {OTHERS}": wide[OTHERS].map(number) if OTHERS in wide else "–",
-            "measured on": wide["source"],
         }
     )
     note = "Perplexity, times that of the dense model; of several languages the geometric mean."

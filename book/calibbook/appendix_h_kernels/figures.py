@@ -93,13 +93,23 @@ def against_targets(machines: list[Machine]) -> Picture:
     if keys:
         figure.legend(handles=keys, loc="outside upper left", fontsize=8, frameon=False)
 
-    sentences = ["Bars: how far each speed target is reached; 1 is the target, more is better."]
-    for line in lines:
-        where = f" on {line.machine}" if line.machine else ""
-        share = "" if line.share is None else f", {line.share:.2g} of the target"
-        other = "" if line.as_asked else ", not what the target is meant for"
-        sentences.append(f"{line.what}{where}: {line.text}{share}{other}.")
-    return Picture(figure, " ".join(sentences))
+    return Picture(figure, _in_words(lines))
+
+
+def _in_words(lines: list[Bar]) -> str:
+    """What the bars show together; each of them is a row of the table beside them."""
+    asked = [line for line in lines if line.as_asked]
+    missed = [line for line in asked if line.share is not None and line.share < 1]
+    reached = sum(line.share is not None and line.share >= 1 for line in asked)
+    unknown = sum(line.share is None for line in asked)
+    others = [line.share for line in lines if not line.as_asked and line.share is not None]
+    named = "; ".join(f"{line.what} on {line.machine}, {line.share:.3g} of the target" for line in missed)
+    return (
+        "Bars: how far each speed target is reached; 1 is the target, more is better. With the size and on the kind of "
+        f"machine that they are meant for: {reached} reached, {unknown} not measured, {len(missed)} missed"
+        f"{named and f' ({named})'}. In other sizes or on other devices: {len(others)} measured, "
+        f"{sum(share >= 1 for share in others)} of them at the target or beyond."
+    )
 
 
 def _bar(target: Comparison, machine: Machine, row: dict) -> Bar:

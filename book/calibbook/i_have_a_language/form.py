@@ -125,14 +125,14 @@ def note(answer: Answer) -> str:
 def plain_tables(runs: Sequence[Run]) -> list[Html]:
     """For each model and language a table behind a line that a reader opens: what is best for every measure and every
     method or budget, whether another text is clearly better than the language itself, which to take, and the commands
-    of those.
+    of those. A link to a language leads to its first table, unless the chooser can answer it.
     """
     several = len({one.question.model for one in _all(runs)}) > 1
     parts: dict[tuple[str, str], tuple[Run, list[Answer]]] = {}
     for run in runs:
         for one in run.answers:
             parts.setdefault(one.question[:2], (run, []))[1].append(one)
-    shown = []
+    shown, linked = [], set()
     for model in dict.fromkeys(model for model, _ in parts):
         for code in by_name(language for own, language in parts if own == model):
             run, mine = parts[model, code]
@@ -143,7 +143,9 @@ def plain_tables(runs: Sequence[Run]) -> list[Html]:
             shown_once = table.html.removeprefix(STYLE)  # the chooser, on the same page, has it
             commands = f"<p>The one to take, by method and measure:</p>{_code(listed)}"
             inside = Html(f"{shown_once}{commands}", f"{table.plain}\n{listed}")
-            shown.append(folded(name, inside))
+            known = code in linked
+            linked.add(code)
+            shown.append(folded(name, inside, "" if known else anchor(code)))
     return shown
 
 
@@ -194,12 +196,12 @@ def _options(found: list[Answer]) -> dict[str, list[str]]:
 
 
 def _select(name: str, label: str, options: Sequence[str], first: str) -> str:
-    """A list; a language is offered by its name, and is an anchor that other pages lead to. The page opens with
+    """A list; a language is offered by its name, and chosen by a link to its anchor. The page opens with
     `first`, which its own study measured.
     """
     if name == "language":
         listed = "".join(
-            f'<option value="{place}" id="{escape(anchor(code))}"{" selected" * (code == first)}>'
+            f'<option value="{place}" data-anchor="{escape(anchor(code))}"{" selected" * (code == first)}>'
             f"{escape(name_label(code))}</option>"
             for place, code in enumerate(options)
         )

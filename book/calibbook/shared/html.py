@@ -445,9 +445,10 @@ class Shown(Protocol):
     def _repr_html_(self) -> str: ...
 
 
-def folded(title: str, inside: Shown) -> Html:
-    """What stands behind a line that a reader opens."""
-    html = f"<details><summary>{escape(title)}</summary>{inside._repr_html_()}</details>"
+def folded(title: str, inside: Shown, anchor: str = "") -> Html:
+    """What stands behind a line that a reader opens, and that links may lead to by its anchor."""
+    named = f' id="{escape(anchor)}"' if anchor else ""
+    html = f"<details{named}><summary>{escape(title)}</summary>{inside._repr_html_()}</details>"
     return Html(html, f"{title}\n{inside!r}")
 
 

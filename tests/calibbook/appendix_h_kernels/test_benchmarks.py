@@ -257,7 +257,7 @@ def test_without_any_results_every_target_is_not_measured(tmp_path):
     assert set(table.loc[gpu, "verdict"]) == {"not measured: no GPU"}
     assert set(table.loc[~gpu, "verdict"]) == {"not measured: the benchmark was not run"}
     picture = benchmark_figures.against_targets([])
-    assert picture.alt.count("not measured") == len(TARGETS)
+    assert f"0 reached, {len(TARGETS)} not measured, 0 missed." in picture.alt
     assert len(picture.figure.axes[0].get_yticks()) == len(TARGETS)
 
 
@@ -289,7 +289,13 @@ def test_another_size_is_drawn_but_reaches_no_target():
     drawn = picture.figure.axes[0].patches
     assert [bar.get_hatch() for bar in drawn] == ["////"]
     assert drawn[0].get_x() + drawn[0].get_width() == pytest.approx(1.5)
-    assert "30 times as fast (target at least 20), 1.5 of the target, not what the target is meant for" in picture.alt
+    assert "In other sizes or on other devices: 1 measured, 1 of them at the target or beyond." in picture.alt
+
+
+def test_a_missed_target_is_named_in_the_description_and_a_reached_one_counted():
+    found = machine(row("sparsegpt_matrix", 20.0), row("model_wanda", 1.3))
+    words = benchmark_figures.against_targets([found]).alt
+    assert f"1 reached, {len(TARGETS) - 2} not measured, 1 missed (" in words and " of the target)." in words
 
 
 def test_measured_peaks_join_those_of_data_sheets():

@@ -97,12 +97,12 @@ def test_the_chooser_offers_every_language_by_name_and_stays_small(runs):
     options = soup.select("select[name=language] option")
     names = [one.text for one in options]
     assert len(names) == 50 and names[-1] == "another" and names[:-1] == sorted(names[:-1])
-    assert {"language-pt", "language-de", "language-am"} <= {one.get("id") for one in options}
+    assert {"language-pt", "language-de", "language-am"} <= {one.get("data-anchor") for one in options}
     ways = [one.text for one in soup.select("select[name=how] option")]
     assert [one.startswith(data.BUDGET) for one in ways] == [True, False, False]
     held = json.loads(soup.find("script", type="application/json").string)
     assert held["about"] == ["", runs[1].about]
-    place = {one.get("id"): one["value"] for one in options}
+    place = {one.get("data-anchor"): one["value"] for one in options}
     by_language = {key.split(".")[1]: one["run"] for key, one in held["answers"].items()}
     assert by_language[place["language-de"]] == 0 and by_language[place["language-am"]] == 1
     (opened,) = soup.select("option[selected]")
