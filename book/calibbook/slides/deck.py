@@ -15,16 +15,16 @@ from calibbook.shared.html import Html, attached, marked
 CSS = """
 :root {color-scheme: light; --accent: #1f4e79}
 * {box-sizing: border-box}
-html {scroll-snap-type: y mandatory; font: 2.3vmin/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff}
+html {scroll-snap-type: y proximity; font: max(2.9vmin, 14px)/1.4 system-ui, sans-serif; color: #1a1a1a; background: #fff}
 body {margin: 0}
-section {min-height: 100vh; padding: 5vmin 8vmin; scroll-snap-align: start; position: relative;
+section {min-height: 100vh; padding: 4vmin 6vmin; scroll-snap-align: start; position: relative;
   display: flex; flex-direction: column; justify-content: center; border-bottom: 1px solid #ddd}
-h1, h2 {color: var(--accent); line-height: 1.15; margin: 0 0 .6em; font-size: 2em}
-h1 {font-size: 2.8em}
+h1, h2 {color: var(--accent); line-height: 1.15; margin: 0 0 .5em; font-size: 1.7em}
+h1 {font-size: 2.4em}
 p, ul, ol {max-width: 62em; margin: .35em 0}
 blockquote {margin: 0 0 1em; padding-left: 1em; border-left: .25em solid var(--accent); font-size: 1.3em}
 img {max-width: 100%; max-height: 66vh; object-fit: contain; align-self: flex-start}
-.study-table-scroll {max-height: 72vh; overflow: auto}
+.study-table-scroll {max-height: 80vh; overflow: auto}
 .number {position: absolute; right: 3vmin; bottom: 2vmin; color: #666; font-size: .8em}
 a {color: var(--accent)}
 @media print {
