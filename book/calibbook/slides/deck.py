@@ -15,7 +15,8 @@ from calibbook.shared.html import Html, attached, marked
 CSS = """
 :root {color-scheme: light; --accent: #1f4e79}
 * {box-sizing: border-box}
-html {scroll-snap-type: y proximity; font: max(2.9vmin, 14px)/1.4 system-ui, sans-serif; color: #1a1a1a; background: #fff}
+html {scroll-snap-type: y proximity; font: max(2.9vmin, 14px)/1.4 system-ui, sans-serif; color: #1a1a1a;
+  background: #fff}
 body {margin: 0}
 section {min-height: 100vh; padding: 4vmin 6vmin; scroll-snap-align: start; position: relative;
   display: flex; flex-direction: column; justify-content: center; border-bottom: 1px solid #ddd}
