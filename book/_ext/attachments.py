@@ -13,7 +13,7 @@ from pathlib import Path
 
 FOLDER = "_attached"
 SUFFIX = {"image/png": "png", "image/svg+xml": "svg", "text/csv": "csv", "text/html": "html"}
-INSIDE = re.compile(r'(?P<name>src|href)="data:(?P<kind>[a-z]+/[a-z+]+);base64,(?P<data>[A-Za-z0-9+/=]+)"')
+INSIDE = re.compile(r'(?P<name>src|srcset|href)="data:(?P<kind>[a-z]+/[a-z+]+);base64,(?P<data>[A-Za-z0-9+/=]+)"')
 
 
 def as_files(body: str, folder: Path, address) -> str:
@@ -27,7 +27,9 @@ def as_files(body: str, folder: Path, address) -> str:
         name = f"{hashlib.sha256(data).hexdigest()[:16]}.{suffix}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
-        about = "" if found["name"] == "href" else f'{_size(data, suffix)} loading="lazy" decoding="async"'
+        about = "" if found["name"] == "href" else _size(data, suffix)
+        if found["name"] == "src":
+            about += ' loading="lazy" decoding="async"'
         return f'{found["name"]}="{address(name)}"{about}'
 
     return INSIDE.sub(write, body)

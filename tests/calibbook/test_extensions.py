@@ -74,6 +74,10 @@ def test_a_picture_becomes_a_file_and_keeps_its_size(tmp_path):
     (file,) = tmp_path.iterdir()  # the same picture once
     assert page == f'<img src="x/{file.name}" width="30" height="20" loading="lazy" decoding="async" alt="a">' * 2
     assert file.read_bytes() == data.getvalue()
+    both = f'<source srcset="{inside[10 : inside.index(" alt") - 1]}">'
+    assert (
+        attachments.as_files(both, tmp_path, "x/{}".format) == f'<source srcset="x/{file.name}" width="30" height="20">'
+    )
 
 
 def test_a_notebook_keeps_its_source_and_parameters():

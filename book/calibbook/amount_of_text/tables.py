@@ -66,7 +66,7 @@ def amounts_picture(rows: pd.DataFrame) -> Picture:
         axis.set_xlabel("tokens of calibration text", fontsize=8)
     axes[0].set_ylabel("perplexity, times the dense one", fontsize=8)
     one_legend(figure, axes)
-    return Picture(figure, _in_words(rows))
+    return Picture(figure, _in_words(rows), folds=True)
 
 
 def _in_words(rows: pd.DataFrame) -> str:

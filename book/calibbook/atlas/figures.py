@@ -193,7 +193,7 @@ def donor_chart(atlases: list[Atlas]) -> Picture:
     intro = (
         f"Dots with intervals: the perplexity of {count} languages as donors and recipients, against the mean of all."
     )
-    return Picture(figure, " ".join([intro, *sentences]))
+    return Picture(figure, " ".join([intro, *sentences]), folds=True)
 
 
 def agreement_chart(compared: list[tuple[Atlas, pd.DataFrame]]) -> Picture:
@@ -234,7 +234,7 @@ def agreement_chart(compared: list[tuple[Atlas, pd.DataFrame]]) -> Picture:
         axis.set_xlabel("rank correlation of predicted and measured", fontsize=8)
         axis.set_title(f"on {source}", fontsize=8)
     one_legend(figure, axes)
-    return Picture(figure, " ".join(["Dots with intervals, one a target and method.", *sentences]))
+    return Picture(figure, " ".join(["Dots with intervals, one a target and method.", *sentences]), folds=True)
 
 
 def _correlations(found: pd.Series) -> str:

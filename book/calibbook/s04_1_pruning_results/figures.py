@@ -65,7 +65,7 @@ def fidelity_heatmap(frame: pd.DataFrame, metric: str, source: str) -> Picture:
     if any(rows["best_mixture"].any() for _, rows in pruned):
         marks += "\n◆ mixture that is better than every language"
     figure.suptitle(f"{shape.label}{f' ({unit})' if unit else ''} on {source}; dark is low\n{marks}", fontsize=10)
-    return Picture(figure, _best_of_columns(pruned, metric, source, style))
+    return Picture(figure, _best_of_columns(pruned, metric, source, style), folds=True)
 
 
 def layer_curves(frame: pd.DataFrame, metric: str, source: str) -> Picture:
@@ -84,7 +84,7 @@ def layer_curves(frame: pd.DataFrame, metric: str, source: str) -> Picture:
         axis.set_title(fill(f"{block_title(block)}, on {source}", 48), fontsize=10)
         axis.set_ylabel(f"{shape.label}{f' ({shape.unit})' if shape.unit else ''}", fontsize=8)
     one_legend(figure, axes, 3)
-    return Picture(figure, _ends_of_lines(layer_means(rows), metric, source))
+    return Picture(figure, _ends_of_lines(layer_means(rows), metric, source), folds=True)
 
 
 def _square(axis, rows: pd.DataFrame, style: tuple[int, int], written: bool, wide: float) -> None:

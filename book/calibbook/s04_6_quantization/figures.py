@@ -43,7 +43,7 @@ def equal_memory(rows: pd.DataFrame, source: str) -> Picture:
     figure.supylabel("perplexity, times the dense one", fontsize=9)
     figure.suptitle(f"{rows['model'].iloc[0]}, on {source}", fontsize=10)
     figure.legend(handles=_legend(rows, styles), loc="outside lower center", ncols=2, fontsize=8)
-    return Picture(figure, _ranges(rows, source))
+    return Picture(figure, _ranges(rows, source), folds=True)
 
 
 def _places(rows: pd.DataFrame) -> dict[tuple, float]:

@@ -47,7 +47,7 @@ def figure_1(rows: pd.DataFrame, value: str = "change") -> Picture:
         at_layer = rows[rows["layer"] == layer]
         ranges = listed(f"{part} {_in_words(at_layer[at_layer['part'] == part], value)}" for part in parts)
         sentences.append(f"Layer {layer}: {ranges}.")
-    return Picture(figure, " ".join(sentences))
+    return Picture(figure, " ".join(sentences), folds=True)
 
 
 def all_layers(rows: pd.DataFrame, part: str, value: str = "change") -> Picture:
@@ -79,6 +79,7 @@ def all_layers(rows: pd.DataFrame, part: str, value: str = "change") -> Picture:
         f"for each of {len(layers)} layers. "
         f"{_title(rows)}. Highest in layer {highest}. {ranges[0].upper()}{ranges[1:]}."
         + (f" Over all layers the target language changes least in {hits} of {n} cases." if n else ""),
+        folds=True,
     )
 
 

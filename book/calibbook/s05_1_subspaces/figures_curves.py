@@ -49,7 +49,7 @@ def layer_curves(rows: pd.DataFrame) -> Picture:
                 f"{by_layer.index[-1]}, highest {number(by_layer.max())} at layer {by_layer.idxmax()}"
             )
         sentences.append(f"{_name(block)}: {listed(ends)}.")
-    return Picture(figure, " ".join(sentences))
+    return Picture(figure, " ".join(sentences), folds=True)
 
 
 def turn_curves(rows: pd.DataFrame) -> Picture:
@@ -117,7 +117,7 @@ def rank_curves(table: pd.DataFrame) -> Picture:
                 f"language-specific{chance}{target}"
             )
         sentences.append(f"{_name(block)}: {'; '.join(ends)}.")
-    return Picture(figure, " ".join(sentences))
+    return Picture(figure, " ".join(sentences), folds=True)
 
 
 def _shares(axis, rows: pd.DataFrame) -> None:

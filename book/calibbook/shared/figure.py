@@ -12,9 +12,11 @@ from PIL import Image
 
 from calibbook.shared.dark import in_the_dark
 from calibbook.shared.frames import METHODS, setting
+from calibbook.shared.narrow import on_a_phone
 from calibprune.errors import ParameterError
 
 WIDE = 11.5  # inches from which on a figure scrolls
+PHONE = "(max-width: 600px)"  # as in the book's style sheet
 LEGIBLE = 80  # pixels an inch at which 8-point labels can be read
 
 
@@ -23,12 +25,14 @@ class Picture:
     """A figure and what it shows in words: an image with alternative text in a notebook, the words alone elsewhere.
 
     The same figure gives the same bytes. A wide one scrolls in its box rather than shrink until its labels cannot be
-    read. A page in the dark shows a dark one instead; both have the classes of the book's theme for that. Raises
-    ParameterError if there are no words.
+    read; on a phone one that `folds`, whose panels are those of `panels` and can stand in other lines as well, has its
+    panels below each other. A page in the dark shows a dark one instead; both have the classes of the book's theme for
+    that. Raises ParameterError if there are no words.
     """
 
     figure: Figure
     alt: str
+    folds: bool = False
 
     def __post_init__(self):
         if not self.alt.strip():
@@ -43,10 +47,18 @@ class Picture:
         return self._image("only-light", style) + dark
 
     def _image(self, kind: str, style: str) -> str:
+        image = f'<img class="{kind}" src="{self._address()}" alt="{escape(self.alt)}" style="{style}">'
+        if not self.folds:
+            return image
+        with on_a_phone(self.figure) as otherwise:
+            narrow = self._address() if otherwise else ""
+        return f'<picture><source media="{PHONE}" srcset="{narrow}">{image}</picture>' if narrow else image
+
+    def _address(self) -> str:
+        """The figure as it is now, inside its own address."""
         drawn = io.BytesIO()
         self.figure.savefig(drawn, format="png", dpi=144)
-        source = base64.b64encode(_small(drawn)).decode()
-        return f'<img class="{kind}" src="data:image/png;base64,{source}" alt="{escape(self.alt)}" style="{style}">'
+        return f"data:image/png;base64,{base64.b64encode(_small(drawn)).decode()}"
 
     def __repr__(self) -> str:
         return self.alt

@@ -96,7 +96,7 @@ def norms_picture(texts: dict[str, dict[str, Tensor]], components: list[str]) ->
         spans = [f"{name} {number(one.max())} down to {number(one.min())}" for name, one in strengths.items()]
         said.append(f"{component}: {', '.join(spans)}")
     one_legend(figure, axes, len(texts))
-    return Picture(figure, "Norms of the inputs, from the strongest on. " + "; ".join(said) + ".")
+    return Picture(figure, "Norms of the inputs, from the strongest on. " + "; ".join(said) + ".", folds=True)
 
 
 def similarity_table(pairs: dict[str, tuple[dict[str, Tensor], dict[str, Tensor]]], title: str) -> Html:
