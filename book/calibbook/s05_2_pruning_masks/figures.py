@@ -60,7 +60,7 @@ def figure_2(rows: pd.DataFrame) -> Picture:
             f"lowest {number(table.min().min())} in {low} of layer {low_layer}; means over layers {means}; "
             f"random masks {number(mine['expected'].mean())}."
         )
-    return Picture(figure, " ".join(sentences))
+    return Picture(figure, " ".join(sentences), folds=True)
 
 
 def every_pair(rows: pd.DataFrame) -> Picture:

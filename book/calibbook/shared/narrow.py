@@ -34,7 +34,7 @@ def on_a_phone(figure: Figure) -> Iterator[bool]:
 
     Yields whether anything is otherwise: False where the figure is as narrow already.
     """
-    panels = list(figure.axes)
+    panels = [axis for axis in figure.axes if axis.get_subplotspec()]  # a bar of colours has none, and stays beside all
     grid = panels[0].get_subplotspec().get_gridspec()
     width, height = figure.get_size_inches()
     panel = width / grid.ncols
