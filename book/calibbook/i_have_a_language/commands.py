@@ -42,5 +42,6 @@ def cost(provenance: pd.DataFrame, model: str, choice) -> str:
     draws = f", the mean of {len(rows)} draws," if len(rows) > 1 else ""
     return (
         f"{verb} took {duration(rows['seconds_prune'].mean())}{draws} once the model was loaded, and the process at "
-        f"most {fixed(rows['peak_memory_gb'].max())} GB, measuring included, as recorded on {computed_on(rows)}."
+        f"most {fixed(rows['peak_memory_gb'].max())} GB of main memory, measuring included and a GPU's own memory not, "
+        f"as recorded on {computed_on(rows)}."
     )
