@@ -79,7 +79,6 @@ def all_layers(rows: pd.DataFrame, part: str, value: str = "change") -> Picture:
         f"for each of {len(layers)} layers. "
         f"{_title(rows)}. Highest in layer {highest}. {ranges[0].upper()}{ranges[1:]}."
         + (f" Over all layers the target language changes least in {hits} of {n} cases." if n else ""),
-        folds=True,
     )
 
 

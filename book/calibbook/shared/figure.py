@@ -17,6 +17,7 @@ from calibprune.errors import ParameterError
 
 WIDE = 11.5  # inches from which on a figure scrolls
 PHONE = "(max-width: 600px)"  # as in the book's style sheet
+LARGE, SMALL = 144, 120  # pixels an inch of an image, and of one for a phone: with more the book would exceed 30 MB
 LEGIBLE = 80  # pixels an inch at which 8-point labels can be read
 
 
@@ -51,13 +52,13 @@ class Picture:
         if not self.folds:
             return image
         with on_a_phone(self.figure) as otherwise:
-            narrow = self._address() if otherwise else ""
+            narrow = self._address(SMALL) if otherwise else ""
         return f'<picture><source media="{PHONE}" srcset="{narrow}">{image}</picture>' if narrow else image
 
-    def _address(self) -> str:
+    def _address(self, dpi: int = LARGE) -> str:
         """The figure as it is now, inside its own address."""
         drawn = io.BytesIO()
-        self.figure.savefig(drawn, format="png", dpi=144)
+        self.figure.savefig(drawn, format="png", dpi=dpi)
         return f"data:image/png;base64,{base64.b64encode(_small(drawn)).decode()}"
 
     def __repr__(self) -> str:
