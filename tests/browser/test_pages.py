@@ -220,6 +220,18 @@ def test_phone_reaches_all_that_is_wider_than_itself(phone):
     assert phone.page.eval_on_selector_all(wide, BEYOND_REACH) == []
 
 
+def test_on_a_phone_the_panels_of_a_figure_stand_below_each_other(visiting):
+    with visiting(width=390, height=844) as visit:
+        page = visit.open(RESULTS)
+        taken, right, folded = page.locator("main picture img.only-light").first.evaluate("""async image => {
+            image.loading = 'eager';
+            await image.decode();
+            const {width} = image.parentElement.querySelector('source');
+            return [image.currentSrc !== image.src, image.getBoundingClientRect().right, image.naturalWidth === width];
+        }""")
+        assert taken and right <= 390 and folded
+
+
 def test_a_table_with_more_columns_than_are_in_view_fades_until_its_last_one_is(visiting):
     with visiting(width=390, height=844) as visit:
         page = visit.open(RESULTS)
