@@ -53,7 +53,8 @@
       if (another) return;
       write(part("about"), data.about[answer.run]);
       part("about").hidden = !data.about[answer.run];
-      write(part("note"), answer.note);
+      const asked = FIELDS.slice(1).map((name) => form.elements[name].selectedOptions[0].text);
+      write(part("note"), `${asked.join(", ")}: ${data.notes[answer.note]}`);
       const rows = answer.rows.map(([choice, value, behind, rank]) => {
         const row = document.createElement("tr");
         row.append(cell("th", rank), cell("td", data.choices[choice][0]), cell("td", value), cell("td", behind));

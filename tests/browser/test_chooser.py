@@ -31,6 +31,11 @@ def test_a_choice_shows_its_answer(page):
     answer = data["answers"][chosen(page)]
     assert page.locator(ANSWER).inner_text() == answer["said"]
     assert page.locator(".study-chooser tbody tr").count() == len(answer["rows"])
+    asked = [
+        page.locator(f"select[name={name}] option:checked").inner_text() for name in ("language", "measure", "how")
+    ]
+    note = page.locator(".study-chooser .chooser-note").inner_text()
+    assert note == f"{', '.join(asked)}: {data['notes'][answer['note']]}"
     assert page.locator(".study-chooser pre").text_content() == data["choices"][answer["take"]][1]
 
 

@@ -60,14 +60,14 @@ def chooser(runs: Sequence[Run]) -> Html:
 def payload(runs: Sequence[Run]) -> dict:
     """What the page's script reads.
 
-    `answers`: places of the four selected options, "0.2.1.0" -> `said`, `note`, `run`, the place of its run, `rows`,
-    each a place in `choices`, the value, how much worse it is than the best, and its rank, and `take`, the place in
-    `choices` of the one to take. `choices`: name, command and cost. `about`: of each run, what a reader must know of
-    it. Everything is text.
+    `answers`: places of the four selected options, "0.2.1.0" -> `said`, `note`, a place in `notes`, `run`, the place of
+    its run, `rows`, each a place in `choices`, the value, how much worse it is than the best, and its rank, and `take`,
+    the place in `choices` of the one to take. `choices`: name, command and cost. `notes`: what tables hold, each once.
+    `about`: of each run, what a reader must know of it. Everything is text.
     """
     places = [{option: place for place, option in enumerate(options)} for options in _options(_all(runs)).values()]
     known: dict[tuple, int] = {}
-    choices, answers = [], {}
+    choices, answers, notes = [], {}, {}
     for number, run in enumerate(runs):
         for one in run.answers:
             model, rows = one.question.model, []
@@ -81,8 +81,9 @@ def payload(runs: Sequence[Run]) -> dict:
                 rows.append([known[key], row["value"], behind(row, one.task) if place else "–", place + 1])
             key = ".".join(str(options[part]) for options, part in zip(places, one.question, strict=True))
             take = known[number, model, *one.ranked.iloc[one.taken][CHOICE]]
-            answers[key] = {"said": said(one), "note": note(one), "run": number, "rows": rows, "take": take}
-    return {"choices": choices, "answers": answers, "about": [run.about for run in runs]}
+            held = notes.setdefault(note(one), len(notes))
+            answers[key] = {"said": said(one), "note": held, "run": number, "rows": rows, "take": take}
+    return {"choices": choices, "answers": answers, "notes": list(notes), "about": [run.about for run in runs]}
 
 
 def listed_places(answer: Answer) -> list[int]:
@@ -111,15 +112,11 @@ def said(answer: Answer) -> str:
 
 
 def note(answer: Answer) -> str:
-    """What the table of an answer holds."""
-    question = answer.question
+    """What the table of an answer holds, to be said after its question."""
     held = "score" if answer.task else "perplexity over that of the model as it was"
     before = f" ({answer.before})" if answer.before else ""
     error = " and its standard error" if answer.ranked["value"].str.contains("±").any() else ""
-    return (
-        f"{name_label(question.language)}, {question.measure}, {question.how}: {held}{before}{error}; "
-        f"{len(answer.ranked)} choices were measured, and the interval of each is for itself."
-    )
+    return f"{held}{before}{error}; {len(answer.ranked)} choices were measured, and the interval of each is for itself."
 
 
 def plain_tables(runs: Sequence[Run]) -> list[Html]:

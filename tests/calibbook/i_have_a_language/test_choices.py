@@ -225,11 +225,12 @@ def test_what_the_page_embeds_is_what_the_records_say(soup, found, frame):
     assert offered["language"][-1] == "another" and names["language"][0] == "English (EN)"
     assert len(held["answers"]) == len(found)
     dense = frame[(frame["method"] == "dense") & (frame["metric"] == "perplexity")].set_index("language")["value"]
+    by_question = {(form.name_label(one.question.language), *one.question[2:]): one for one in found}
     for key, one in held["answers"].items():
         model, language, measure, how = (
             names[field][offered[field].index(place)] for field, place in zip(form.FIELDS, key.split("."), strict=True)
         )
-        assert one["note"].startswith(f"{language}, {measure}, {how}: ") and model == MODEL
+        assert held["notes"][one["note"]] == form.note(by_question[language, measure, how]) and model == MODEL
         code = re.search(r"\((\w+)\)$", language)[1].lower()
         for choice, value, behind, rank in one["rows"]:
             name = held["choices"][choice][0]
@@ -425,4 +426,4 @@ def test_one_choice_and_no_dense_model(frame):
     rows = [record(MODEL, "wanda", 0.5, "unstructured", "de", 0, "perplexity", "chromium", "de", 50.0)]
     (one,) = data.answers(study(frame), pd.DataFrame(rows).astype({"layer": "Int64"}))
     assert one.ranked["value"].tolist() == ["–"] and "Nothing else was measured" in form.said(one)
-    assert "(" not in form.note(one).partition(": ")[2]
+    assert "(" not in form.note(one)
