@@ -43,19 +43,28 @@ class Picture:
         width = self.figure.get_figwidth()
         wide = f"min-width: {LEGIBLE * width:.0f}px; " if width > WIDE else ""
         style = f"{wide}max-width: 100%; height: auto"
+        modes = {
+            "only-light": style,
+            "only-dark": f"display: none; {style}",
+        }  # the book's style sheet shows it in the dark
+        wide, narrow = self._both(LARGE), {}
+        if self.folds:
+            with on_a_phone(self.figure) as otherwise:  # before the dark, which turns the ink of what is there
+                narrow = self._both(SMALL) if otherwise else {}
+        images = []
+        for kind, look in modes.items():
+            image = f'<img class="{kind}" src="{wide[kind]}" alt="{escape(self.alt)}" style="{look}">'
+            source = f'<source media="{PHONE}" srcset="{narrow[kind]}">' if narrow else ""
+            images.append(f"<picture>{source}{image}</picture>" if narrow else image)
+        return "".join(images)
+
+    def _both(self, dpi: int) -> dict[str, str]:
+        """The figure as it is now, light and dark, by class."""
+        light = self._address(dpi)
         with in_the_dark(self.figure):
-            dark = self._image("only-dark", f"display: none; {style}")  # the book's style sheet shows it in the dark
-        return self._image("only-light", style) + dark
+            return {"only-light": light, "only-dark": self._address(dpi)}
 
-    def _image(self, kind: str, style: str) -> str:
-        image = f'<img class="{kind}" src="{self._address()}" alt="{escape(self.alt)}" style="{style}">'
-        if not self.folds:
-            return image
-        with on_a_phone(self.figure) as otherwise:
-            narrow = self._address(SMALL) if otherwise else ""
-        return f'<picture><source media="{PHONE}" srcset="{narrow}">{image}</picture>' if narrow else image
-
-    def _address(self, dpi: int = LARGE) -> str:
+    def _address(self, dpi: int) -> str:
         """The figure as it is now, inside its own address."""
         drawn = io.BytesIO()
         self.figure.savefig(drawn, format="png", dpi=dpi)

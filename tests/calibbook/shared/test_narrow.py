@@ -5,8 +5,10 @@ import io
 import pytest
 from bs4 import BeautifulSoup
 from frames import tidy
+from matplotlib.colors import to_rgb
 
 from calibbook.s04_1_pruning_results.figures import fidelity_heatmap
+from calibbook.shared.dark import in_the_dark
 from calibbook.shared.figure import Picture, one_legend, panels
 from calibbook.shared.narrow import LEAST, WIDTH, on_a_phone
 
@@ -69,6 +71,8 @@ def test_titles_and_legends_take_more_lines_and_say_the_same():
     before, words = image(figure), [text.get_text() for text in figure.legends[0].get_texts()]
     with on_a_phone(figure):
         assert outside(figure) == []
+        with in_the_dark(figure):
+            assert sum(to_rgb(figure.legends[-1].get_texts()[0].get_color())) > 2  # light letters
         assert figure.get_suptitle().split() == ("a title of many words " * 6).split()
         assert [text.get_text() for text in figure.legends[-1].get_texts()] == words
     assert len(figure.legends) == 1 and image(figure) == before
@@ -104,3 +108,19 @@ def test_a_page_has_both_and_a_phone_takes_the_narrow_one():
     for one in soup.select("picture"):
         assert one.source["media"] == "(max-width: 600px)" and one.source["srcset"] != one.img["src"]
     assert not Picture(picture.figure, "words")._repr_html_().startswith("<picture")
+
+
+def test_in_the_dark_a_legend_in_more_lines_is_as_dark_as_the_figure(monkeypatch):
+    seen = []
+    figure, axes = panels(4, 4, 3.0, 2.0)
+    for place in range(6):
+        axes[0].plot([0, place], label=f"a line that is calibrated in language {place}")
+    one_legend(figure, axes, columns=6)
+
+    def address(picture, dpi):
+        seen.append(sum(to_rgb(figure.legends[-1].get_frame().get_facecolor())))
+        return "data:"
+
+    monkeypatch.setattr(Picture, "_address", address)
+    Picture(figure, "words", folds=True)._repr_html_()
+    assert [value > 1.5 for value in seen] == [True, False, True, False]  # wide and narrow, each light and dark
