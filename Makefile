@@ -10,7 +10,7 @@
 
 PYTHON ?= python3
 PARAMS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 PROFILE ?= profiles/local
 BIN := .venv/bin
 INSTALL = -m pip install --no-compile --quiet --disable-pip-version-check

@@ -1,6 +1,8 @@
 """Files of parameters, read as YAML 1.2 and strictly: `yes` and `2:4` are texts, and nothing is given twice."""
 
 import re
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +37,8 @@ def read_parameters(path: str | Path) -> dict[str, Any]:
     Raises:
         ParameterError: the file cannot be read, is not YAML, gives a name twice, or holds no mapping.
     """
-    reader = YAML(typ="safe", pure=True)  # the reader in C takes YAML 1.1
-    reader.Constructor = _Constructor
     try:
-        text = _text(path)
-        if version := re.search(r"^%YAML\s+(?!1\.2\s*$).*$", text, re.MULTILINE):
-            raise ParameterError(f"{quoted(version[0].strip())} asks for another YAML than 1.2; leave that line out")
-        values = reader.load(text)
-        if _count(values, {}) > MOST:
-            raise ParameterError(f"its aliases stand for more than {MOST:,} values; write out what is meant")
+        values = deepcopy(_values(_text(path)))
     except ParameterError as error:
         raise ParameterError(f"{path}: {error}") from None
     except DuplicateKeyError as error:
@@ -53,6 +48,18 @@ def read_parameters(path: str | Path) -> dict[str, Any]:
         raise ParameterError(f"{path}: not valid YAML ({_where_and_what(error)}); correct the file") from None
     if not isinstance(values, dict):
         raise ParameterError(f"{path}: holds no parameters; write lines such as 'sparsity: 0.5'")
+    return values
+
+
+@lru_cache(32)  # every page of the book names the file that its parameters come from, and reads them all for that
+def _values(text: str) -> Any:
+    reader = YAML(typ="safe", pure=True)  # the reader in C takes YAML 1.1
+    reader.Constructor = _Constructor
+    if version := re.search(r"^%YAML\s+(?!1\.2\s*$).*$", text, re.MULTILINE):
+        raise ParameterError(f"{quoted(version[0].strip())} asks for another YAML than 1.2; leave that line out")
+    values = reader.load(text)
+    if _count(values, {}) > MOST:
+        raise ParameterError(f"its aliases stand for more than {MOST:,} values; write out what is meant")
     return values
 
 
