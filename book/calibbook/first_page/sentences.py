@@ -3,7 +3,7 @@ on its own page.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import pandas as pd
@@ -23,13 +23,15 @@ from calibbook.shared.words import as_given, in_caption, listed, number, uncapit
 EACH_UP_TO = 4
 """Results that a sentence gives one by one; of more it gives how many came out how."""
 LEVEL = f"{as_given(1 - ALPHA)}% interval"
-BRACKETS = f"In brackets: {LEVEL}s, and what each test says where they differ."
+BRACKETS = f"In brackets: {LEVEL}s, and where tests of one question come out differently how each did."
+WHY_UNDECIDED = "Why some are undecided"
+BOTH_WAYS = "the interval holds better and worse"
 HIGHER, POINTS = "% higher", "points higher"
 
 
 class Lead(NamedTuple):
     """How a sentence begins: where all that was tested held, where none of it did, and what the question was; `that`:
-    what the tests are about, in short, said with a verdict where the sentence begins with its contrary.
+    what the tests are about, in short, said with counts of verdicts where the sentence begins with its contrary.
     """
 
     held: str
@@ -45,10 +47,6 @@ class Lead(NamedTuple):
             return f"Whether {self.whether} is {UNDECIDED}"
         said = self.held if HELD in found else self.not_held
         return f"{said}, as far as it is decided" if UNDECIDED in found else said
-
-    def about(self, verdicts: Iterable[str]) -> str:
-        """What goes before each verdict: which claim it is about, unless the sentence itself says that."""
-        return f"{self.that}: " if NOT_HELD in set(verdicts) else ""
 
     def without(self, why: str) -> str:
         return f"**Whether {self.whether} is {UNDECIDED}:** {why}."
@@ -118,6 +116,16 @@ def english_alone(found: Findings) -> str:
 
 def further_languages(found: Findings) -> str:
     """What the mixtures of the table change against the target language alone (`beyond-mixtures-perplexity`)."""
+    rows, shown = _mixtures(found)
+    if rows.empty:
+        return MORE.without("no mixture of languages stands beside its target language alone")
+    name = namer(rows)
+    before = "against the target language alone, perplexity is"
+    return _said(MORE, _higher(rows), before, lambda row: f"{row.what} for {shown[row.setup]} with {name(row)}")
+
+
+def _mixtures(found: Findings) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The claims on the mixtures of the table, with the column `setup`, and what the table calls each of these."""
     shown = {mixed.WITH_ENGLISH: label(WITH_ENGLISH, found.texts)}
     if every := largest(found.texts):
         shown |= dict.fromkeys((every, mixed.number_of_languages(every)), label(EVERY, found.texts))
@@ -125,11 +133,7 @@ def further_languages(found: Findings) -> str:
     if len(rows):
         rows = rows.assign(setup=[metric.rpartition(", ")[0] for metric in rows["metric"]])
         rows = rows[rows["setup"].isin(list(shown))]
-    if rows.empty:
-        return MORE.without("no mixture of languages stands beside its target language alone")
-    name = namer(rows)
-    before = "against the target language alone, perplexity is"
-    return _said(MORE, _higher(rows), before, lambda row: f"{row.what} for {shown[row.setup]} with {name(row)}")
+    return rows, shown
 
 
 def quantize(found: Findings) -> str:
@@ -182,8 +186,7 @@ def _written(found: Findings) -> str:
         return f"{before}, {uncapital(verdict_sentence(known))}"
     name = namer(known)
     results = listed(
-        f"{row.what} with {name(row)}{_bracket(interval(row), why)}"
-        for row, why in zip(known.itertuples(), _told(known), strict=True)
+        f"{row.what} with {name(row)}{_bracket(interval(row), row.verdict)}" for row in known.itertuples()
     )
     return f"{before}, the score is {results}, from {in_caption(found.written_items)} questions a language."
 
@@ -212,6 +215,28 @@ def without_text(found: Relatives | None) -> str:
     )
 
 
+def why_undecided(found: Findings) -> list[str]:
+    """Why results of the sentences are undecided: one line a reason, with the results that it is about."""
+    mixtures, shown = _mixtures(found)
+    results = (
+        (found.target, lambda row, name: f"the target language with {name}"),
+        (found.english, lambda row, name: f"English alone with {name}"),
+        (mixtures, lambda row, name: f"{shown[row.setup]} with {name}"),
+        (found.memory, lambda row, name: _sizes(row, found.memory["model"].nunique() > 1)),
+        (found.rounded, lambda row, name: f"English with {name}"),
+        (found.tasks, lambda row, name: f"{row.metric} with {name}"),
+        (found.written, lambda row, name: f"{row.metric} with {name}"),
+    )
+    reasons: dict[str, list[str]] = {}
+    for rows, words in results:
+        known = _known(rows)
+        name = namer(known)
+        for row in known[known["verdict"] == UNDECIDED].itertuples():
+            if why := row.note or BOTH_WAYS * (row.low < 0 < row.high):
+                reasons.setdefault(why, []).append(words(row, name(row)))
+    return [f"**{why[0].upper()}{why[1:]}:** {listed(results)}." for why, results in reasons.items()]
+
+
 def namer(rows: pd.DataFrame) -> Callable:
     """What to call the model of a row of claims: `Wanda 50%`, with its name where there are several."""
     several = rows["model"].nunique() > 1
@@ -234,15 +259,15 @@ def _said(lead: Lead, rows: pd.DataFrame, before: str, words: Callable, after: s
         return lead.without(listed(filter(None, notes)) or "nothing was measured that decides it")
     after = _languages(known["n"]) + after
     if len(known) > EACH_UP_TO:
-        about = f" ({lead.that})" * bool(lead.about(known["verdict"]))
+        about = f" ({lead.that})" * (NOT_HELD in set(known["verdict"]))
         counts = uncapital(verdict_sentence(known)).removesuffix(".")
         return f"**{lead.of(known['verdict'])}:** {counts}{about}{after}."
     said = lead.of(known["verdict"])
-    one, notes = known["verdict"].nunique() == 1, list(dict.fromkeys(filter(None, known["note"])))
-    if one and known["verdict"].iloc[0] == UNDECIDED and notes:
+    notes = dict.fromkeys(filter(None, known["note"]))
+    if set(known["verdict"]) == {UNDECIDED} and notes:
         said += f" ({listed(notes)})"
-    told = [""] * len(known) if one else _told(known, lead.about(known["verdict"]))
-    results = (words(row) + _bracket(interval(row), why) for row, why in zip(known.itertuples(), told, strict=True))
+    told = _told(known["verdict"])
+    results = (words(row) + _bracket(interval(row), told.get(row.verdict, "")) for row in known.itertuples())
     return f"**{said}:** {before} {listed(results)}{after}."
 
 
@@ -272,15 +297,14 @@ def brackets(said: Iterable[str]) -> list[str]:
     return [BRACKETS] if any(" (" in one for one in said) else []
 
 
-def _told(rows: pd.DataFrame, about: str = "") -> Iterator[str]:
-    """`held`, `undecided: not beyond chance in 12 tests` of each row, after what the verdict is about; no reason is
-    given twice.
+def _told(verdicts: Iterable[str]) -> dict[str, str]:
+    """What a result says of its verdict: nothing where all have the same, and where some are undecided that alone, since
+    the sentence begins with what the others say.
     """
-    given = set()
-    for row in rows.itertuples():
-        why = row.note if row.verdict == UNDECIDED else ""
-        yield about + row.verdict + (", for the same reason" if why in given else f", since {why}" if why else "")
-        given |= {why} - {""}
+    found = set(verdicts)
+    if {HELD, NOT_HELD} <= found:
+        return {verdict: verdict for verdict in found}
+    return {UNDECIDED: UNDECIDED} if len(found) > 1 else {}
 
 
 def _bracket(ends: str, verdict: str) -> str:
@@ -302,8 +326,7 @@ def _english_rounded(rows: pd.DataFrame) -> str:
         return ""
     name = namer(known)
     results = listed(
-        f"{row.what} with {name(row)}{_bracket(interval(row), why)}"
-        for row, why in zip(known.itertuples(), _told(known), strict=True)
+        f"{row.what} with {name(row)}{_bracket(interval(row), row.verdict)}" for row in known.itertuples()
     )
     return (
         f"Where weights are rounded, calibrating in English instead of the target language makes perplexity {results}"

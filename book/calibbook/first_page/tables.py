@@ -1,4 +1,4 @@
-"""The one table of the first page: what each choice of calibration costs, by method."""
+"""The one table of the first page: what each choice of calibration costs, by method, and what the numbers rest on."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,7 @@ from calibbook.first_page.findings import Findings
 from calibbook.first_page.relatives import ENGLISH, NEAREST, TARGET, Relatives
 from calibbook.first_page.sentences import LEVEL, block_name
 from calibbook.shared.frames import BLOCK, is_mixture, is_quantized
-from calibbook.shared.html import Cell, Html, Mark, heat_table, links
+from calibbook.shared.html import Cell, Html, Mark, heat_table, links, remark
 from calibbook.shared.languages import SPELLED_OUT, anchor, name_label, text_label
 from calibbook.shared.words import fixed, in_caption, listed
 
@@ -26,8 +26,8 @@ OTHER_RECORDS = "†"
 
 def answer_table(found: Findings, relatives: Relatives | None = None) -> Html:
     """Choices down, methods and settings across: the geometric mean over the target languages, and below it their
-    range; in the last row, which is marked as of other records, the nearest relative, from the atlas. The caption has
-    what the numbers rest on.
+    range; in the last row, which is marked as of other records, the nearest relative, from the atlas. What the numbers
+    rest on stands below the table.
     """
     rows, several = found.rows, found.rows["model"].nunique() > 1
     columns, cells = {}, {}
@@ -44,13 +44,16 @@ def answer_table(found: Findings, relatives: Relatives | None = None) -> Html:
             cells[choice, block] = Cell(shown, mark=mark, below="; ".join(filter(None, [below, part])))
     present = set(rows["choice"])
     names = {choice: (label(choice, found.texts),) for choice in CHOICES if choice in present}
-    note = [*_what_it_shows(rows), basis(found)]
+    below = [_english_left_out(rows), f"Measured: {basis(found)}"]
     if of_atlas := _of_atlas(relatives, columns):
         of = f"{relatives.rows['language'].nunique()} languages of the atlas"
-        names[NEAREST] = (f"{OTHER_RECORDS} {NEAREST} (other records: {of})",)
+        names[NEAREST] = (f"{OTHER_RECORDS} {NEAREST}",)
         cells |= {(NEAREST, block): _cell(np.exp(mine[NEAREST])) for block, mine in of_atlas.items()}
-        note.append(_within_the_atlas(relatives, of_atlas, of))
-    return heat_table(names, columns, cells, ["Calibrated in"], TITLE, " ".join(note))
+        below.append(_within_the_atlas(relatives, of_atlas, of))
+    marked = any(cell.mark for cell in cells.values())
+    table = heat_table(names, columns, cells, ["Calibrated in"], TITLE, _what_it_shows(rows, marked))
+    basis_of = remark(" ".join(filter(None, below)))
+    return Html(table.html + basis_of.html, f"{table.plain}\n{basis_of.plain}")
 
 
 def languages_line(study, relatives: Relatives | None) -> Html:
@@ -130,10 +133,15 @@ def _counted(values, one: str, more: str) -> str:
     return f"{in_caption(values)} {one if max(values) == 1 else more}"
 
 
-def _what_it_shows(rows: pd.DataFrame) -> list[str]:
+def _english_left_out(rows: pd.DataFrame) -> str:
+    if "en" in asked(rows["language"]):
+        return ""
+    return "English is left out, so that a ratio of two of these numbers is not one over all languages."
+
+
+def _what_it_shows(rows: pd.DataFrame, marked: bool) -> str:
+    """How a number is to be read; `marked`: whether some choice is marked as the best."""
     codes = asked(rows["language"])
     whom = listed(map(name_label, codes)) if len(codes) <= SPELLED_OUT else f"{len(codes)} languages"
     over = f"Geometric mean over target languages and their range: {whom}." if len(codes) > 1 else f"In {whom}."
-    if "en" not in codes:
-        over += " English is left out, so that a ratio of two of these numbers is not one over all languages."
-    return [over, f"Lower is better. {BEST.sign}: {BEST.meaning}."]
+    return f"{over} Lower is better.{f' {BEST.sign}: {BEST.meaning}.' * marked}"

@@ -207,10 +207,17 @@ def test_of_many_results_it_is_counted_how_they_came_out(found):
     assert said.endswith("as far as it is decided:** of 6 tests 3 held, 0 not held and 3 undecided.")
 
 
-def test_a_reason_is_given_once(found):
-    rows = [claimed(("undecided", "undecided"), note="drawn once"), claimed(("held",))]
-    said = sentences.language_of_use(replace(found, target=pd.concat(rows, ignore_index=True)))
-    assert said.count("undecided, since drawn once") == 1 and said.count("undecided, for the same reason") == 1
+def test_a_reason_is_below_the_sentences_once_with_all_results_that_it_is_about(found):
+    rows = pd.concat([claimed(("undecided", "undecided"), note="drawn once"), claimed(("held",))], ignore_index=True)
+    found = replace(found, target=rows, written=claimed((UNDECIDED,), low=-1.0, high=2.0, metric="facts"))
+    assert "drawn once" not in sentences.language_of_use(found)
+    whys = sentences.why_undecided(found)
+    assert "**Drawn once:** the target language with Wanda 50% and the target language with SparseGPT 50%." in whys
+    (both_ways,) = [why for why in whys if why.startswith("**The interval holds better and worse:** ")]
+    assert "facts with Wanda 50%" in both_ways
+    held = replace(found, **{name: claimed(()) for name in ("target", "english", "rounded", "memory", "tasks")})
+    held = replace(held, mixtures=claimed(()), written=claimed((HELD,), low=-1.0, high=2.0, metric="facts"))
+    assert sentences.why_undecided(held) == []
 
 
 def test_a_sign_is_a_word_and_its_interval_has_the_same(found):
@@ -310,14 +317,14 @@ def test_what_the_model_writes_itself_is_told_apart_with_its_own_verdict():
     assert not strange_numbers([said], found)
 
 
-def test_a_verdict_says_what_it_is_about_where_the_sentence_says_the_contrary(found):
+def test_a_result_says_its_verdict_where_the_beginning_of_the_sentence_does_not(found):
     rows = claimed((NOT_HELD, UNDECIDED), note="few")
     mixed = rows.assign(metric=f"{ALL}, perplexity on chromium", statistic=3.0)
     said = sentences.further_languages(replace(found, mixtures=mixed))
     assert said.startswith("**Further languages beside the target language do not help it, as far as it is decided:** ")
-    assert "(that they help: not held)" in said and "(that they help: undecided, since few)" in said
-    held = sentences.further_languages(replace(found, mixtures=mixed.assign(verdict=[HELD, UNDECIDED])))
-    assert "(held)" in held and "that they help:" not in held
+    assert "with Wanda 50% and" in said and "with SparseGPT 50% (undecided)" in said
+    differs = sentences.further_languages(replace(found, mixtures=mixed.assign(verdict=[HELD, NOT_HELD])))
+    assert "differs between the cases" in differs and "(held)" in differs and "(not held)" in differs
     many = pd.concat([mixed] * 3, ignore_index=True)
     said = sentences.further_languages(replace(found, mixtures=many))
     assert said.endswith("of 6 tests 0 held, 3 not held and 3 undecided (that they help).")
