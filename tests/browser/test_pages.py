@@ -167,6 +167,17 @@ def test_nothing_keeps_a_reader_out_on_a_phone(phone, mode):
     assert serious(phone.page, mode) == []
 
 
+FIGURE_FIRST = """() => [...document.querySelectorAll('main img.only-light, main .study-table')]
+    .filter(e => !e.closest('details')).map(e => e.tagName)"""
+
+
+def test_a_page_of_results_shows_a_figure_before_its_tables(desktop):
+    """If it has any: a small study may have nothing to draw."""
+    of_results = re.search(r"/(0[456]_\w+|amount_of_text|atlas)\.html$", desktop.page.url)
+    kinds = desktop.page.evaluate(FIGURE_FIRST)
+    assert not of_results or "IMG" not in kinds or kinds[0] == "IMG"
+
+
 def test_every_figure_has_a_dark_variant(desktop):
     kinds = desktop.page.eval_on_selector_all("main .cell_output img", "all => all.map(e => e.className)")
     light, dark = kinds[::2], kinds[1::2]

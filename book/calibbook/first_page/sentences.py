@@ -185,9 +185,7 @@ def _written(found: Findings) -> str:
     if len(known) > EACH_UP_TO:
         return f"{before}, {uncapital(verdict_sentence(known))}"
     name = namer(known)
-    results = listed(
-        f"{row.what} with {name(row)}{_bracket(interval(row), row.verdict)}" for row in known.itertuples()
-    )
+    results = listed(f"{row.what} with {name(row)}{_bracket(interval(row), row.verdict)}" for row in known.itertuples())
     return f"{before}, the score is {results}, from {in_caption(found.written_items)} questions a language."
 
 
@@ -325,9 +323,7 @@ def _english_rounded(rows: pd.DataFrame) -> str:
     if known.empty or len(known) > EACH_UP_TO:
         return ""
     name = namer(known)
-    results = listed(
-        f"{row.what} with {name(row)}{_bracket(interval(row), row.verdict)}" for row in known.itertuples()
-    )
+    results = listed(f"{row.what} with {name(row)}{_bracket(interval(row), row.verdict)}" for row in known.itertuples())
     return (
         f"Where weights are rounded, calibrating in English instead of the target language makes perplexity {results}"
         f"{_languages(known['n'])}."

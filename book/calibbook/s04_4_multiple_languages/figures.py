@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from calibbook.s04_2_downstream_tasks.data import Scores
-from calibbook.s04_2_downstream_tasks.dots import MEAN, ZERO, dot_figure, heights_of
+from calibbook.shared.dots import MEAN, ZERO, dot_figure, heights_of
 from calibbook.s04_2_downstream_tasks.figures import model_and_setting
 from calibbook.s04_4_multiple_languages.data import ENGLISH, TARGET
 from calibbook.s04_4_multiple_languages.over_languages import perplexity_points, task_points

@@ -35,33 +35,45 @@ def correlation_table(frame: pd.DataFrame, found: list[Halves]) -> pd.DataFrame:
     for one in found:
         named = {name: correlations(guide, one.scores)[0] for name, guide in guides(frame, one).items()}
         for place, language in enumerate(one.languages):
-            line = {"evaluation": name_label(language)} | _of(one)
+            line = {"evaluation": name_label(language)} | _of(one, found)
             for name, values in named.items():
                 line[name] = _with_interval(values[place], len(one.calibrations))
             lines.append(line)
-        lines.append({"evaluation": MEAN} | _of(one) | {name: fixed(v.mean(), 0, 2) for name, v in named.items()})
+        lines.append(
+            {"evaluation": MEAN} | _of(one, found) | {name: fixed(v.mean(), 0, 2) for name, v in named.items()}
+        )
     return pd.DataFrame(lines)
 
 
 def choice_table(frame: pd.DataFrame, found: list[Halves]) -> pd.DataFrame:
-    """One row a model, method, setting and evaluation language, as text: what a calibration gains in points over the
-    mean of all calibrations if it is chosen by each of the `guides`, or is the language itself, or English.
+    """One row a model, method, setting and evaluation language, as text: what a calibration gains in points if it is
+    chosen by each of the `rules`. A last row of each has the means over languages.
     """
     lines = []
     for one in found:
-        rules = {name: gains_by(one, guide) for name, guide in guides(frame, one).items()}
-        rules |= {"the language itself": _of_language(one), "English": _of_language(one, "en")}
+        gained = rules(frame, one)
         for place, language in enumerate(one.languages):
-            values = {name: _points(values[place]) for name, values in rules.items()}
-            lines.append({"evaluation": name_label(language)} | _of(one) | values)
-        means = {name: _points(values.mean()) for name, values in rules.items()}
-        lines.append({"evaluation": MEAN} | _of(one) | means)
+            values = {name: _points(values[place]) for name, values in gained.items()}
+            lines.append({"evaluation": name_label(language)} | _of(one, found) | values)
+        means = {name: _points(values.mean()) for name, values in gained.items()}
+        lines.append({"evaluation": MEAN} | _of(one, found) | means)
     return pd.DataFrame(lines)
 
 
-def _of(one: Halves) -> dict[str, str]:
+def rules(frame: pd.DataFrame, one: Halves) -> dict[str, np.ndarray]:
+    """What a calibration can be chosen by -> points [languages] that it gains over the mean of all calibrations, NaN
+    where the rule names none: each of the `guides`, the language itself, and English.
+    """
+    gained = {name: gains_by(one, guide) for name, guide in guides(frame, one).items()}
+    return gained | {"the language itself": _of_language(one), "English": _of_language(one, "en")}
+
+
+def _of(one: Halves, found: list[Halves]) -> dict[str, str]:
+    """The columns that say what a row is about; the model's only where there are several."""
     block = one.block
-    return {"model": block.model, "method": f"{method_label(block.method)} {setting(block.sparsity, block.pattern)}"}
+    several = len({other.block.model for other in found}) > 1
+    method = {"method": f"{method_label(block.method)} {setting(block.sparsity, block.pattern)}"}
+    return {"model": block.model} | method if several else method
 
 
 def _points(gain: float) -> str:

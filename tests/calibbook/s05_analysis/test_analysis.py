@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from drawing import draw
 from frames import SEVEN, tidy, with_value
 from scipy.stats import binom
 
 from calibbook.s05_analysis.claims import agreeing, by_chance, pairs, section_5
 from calibbook.s05_analysis.data import named
+from calibbook.s05_analysis.figures import CHANCE, MEASURED, agreement_picture
 from calibbook.s05_analysis.tables import agreement, best_by_metric, where
 from calibbook.shared.frames import METRICS
 from calibbook.shared.statistics import ALPHA
@@ -54,6 +56,19 @@ def test_metrics_without_a_relation_are_found_to_agree_no_more_often_than_the_le
 
     wrong = sum(unrelated() <= ALPHA for _ in range(150))
     assert wrong <= binom.isf(0.001, 150, ALPHA)
+
+
+def test_marks_are_what_was_measured_and_what_chance_gives():
+    found = list(named(tidy()))
+    picture = agreement_picture(found)
+    draw(picture)
+    assert [axis.get_title() for axis in picture.figure.axes] == [where(one) for one in found]
+    for axis, one in zip(picture.figure.axes, found, strict=True):
+        handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+        marks = {name: handle.lines[0].get_xdata() for name, handle in handles.items()}
+        assert list(marks[MEASURED]) == [hits for _, _, hits, _, _ in pairs(one)]
+        assert marks[CHANCE] == pytest.approx([expected for _, _, _, expected, _ in pairs(one)])
+    assert "7 of 7, by chance 1.0" in picture.alt
 
 
 def test_what_cannot_be_compared_is_left_out():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from drawing import draw
 from frames import SEVEN, tidy, with_value
 from scipy.stats import binom, spearmanr
 from task_items import item_scores, verdicts
@@ -10,9 +11,11 @@ from calibbook.s04_2_downstream_tasks.effects import Draws
 from calibbook.s06_conclusion import claims as advice
 from calibbook.s06_conclusion.claims import english_costs, gains_by, section_6, shortfalls
 from calibbook.s06_conclusion.data import Halves, by_perplexity, chosen, correlations, halves_of, rank_interval
+from calibbook.s06_conclusion.figures import gain_pictures
 from calibbook.s06_conclusion.tables import MEAN, choice_table, correlation_table
 from calibbook.shared.draws import ONE_DRAW
 from calibbook.shared.statistics import ALPHA, crossed_interval
+from calibbook.shared.words import signed
 
 LANGUAGES = 7
 ONE = {"tasks": ("knowledge",), "methods": ("wanda",), "sparsity": ((0.5, "unstructured"),)}
@@ -168,6 +171,33 @@ def test_tables_have_a_row_a_language_and_a_mean():
     assert without["the language itself"].iloc[0] == "–"
 
 
+def test_marks_of_the_picture_are_the_numbers_of_the_table():
+    frame = tidy(models=("a", "b"), methods=("wanda", "sparsegpt"))
+    found = halves_of(item_scores(target=0.2, tasks=("knowledge",)) | other_model(item_scores(tasks=("knowledge",))))
+    pictures, table = gain_pictures(frame, found), choice_table(frame, found)
+    assert len(pictures) == table["model"].nunique() == 2
+    for picture, (_, mine) in zip(pictures, table.groupby("model", sort=False), strict=True):
+        draw(picture)
+        assert len(picture.figure.axes) == mine["method"].nunique()
+        for axis, (method, rows) in zip(picture.figure.axes, mine.groupby("method", sort=False), strict=True):
+            handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+            assert axis.get_title() == method and set(handles) == set(rows.columns) - {"evaluation", "model", "method"}
+            for rule, handle in handles.items():
+                assert [signed(value) for value in handle.lines[0].get_xdata()] == rows[rule].tolist()
+                assert f"{method}, chosen by {rule}: " in picture.alt
+
+
+def other_model(scores):
+    return {column._replace(model="other"): by_text for column, by_text in scores.items()}
+
+
+def test_the_model_is_a_column_only_where_there_are_several():
+    found = halves_of(item_scores(**ONE))
+    assert "model" not in choice_table(tidy(), found) and "model" not in correlation_table(tidy(), found)
+    both = [found[0], found[0]._replace(block=found[0].block._replace(model="other"))]
+    assert choice_table(tidy(), both)["model"].nunique() == 2
+
+
 def test_small_studies_decide_nothing_and_fail_nowhere():
     assert section_6(perplexities(SEVEN), {}).empty and halves_of({}) == []
     assert correlation_table(tidy(), []).empty and choice_table(tidy(), []).empty
@@ -177,3 +207,5 @@ def test_small_studies_decide_nothing_and_fail_nowhere():
         nothing = section_6(frame[frame["metric"] != "perplexity"], scores)
         assert advice.NOT_BY_PERPLEXITY not in set(nothing["claim"])
         correlation_table(frame, halves_of(scores)), choice_table(frame, halves_of(scores))
+        for picture in gain_pictures(frame, halves_of(scores)):
+            draw(picture)
