@@ -296,8 +296,8 @@ def brackets(said: Iterable[str]) -> list[str]:
 
 
 def _told(verdicts: Iterable[str]) -> dict[str, str]:
-    """What a result says of its verdict: nothing where all have the same, and where some are undecided that alone, since
-    the sentence begins with what the others say.
+    """What a result says of its verdict: nothing where all have the same, and where some are undecided that alone,
+    since the sentence begins with what the others say.
     """
     found = set(verdicts)
     if {HELD, NOT_HELD} <= found:

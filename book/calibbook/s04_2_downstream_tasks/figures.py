@@ -3,9 +3,9 @@
 import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import TASK_METRICS, Scores
-from calibbook.shared.dots import MEAN, ZERO, dot_figure, in_words, row_names
 from calibbook.s04_2_downstream_tasks.gains import of_what, target_gains
 from calibbook.s04_2_downstream_tasks.tables import task_name
+from calibbook.shared.dots import MEAN, ZERO, dot_figure, in_words, row_names
 from calibbook.shared.figure import Picture
 from calibbook.shared.frames import METHODS, MODEL_SETTING, languages_of, method_label, setting
 from calibbook.shared.palette import Look, looks

@@ -5,8 +5,8 @@ import math
 import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import COLUMN, Column, Scores, over_texts
-from calibbook.shared.dots import MEAN
 from calibbook.shared.comparison import Comparison, paired_bootstrap
+from calibbook.shared.dots import MEAN
 from calibbook.shared.draws import FEWEST_DRAWS
 from calibbook.shared.frames import BLOCK, Block, is_mixture
 from calibbook.shared.statistics import target_interval

@@ -3,11 +3,11 @@
 import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import TASK_METRICS, Scores
-from calibbook.shared.dots import MEAN, ZERO, dot_figure, row_names
 from calibbook.s04_2_downstream_tasks.figures import as_dots, by_series, labels, method_looks, model_and_setting
 from calibbook.s04_2_downstream_tasks.gains import of_what, target_gains
 from calibbook.s04_2_downstream_tasks.tables import task_name
 from calibbook.s04_3_open_domain_qa.changes import pruning_changes
+from calibbook.shared.dots import MEAN, ZERO, dot_figure, row_names
 from calibbook.shared.draws import FEWEST_DRAWS
 from calibbook.shared.figure import Picture
 from calibbook.shared.frames import MODEL_SETTING

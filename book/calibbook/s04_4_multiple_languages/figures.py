@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from calibbook.s04_2_downstream_tasks.data import Scores
-from calibbook.shared.dots import MEAN, ZERO, dot_figure, heights_of
 from calibbook.s04_2_downstream_tasks.figures import model_and_setting
 from calibbook.s04_4_multiple_languages.data import ENGLISH, TARGET
 from calibbook.s04_4_multiple_languages.over_languages import perplexity_points, task_points
+from calibbook.shared.dots import MEAN, ZERO, dot_figure, heights_of
 from calibbook.shared.figure import Picture
 from calibbook.shared.frames import MODEL_SETTING, is_mixture, languages_of, method_label
 from calibbook.shared.languages import text_label

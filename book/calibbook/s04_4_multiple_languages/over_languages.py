@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores
-from calibbook.shared.dots import MEAN
 from calibbook.s04_2_downstream_tasks.effects import draws_of, effect
 from calibbook.s04_4_multiple_languages.data import ENGLISH
 from calibbook.s04_4_multiple_languages.tables_perplexity import perplexity_changes
+from calibbook.shared.dots import MEAN
 from calibbook.shared.draws import FEWEST_DRAWS
 from calibbook.shared.frames import BLOCK, Block, is_mixture
 from calibbook.shared.statistics import shared_interval, student_interval

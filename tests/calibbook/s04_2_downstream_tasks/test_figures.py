@@ -11,9 +11,9 @@ from task_items import item_scores
 
 from calibbook.s04_2_downstream_tasks.claims import target_is_better
 from calibbook.s04_2_downstream_tasks.data import Column, compare
-from calibbook.shared.dots import MEAN, dot_figure
 from calibbook.s04_2_downstream_tasks.figures import gain_pictures
 from calibbook.s04_2_downstream_tasks.gains import target_gains
+from calibbook.shared.dots import MEAN, dot_figure
 from calibbook.shared.palette import looks
 
 THREE = ("de", "en", "sw")

@@ -6,10 +6,10 @@ from scipy.stats import norm
 from task_items import item_scores
 
 from calibbook.s04_2_downstream_tasks.data import Column
-from calibbook.shared.dots import MEAN
 from calibbook.s04_3_open_domain_qa.changes import pruning_changes
 from calibbook.s04_3_open_domain_qa.claims import knowledge_is_lost, lost_in_english
 from calibbook.s04_3_open_domain_qa.figures import COST, GAIN, cost_pictures
+from calibbook.shared.dots import MEAN
 
 THREE = ("de", "en", "sw")
 
