@@ -23,13 +23,17 @@ def best_by_metric(one: Named) -> pd.DataFrame:
 
 def agreement(found: list[Named]) -> pd.DataFrame:
     """One row two metrics, of each text, model, method and setting, as text: the evaluation languages in which they
-    name the same best calibration, by chance how many, and the probability of as many.
+    name the same best calibration, by chance how many, and the probability of as many. The model is a column where
+    there are several.
     """
+    several = len({one.names["model"] for one in found}) > 1
     return pd.DataFrame(
         {
             "metrics": listed(METRICS[metric].label for metric in (first, second)),
             "evaluated on": one.names["source"],
-            "model": one.names["model"],
+        }
+        | ({"model": one.names["model"]} if several else {})
+        | {
             "method": f"{method_label(one.names['method'])} {one.names['sparsity']}",
             "agree": f"{hits} of {len(one.languages)}",
             "by chance": fixed(expected),

@@ -39,9 +39,8 @@ def correlation_table(frame: pd.DataFrame, found: list[Halves]) -> pd.DataFrame:
             for name, values in named.items():
                 line[name] = _with_interval(values[place], len(one.calibrations))
             lines.append(line)
-        lines.append(
-            {"evaluation": MEAN} | _of(one, found) | {name: fixed(v.mean(), 0, 2) for name, v in named.items()}
-        )
+        means = {name: fixed(values.mean(), 0, 2) for name, values in named.items()}
+        lines.append({"evaluation": MEAN} | _of(one, found) | means)
     return pd.DataFrame(lines)
 
 
