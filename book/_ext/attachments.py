@@ -1,18 +1,20 @@
 """Sphinx extension: what a page holds inside itself becomes files of the book.
 
-A notebook shows a figure or offers a table with everything in its address (`data:image/png;base64,…`), so that it works
-alone. In the book each becomes a file beside the pages: these stay small, and a picture is fetched when it is
+A notebook shows a figure or offers a table with everything in its address (`data:image/webp;base64,…`), so that it
+works alone. In the book each becomes a file beside the pages: these stay small, and a picture is fetched when it is
 scrolled to, into a place as large as itself.
 """
 
 import base64
 import hashlib
+import io
 import re
-import struct
 from pathlib import Path
 
+from PIL import Image
+
 FOLDER = "_attached"
-SUFFIX = {"image/png": "png", "image/svg+xml": "svg", "text/csv": "csv", "text/html": "html"}
+SUFFIX = {"image/webp": "webp", "image/png": "png", "image/svg+xml": "svg", "text/csv": "csv", "text/html": "html"}
 INSIDE = re.compile(r'(?P<name>src|srcset|href)="data:(?P<kind>[a-z]+/[a-z+]+);base64,(?P<data>[A-Za-z0-9+/=]+)"')
 
 
@@ -36,12 +38,13 @@ def as_files(body: str, folder: Path, address) -> str:
 
 
 def _size(data: bytes, suffix: str) -> str:
-    """Width and height as attributes, so that the page does not move when the picture comes; of PNG alone, whose
-    header has them in its first bytes.
+    """Width and height as attributes, so that the page does not move when the picture comes; not of SVG, which may
+    have none.
     """
-    if suffix != "png":
+    if suffix not in ("webp", "png"):
         return ""
-    width, height = struct.unpack(">II", data[16:24])
+    with Image.open(io.BytesIO(data)) as image:
+        width, height = image.size
     return f' width="{width}" height="{height}"'
 
 

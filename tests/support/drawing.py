@@ -2,16 +2,33 @@
 
 import io
 
+from matplotlib.figure import Figure
+
 from calibbook.shared.figure import Picture
-from calibbook.shared.narrow import on_a_phone
+from calibbook.shared.narrow import WIDTH, on_a_phone
 
 COARSE = 40
 """Pixels an inch."""
 
 
 def draw(picture: Picture) -> None:
-    """Draws a figure as a page has it and, if it folds, as a phone has it: what cannot be drawn raises."""
+    """Draws a figure as a page has it and, where a phone has another, that: what cannot be drawn raises, and on a phone
+    nothing is too wide, nor cut off.
+    """
     picture.figure.savefig(io.BytesIO(), dpi=COARSE)
     if picture.folds:
         with on_a_phone(picture.figure):
             picture.figure.savefig(io.BytesIO(), dpi=COARSE)
+    if picture.narrow is not None:
+        picture.narrow.savefig(io.BytesIO(), dpi=COARSE)
+        assert picture.narrow.get_figwidth() <= WIDTH
+        assert outside(picture.narrow) == []
+
+
+def outside(figure: Figure) -> list[str]:
+    """What a figure cuts off at its sides: panels with their titles and labels, its own title, legends."""
+    figure.draw_without_rendering()
+    whole = figure.bbox.padded(2)
+    parts = [part for part in (*figure.texts, *figure.legends, *figure.axes) if part.get_visible()]
+    boxes = [(part, part.get_tightbbox()) for part in parts]
+    return [f"{part}" for part, box in boxes if not (whole.x0 <= box.x0 and box.x1 <= whole.x1)]

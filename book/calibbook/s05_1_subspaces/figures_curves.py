@@ -59,13 +59,16 @@ def turn_curves(rows: pd.DataFrame) -> Picture:
     shares = turned(rows)
     shares["percent"] = 100 * shares["share"]
     shares["line"] = [_name(block) for block in shares[BLOCK_ON].itertuples(index=False, name=None)]
-    styles = looks(shares["line"], shares["line"].unique())
-    figure, (axis,) = panels(1, 1, 9.0, 3.4, margin=(0, 0.1 * len(styles)))
-    axis.axhline(0, color="#777777", linewidth=0.8)
-    through_layers(axis, shares, "percent", "line", styles, errorbar=LOWEST_TO_HIGHEST)
-    axis.set_ylim(top=100)
-    axis.set_ylabel("share of the parts' squared change\nthat cancels out in the whole (%)", fontsize=8)
-    one_legend(figure, [axis])
+    figures = []
+    for width, columns in ((9.0, 2), (4.8, 1)):
+        styles = looks(shares["line"], shares["line"].unique())
+        figure, (axis,) = panels(1, 1, width, 3.4, margin=(0, 0.2 * len(styles) / columns))
+        axis.axhline(0, color="#777777", linewidth=0.8)
+        through_layers(axis, shares, "percent", "line", styles, errorbar=LOWEST_TO_HIGHEST)
+        axis.set_ylim(top=100)
+        axis.set_ylabel("share of the parts' squared change\nthat cancels out in the whole (%)", fontsize=8)
+        one_legend(figure, [axis], columns)
+        figures.append(figure)
 
     sentences = [
         "Line plot by layer of the share of the squared change of agnostic and specific features that "
@@ -78,7 +81,7 @@ def turn_curves(rows: pd.DataFrame) -> Picture:
             f"{number(means.min())}% at layer {means.idxmin()}, "
             f"highest {number(means.max())}% at layer {means.idxmax()}."
         )
-    return Picture(figure, " ".join(sentences))
+    return Picture(figures[0], " ".join(sentences), narrow=figures[1])
 
 
 def rank_curves(table: pd.DataFrame) -> Picture:

@@ -3,6 +3,7 @@
 """
 
 from itertools import product
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,6 +28,7 @@ from calibbook.shared.words import listed, number
 PANELS = {"within": "within a language: all draws", "between": "between two languages: stable masks"}
 EACH_PAIR_UP_TO = 12  # languages of which every pair has a map of its own
 PAIRS = 12  # of more languages: the most and the least similar pairs that have one
+SMALL_TREE, SMALL_CELL = 0.9, 0.44  # inches, on a phone
 
 
 def figure_2(rows: pd.DataFrame) -> Picture:
@@ -103,7 +105,7 @@ def every_pair(rows: pd.DataFrame) -> Picture:
             f"{' and '.join(far)} the lowest "
             f"({number(pairs.min())})."
         )
-    return Picture(figure, " ".join(sentences))
+    return Picture(figure, " ".join(sentences), folds=True)
 
 
 def tree(rows: pd.DataFrame) -> Picture:
@@ -116,6 +118,8 @@ def tree(rows: pd.DataFrame) -> Picture:
     links = linkage(squareform(table.to_numpy(), checks=False), "average")
     iou = (1 - table).mask(np.eye(len(table), dtype=bool))
     figure = _clustered(iou, links, _title(rows))
+    # that of many languages is too wide for a phone with any tree, and scrolls
+    narrow = _clustered(iou, links, _title(rows), SMALL_TREE, SMALL_CELL) if len(iou) <= WRITTEN_UP_TO else None
 
     groups = {place: [code] for place, code in enumerate(table.index)}
     joins = []
@@ -126,17 +130,23 @@ def tree(rows: pd.DataFrame) -> Picture:
         figure,
         "Heat map of the mean IoU of every two languages' stable masks, beside a tree of languages by the distance of "
         f"their stable masks. {_title(rows)}: {', then '.join(joins)}.",
+        narrow=narrow,
     )
 
 
-def _clustered(iou: pd.DataFrame, links: np.ndarray, title: str) -> Figure:
-    """seaborn's cluster map with one tree and its scale of distances; `links` are scipy's."""
+def _clustered(
+    iou: pd.DataFrame, links: np.ndarray, title: str, tree_width: float = 2.2, written: float = 0.55
+) -> Figure:
+    """seaborn's cluster map with one tree and its scale of distances; `links` are scipy's. tree_width and written are
+    inches, of the tree and of a cell that a number is written into.
+    """
     n = len(iou)
     low, high = np.floor(20 * np.nanmin(iou)) / 20, np.ceil(20 * np.nanmax(iou)) / 20
     scale = Normalize(low, max(high, low + 0.05))
-    cell = 0.55 if n <= WRITTEN_UP_TO else 0.3 if n <= 24 else 0.24  # inches, as all that follow
+    cell = written if n <= WRITTEN_UP_TO else 0.3 if n <= 24 else 0.24  # inches, as all that follow
     names = max(LETTER * max(map(len, map(code_label, iou.index))), 0.15)  # as long as the longest
-    left, tree_width, gap, right, below = 0.25, 2.2, 0.1, 0.3 + names, 0.55
+    label = fill("1 − mean IoU of stable masks", int(16 * tree_width))
+    left, gap, right, below = 0.25, 0.1, 0.3 + names, 0.43 + 0.12 * (label.count("\n") + 1)
     above = 0.6 + (names if names > cell else 0.15)
     width, height = max(left + tree_width + gap + cell * n + right, 4.6), below + cell * n + above
     clustered = seaborn.clustermap(
@@ -171,12 +181,12 @@ def _clustered(iou: pd.DataFrame, links: np.ndarray, title: str) -> Figure:
     tree.set_axis_on()
     tree.spines["bottom"].set_visible(True)
     tree.set_yticks([])
-    tree.xaxis.set_major_locator(MaxNLocator(4))
+    tree.xaxis.set_major_locator(MaxNLocator(int(2 * tree_width)))
     tree.xaxis.set_major_formatter(ScalarFormatter())
     tree.tick_params(labelsize=8)
-    tree.set_xlabel("1 − mean IoU of stable masks", fontsize=8)
+    tree.set_xlabel(label, fontsize=8)
     cells.set_xlabel("mean IoU, light is high", fontsize=8, labelpad=18)  # level with that of the tree
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(fill(title, int(11 * width)), fontsize=10)
     return figure
 
 

@@ -42,14 +42,38 @@ def figure_3(models: Sequence[Grouped], language: str) -> Picture:
 
     models: the dense one, then the same calibration at every sparsity, as `data.swept` orders them.
     """
+    dense, means = models[0], _by_group(models, language)
+    sentences = [
+        f"Box plots of LAPE in {len(dense.boxes)} groups of 2% of all neurons, sorted by the dense model, "
+        f"with activation probability, mean "
+        f"absolute output in {language} and neurons never active below; here from the lowest group to the "
+        f"last one shown.",
+        f"The dense model on another text, simulated: median LAPE {_ends(dense.elsewhere['med'])}, "
+        f"interquartile range {_ends(_ranges(dense.elsewhere))}.",
+    ]
+    for model in models:
+        mine = means[means["model"] == short(model)]
+        sentences.append(
+            f"{short(model)}: median LAPE {_ends(model.boxes['med'])}, interquartile range "
+            f"{_ends(_ranges(model.boxes))}, "
+            f"activation probability {_ends(mine['often'])}, "
+            f"mean absolute output {_ends(mine['strength'])}, "
+            f"{mine['silent'].sum()} of these neurons never active."
+        )
+    figures = (_figure_3(models, means, language, *shape) for shape in ((9.2, 2, 3), (4.8, 1, 1)))
+    return Picture(next(figures), " ".join(sentences), narrow=next(figures))
+
+
+def _figure_3(models: Sequence[Grouped], means: pd.DataFrame, language: str, width: float, *columns: int) -> Figure:
+    """Figure 3, `width` inches wide, with so many panels a line above and below."""
     dense = models[0]
     count = len(dense.boxes)
     # the lightest would be lost on white
     paints = [colours(0.8 * index / max(len(models) - 1, 1)) for index in range(len(models))]
-    tall = 2.3 * math.ceil(len(models) / 2)
-    figure = Figure(figsize=(9.2, tall + 2.7), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(tall + 0.2, 2.5))
-    axes = lay_out(above, len(models), 2, sharey=True)
+    tall, low = 2.3 * math.ceil(len(models) / columns[0]), 2.3 * math.ceil(len(IN_LANGUAGE) / columns[1])
+    figure = Figure(figsize=(width, tall + low + 0.4), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(tall + 0.2, low + 0.2))
+    axes = lay_out(above, len(models), columns[0], sharey=True)
     legend = {"fontsize": 7, "loc": "lower right"}
     for axis, model, paint in zip(axes, models, paints, strict=True):
         if model.cell.dense:
@@ -69,16 +93,15 @@ def figure_3(models: Sequence[Grouped], language: str) -> Picture:
             axis.legend(**legend)
         _entropies(axis, len(model.languages), count)
         axis.set_title(short(model), fontsize=9)
-    for axis in axes[::2]:
+    for axis in axes[:: columns[0]]:
         axis.set_ylabel("LAPE (nats)", fontsize=8)
-    above.suptitle(fill(f"{title(models[-1], sparsity=False)}; {_text(dense)}", 100), fontsize=10)
+    above.suptitle(fill(f"{title(models[-1], sparsity=False)}; {_text(dense)}", int(11 * width)), fontsize=10)
 
     styles = {
         short(model): look(place)._replace(colour=face)
         for place, (model, (face, _)) in enumerate(zip(models, paints, strict=True))
     }
-    means = _by_group(models, language)
-    axes = lay_out(below, 3, 3)
+    axes = lay_out(below, len(IN_LANGUAGE), columns[1])
     for axis, (column, label) in zip(axes, IN_LANGUAGE.items(), strict=True):
         lines(axis, means, "group", column, "model", styles, linewidth=1.2)
         axis.set_title(label.format(code_label(language)), fontsize=9)
@@ -86,26 +109,8 @@ def figure_3(models: Sequence[Grouped], language: str) -> Picture:
         _by_share(axis, count)
     axes[-1].yaxis.get_major_locator().set_params(integer=True)
     below.supxlabel(SORTED, fontsize=8)
-    one_legend(figure, axes[-1:], len(models))
-
-    sentences = [
-        f"Box plots of LAPE in {count} groups of 2% of all neurons, sorted by the dense model, "
-        f"with activation probability, mean "
-        f"absolute output in {language} and neurons never active below; here from the lowest group to the "
-        f"last one shown.",
-        f"The dense model on another text, simulated: median LAPE {_ends(dense.elsewhere['med'])}, "
-        f"interquartile range {_ends(_ranges(dense.elsewhere))}.",
-    ]
-    for name, model in zip(styles, models, strict=True):
-        mine = means[means["model"] == name]
-        sentences.append(
-            f"{name}: median LAPE {_ends(model.boxes['med'])}, interquartile range "
-            f"{_ends(_ranges(model.boxes))}, "
-            f"activation probability {_ends(mine['often'])}, "
-            f"mean absolute output {_ends(mine['strength'])}, "
-            f"{mine['silent'].sum()} of these neurons never active."
-        )
-    return Picture(figure, " ".join(sentences))
+    one_legend(figure, axes[-1:], min(len(models), int(width / 1.6)))
+    return figure
 
 
 def appendix_g(dense: Grouped, pruned: Grouped) -> Picture:

@@ -17,7 +17,7 @@ TITLE = "Evaluation languages in which two metrics name the same calibration as 
 
 
 def agreement_picture(found: list[Named]) -> Picture:
-    """A panel for each text, model, method and setting, a row two metrics; marks for what was measured and for chance."""
+    """A panel for each text, model, method and setting, a row two metrics; marks are what was measured, and chance."""
     shown, sentences = {}, []
     for one in found:
         lines = []

@@ -8,7 +8,6 @@ from html import escape
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from PIL import Image
 
 from calibbook.shared.dark import in_the_dark
 from calibbook.shared.frames import METHODS, setting
@@ -26,14 +25,15 @@ class Picture:
     """A figure and what it shows in words: an image with alternative text in a notebook, the words alone elsewhere.
 
     The same figure gives the same bytes. A wide one scrolls in its box rather than shrink until its labels cannot be
-    read; on a phone one that `folds`, whose panels are those of `panels` and can stand in other lines as well, has its
-    panels below each other. A page in the dark shows a dark one instead; both have the classes of the book's theme for
-    that. Raises ParameterError if there are no words.
+    read. On a phone one that `folds`, whose panels are those of `panels` and can stand in other lines as well, has its
+    panels below each other; in place of one that cannot, `narrow` is shown. A page in the dark shows a dark one
+    instead; both have the classes of the book's theme for that. Raises ParameterError if there are no words.
     """
 
     figure: Figure
     alt: str
     folds: bool = False
+    narrow: Figure | None = None
 
     def __post_init__(self):
         if not self.alt.strip():
@@ -47,10 +47,12 @@ class Picture:
             "only-light": style,
             "only-dark": f"display: none; {style}",
         }  # the book's style sheet shows it in the dark
-        wide, narrow = self._both(LARGE), {}
+        wide, narrow = _both(self.figure, LARGE), {}
         if self.folds:
             with on_a_phone(self.figure) as otherwise:  # before the dark, which turns the ink of what is there
-                narrow = self._both(SMALL) if otherwise else {}
+                narrow = _both(self.figure, SMALL) if otherwise else {}
+        elif self.narrow is not None:
+            narrow = _both(self.narrow, SMALL)
         images = []
         for kind, look in modes.items():
             image = f'<img class="{kind}" src="{wide[kind]}" alt="{escape(self.alt)}" style="{look}">'
@@ -58,31 +60,22 @@ class Picture:
             images.append(f"<picture>{source}{image}</picture>" if narrow else image)
         return "".join(images)
 
-    def _both(self, dpi: int) -> dict[str, str]:
-        """The figure as it is now, light and dark, by class."""
-        light = self._address(dpi)
-        with in_the_dark(self.figure):
-            return {"only-light": light, "only-dark": self._address(dpi)}
-
-    def _address(self, dpi: int) -> str:
-        """The figure as it is now, inside its own address."""
-        drawn = io.BytesIO()
-        self.figure.savefig(drawn, format="png", dpi=dpi)
-        return f"data:image/png;base64,{base64.b64encode(_small(drawn)).decode()}"
-
     def __repr__(self) -> str:
         return self.alt
 
 
-def _small(picture: io.BytesIO) -> bytes:
-    """A PNG of the 256 colours that come closest, a third as large. What is drawn in flat colours keeps them; edges of
-    letters and lines move by less than an eye can see.
-    """
-    with Image.open(picture) as image:
-        few = image.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    small = io.BytesIO()
-    few.save(small, "png", optimize=True)
-    return small.getvalue()
+def _both(figure: Figure, dpi: int) -> dict[str, str]:
+    """A figure as it is now, light and dark, by class."""
+    light = _address(figure, dpi)
+    with in_the_dark(figure):
+        return {"only-light": light, "only-dark": _address(figure, dpi)}
+
+
+def _address(figure: Figure, dpi: int) -> str:
+    """A figure as it is now, inside its own address; WebP without loss, smaller than a PNG of 256 colours."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="webp", dpi=dpi, pil_kwargs={"lossless": True, "method": 3})
+    return f"data:image/webp;base64,{base64.b64encode(drawn.getvalue()).decode()}"
 
 
 def panels(

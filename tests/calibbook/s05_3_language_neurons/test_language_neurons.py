@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from bs4 import BeautifulSoup
+from drawing import draw
 from frames import SEVEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -547,7 +548,8 @@ def test_groups_that_fell_silent_can_be_drawn(dense):
     assert neurons.lead_language(pruned) == "ar"
     picture = figure_3(in_groups(dense, pruned), "ar")
     assert "median LAPE – to" in picture.alt
-    assert picture._repr_html_() and appendix_g(*in_groups(dense, pruned))._repr_html_()
+    draw(picture)
+    draw(appendix_g(*in_groups(dense, pruned)))
     reference = Reference(dense)
     rise = next(row for row in of_pruned(reference, pruned) if row.claim == claims.RISES)
     assert (rise.verdict, rise.note) == ("undecided", "nothing to count")

@@ -1,16 +1,19 @@
 """Pictures as a page shows them, panels in lines, and looks that tell things apart."""
 
 import base64
+import io
 from itertools import product
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from frames import SEVEN, tidy
 from matplotlib.figure import Figure
+from PIL import Image
 
 from calibbook.s04_1_pruning_results.figures import fidelity_heatmap
-from calibbook.shared.figure import Picture, panels
+from calibbook.shared.figure import LARGE, PHONE, SMALL, Picture, panels
 from calibbook.shared.frames import METHODS
 from calibbook.shared.palette import COLOURS, MARKERS, looks
 from calibprune.errors import ParameterError
@@ -24,8 +27,33 @@ def test_a_picture_embeds_its_description_and_has_the_same_bytes_each_time():
     assert made()._repr_html_() == made()._repr_html_()
     image = BeautifulSoup(made()._repr_html_(), "html.parser").img
     assert image["alt"] == 'a "quoted" <description>' == repr(made())
-    assert base64.b64decode(image["src"].split(",")[1]).startswith(b"\x89PNG")
     assert not plt.get_fignums()
+
+
+def test_an_image_loses_nothing():
+    picture = Picture(fidelity_heatmap(tidy(), "perplexity", "chromium").figure, "words")
+    exact = io.BytesIO()
+    picture.figure.savefig(exact, format="png", dpi=LARGE)
+    light, *_ = images_of(picture)
+    with Image.open(exact) as wanted, light as shown:
+        assert shown.format == "WEBP" and np.array_equal(shown.convert("RGB"), wanted.convert("RGB"))
+
+
+def test_a_phone_is_shown_the_narrow_figure_in_both_modes():
+    wide, narrow = (panels(1, 1, width, 2.0)[0] for width in (8.0, 4.0))
+    html = BeautifulSoup(Picture(wide, "words", narrow=narrow)._repr_html_(), "html.parser")
+    assert [one.img["class"] for one in html.find_all("picture")] == [["only-light"], ["only-dark"]]
+    for one in html.find_all("picture"):
+        assert one.source["media"] == PHONE
+        assert opened(one.source["srcset"]).width == 4 * SMALL and opened(one.img["src"]).width == 8 * LARGE
+
+
+def images_of(picture: Picture) -> list[Image.Image]:
+    return [opened(image["src"]) for image in BeautifulSoup(picture._repr_html_(), "html.parser").find_all("img")]
+
+
+def opened(address: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
 
 
 def test_a_picture_without_words_is_refused():

@@ -4,6 +4,7 @@ import io
 
 import pytest
 from bs4 import BeautifulSoup
+from drawing import outside
 from frames import tidy
 from matplotlib.colors import to_rgb
 
@@ -28,15 +29,6 @@ def image(figure) -> bytes:
     made = io.BytesIO()
     figure.savefig(made, format="png")
     return made.getvalue()
-
-
-def outside(figure) -> list[str]:
-    """What a figure cuts off at its sides: panels with their titles and labels, its own title, legends."""
-    figure.draw_without_rendering()
-    whole = figure.bbox.padded(2)
-    parts = [part for part in (*figure.texts, *figure.legends, *figure.axes) if part.get_visible()]
-    boxes = [(part, part.get_tightbbox()) for part in parts]
-    return [f"{part}" for part, box in boxes if not (whole.x0 <= box.x0 and box.x1 <= whole.x1)]
 
 
 @pytest.mark.parametrize(
@@ -117,10 +109,10 @@ def test_in_the_dark_a_legend_in_more_lines_is_as_dark_as_the_figure(monkeypatch
         axes[0].plot([0, place], label=f"a line that is calibrated in language {place}")
     one_legend(figure, axes, columns=6)
 
-    def address(picture, dpi):
+    def address(figure, dpi):
         seen.append(sum(to_rgb(figure.legends[-1].get_frame().get_facecolor())))
         return "data:"
 
-    monkeypatch.setattr(Picture, "_address", address)
+    monkeypatch.setattr("calibbook.shared.figure._address", address)
     Picture(figure, "words", folds=True)._repr_html_()
     assert [value > 1.5 for value in seen] == [True, False, True, False]  # wide and narrow, each light and dark
