@@ -6,10 +6,13 @@ import pandas as pd
 
 from calibbook.reproduced.data import Reproduced
 from calibbook.s04_2_downstream_tasks.data import TASK_METRICS
+from calibbook.shared.claim_tables import tally
 from calibbook.shared.frames import METRICS, method_label
 from calibbook.shared.html import Html, box, folded, sortable, text_table
 from calibbook.shared.runs import computed_on
 from calibbook.shared.words import duration, percent, with_powers
+
+NOT_TESTED = "not tested"
 
 
 def in_short(found: Reproduced | str) -> Html:
@@ -72,8 +75,27 @@ def difference_table(found: Reproduced) -> Html:
     return text_table(pd.DataFrame(rows), "Fresh numbers beside published ones", note, cards="within tolerance")
 
 
-def verdict_table(found: Reproduced) -> Html:
-    """One row a test of Section 4.1, with both verdicts."""
+def claim_table(found: Reproduced) -> Html:
+    """One row a claim of Section 4.1: in how many of its tests both verdicts agree, and how each side came out."""
+    rows = [
+        {
+            "claim": claim,
+            "agree": f"{int((tests['here'] == tests['published']).sum())} of {len(tests)}",
+            "here": _counts(tests["here"]),
+            "published": _counts(tests["published"]),
+        }
+        for claim, tests in found.verdicts.groupby("claim", sort=False)
+    ]
+    return text_table(pd.DataFrame(rows), "Verdicts of Section 4.1, here and published", cards="agree")
+
+
+def _counts(verdicts: pd.Series) -> str:
+    missing = int(verdicts.isna().sum())
+    return ", ".join(filter(None, [tally(verdicts.value_counts()), f"{missing} {NOT_TESTED}" * bool(missing)]))
+
+
+def every_verdict(found: Reproduced) -> Html:
+    """One row a test of Section 4.1, with both verdicts, behind a line that a reader opens."""
     tests = found.verdicts
     table = pd.DataFrame(
         {
@@ -81,14 +103,15 @@ def verdict_table(found: Reproduced) -> Html:
             "agree": [
                 "yes" if one == other else "no" for one, other in zip(tests["here"], tests["published"], strict=True)
             ],
-            "here": tests["here"].fillna("not tested"),
-            "published": tests["published"].fillna("not tested"),
+            "here": tests["here"].fillna(NOT_TESTED),
+            "published": tests["published"].fillna(NOT_TESTED),
             "method": tests["method"].map(method_label),
             "measured as": tests["metric"].map(_measure),
             "evaluated on": tests["source"],
         }
     )
-    return text_table(table, "Verdicts of Section 4.1, here and published", cards="agree")
+    title = f"Every one of these {len(table)} tests"
+    return folded(title, text_table(table, title, cards="agree"))
 
 
 def every_number(found: Reproduced) -> Html:

@@ -10,13 +10,14 @@ from calibbook.s04_2_downstream_tasks.data import COLUMN, TASK_METRICS, tasks_of
 from calibbook.s04_2_downstream_tasks.paper import NUMBERS
 from calibbook.shared.draws import draws_of_models
 from calibbook.shared.frames import BLOCK, ROW, languages_of, method_label, participle, treatment
-from calibbook.shared.html import Cell, Html, Label, Languages, Mark, block_rows, deviation, heat_table
+from calibbook.shared.html import Cell, Html, Label, Languages, Mark, block_rows, deviation, folded, heat_table
 from calibbook.shared.languages import code_label
 from calibbook.shared.paper import LABELS
 from calibbook.shared.words import in_caption, listed, p_value, percent
 from calibprune.languages import describe
 
 BEST = Mark("★", "significantly better than every other calibration of this column", best=True)
+SMALL_TYPE = "95% intervals in small type."
 UNBEATEN = Mark("≈", "not significantly worse than the best of this column")
 
 
@@ -28,16 +29,28 @@ def task_table(
     Args:
         table: rows of `data.compare`, of which any part may be left out; marks stay those of the whole.
         chance: what guessing reaches in each task; without it nothing is said about chance.
-        intervals: print the 95% intervals in small type; otherwise they are in the cells' titles alone.
+        intervals: print the 95% intervals in small type; otherwise they are in the cells' titles, and in a copy of the
+            table behind a line that a reader opens.
     """
     if table.empty:
         return heat_table({}, {}, {}, [], title)
-    key, column = attrgetter(*ROW), attrgetter(*COLUMN)
-    cells = {(key(row), column(row)): cell(row, intervals) for row in table.itertuples()}
-    known = any(cell.paper for cell in cells.values())
+    known = any(one.paper for one in cells_of(table).values())
+    shown = _task_table(table, title, caption(table, chance, intervals, known), intervals)
+    if intervals:
+        return shown
+    copy = folded(f"{title}, with intervals", _task_table(table, f"{title}, with intervals", SMALL_TYPE, True))
+    return Html(shown.html + copy.html, shown.plain)
+
+
+def _task_table(table: pd.DataFrame, title: str, note: str, intervals: bool) -> Html:
     corner, rows = block_rows(table)
-    note = caption(table, chance, intervals, known)
-    return heat_table(rows, task_columns(table), cells, corner, title, note)
+    return heat_table(rows, task_columns(table), cells_of(table, intervals), corner, title, note)
+
+
+def cells_of(table: pd.DataFrame, intervals: bool = False) -> dict[tuple, Cell]:
+    """(key of a row, key of a column) -> its cell, of rows of `data.compare`."""
+    key, column = attrgetter(*ROW), attrgetter(*COLUMN)
+    return {(key(row), column(row)): cell(row, intervals) for row in table.itertuples()}
 
 
 def task_columns(rows: pd.DataFrame) -> dict[tuple[str, str], tuple[Label, ...]]:
@@ -118,7 +131,7 @@ def caption(table: pd.DataFrame, chance: dict[str, float] | None, intervals: boo
             "the whole table).",
             decided_columns(texts),
         ]
-    sentences.append("95% intervals in small type." if intervals else "Intervals are in the titles of the cells.")
+    sentences.append(SMALL_TYPE if intervals else "Intervals are in the titles of the cells, and below the table.")
     if known:
         sentences.append("The paper's own value is in brackets where its text gives one.")
     return " ".join(filter(None, sentences))

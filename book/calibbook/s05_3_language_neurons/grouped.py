@@ -119,11 +119,18 @@ def _box(entropies: np.ndarray) -> dict[str, float]:
     return {name: float(found[name]) for name in BOX}
 
 
+def _apart(names: Sequence[list[str]]) -> list[str]:
+    """Of names in parts, the dense model's first, what tells the others from each other, or all of an only one."""
+    first, *others = names
+    common = {part for part in others[0] if all(part in other for other in others)} if len(others) > 1 else set()
+    return [first[-1], *(", ".join(part for part in other if part not in common) for other in others)]
+
+
 def never_active(compared: Sequence[Grouped]) -> pd.DataFrame:
     """How many neurons are active at no token of any language, and how many of these are in the dense model."""
     return pd.DataFrame(
         {
-            "model": [title(model) for model in compared],
+            "model": _apart([title(model).split(", ") for model in compared]),
             "never active": [model.silent for model in compared],
             "of all neurons": [f"{fixed(100 * model.silent / model.neurons, 0, 2)}%" for model in compared],
             "active in the dense model": [model.lost for model in compared],

@@ -8,6 +8,7 @@ from html import escape
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from PIL import Image
 
 from calibbook.shared.dark import in_the_dark
 from calibbook.shared.frames import METHODS, setting
@@ -72,10 +73,16 @@ def _both(figure: Figure, dpi: int) -> dict[str, str]:
 
 
 def _address(figure: Figure, dpi: int) -> str:
-    """A figure as it is now, inside its own address; WebP without loss, smaller than a PNG of 256 colours."""
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="webp", dpi=dpi, pil_kwargs={"lossless": True, "method": 3})
-    return f"data:image/webp;base64,{base64.b64encode(drawn.getvalue()).decode()}"
+    """A figure as it is now, inside its own address: in the 256 colours that come closest, as WebP without further
+    loss, which is a fifth smaller than PNG. What is drawn in flat colours keeps them; edges of letters and lines move
+    by less than an eye can see.
+    """
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
+    with Image.open(drawn) as image:
+        few = image.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.convert("RGB").save(small, "webp", lossless=True, method=3)
+    return f"data:image/webp;base64,{base64.b64encode(small.getvalue()).decode()}"
 
 
 def panels(

@@ -61,6 +61,19 @@ def test_the_same_computation_is_the_same_to_the_bit(study):
     assert repr(tables.every_number(found)).count("DE") and set(data.TEST) <= set(found.verdicts)
 
 
+def test_verdicts_are_counted_by_claim_and_all_stand_behind_a_line(study):
+    found = reproduced(study, "quick")
+    tests = found.verdicts.reset_index(drop=True)
+    tests.loc[0, "here"] = None
+    found = found._replace(verdicts=tests)
+    mine = tests[tests["claim"] == tests["claim"][0]]
+    row = next(line for line in repr(tables.claim_table(found)).splitlines() if str(tests["claim"][0]) in line)
+    assert f"{len(mine) - 1} of {len(mine)}" in row and f"1 {tables.NOT_TESTED}" in row
+    every = tables.every_verdict(found)
+    assert every.html.startswith("<details") and every.html.count("<tbody") == 1
+    assert every.html.count('<th scope="row"') == len(tests)
+
+
 def test_what_differs_is_counted_and_shown_with_its_tolerance(study):
     dense, german, _ = study.cells()
     change(study.store.folder(german), 1.05, "perplexity")

@@ -1,5 +1,6 @@
 """Tables of tasks: means, marks, shades, intervals and the paper's numbers each say what the item scores say."""
 
+import re
 from functools import cache
 from types import SimpleNamespace
 
@@ -161,7 +162,7 @@ def test_shade_rises_down_every_column_and_the_dense_model_has_none():
 
 
 def test_table_has_tasks_above_languages_and_calibrations_in_the_papers_order():
-    soup = parsed(task_table(table(), "Table 2", CHANCE))
+    soup = parsed(task_table(table(), "Table 2", CHANCE)).table
     assert [th.text for th in soup.select("thead th[scope=colgroup]")] == ["continuation", "knowledge"]
     assert [th.text for th in soup.select("thead tr")[1].select("th")] == [code.upper() for code in THREE] * 2
     lines = lines_of(soup)
@@ -188,6 +189,17 @@ def test_marks_and_titles_are_those_of_the_rows(target):
             f"95% interval {100 * row.low:.1f} to {100 * row.high:.1f}; 200 items".replace("-", "−")
         )
         assert ("points behind the best" in td["title"]) == (row.difference < 0)
+
+
+def test_intervals_stand_in_a_copy_behind_a_line():
+    """A title is no use to a finger, nor to most screen readers."""
+    soup = parsed(task_table(table(), "Table 2"))
+    copy = soup.details
+    assert copy.summary.text == "Table 2, with intervals" and not soup.table.select("small")
+    for td, other in zip(soup.table.select("td"), copy.select("td"), strict=True):
+        low, high = re.match(r"95% interval (\S+) to ([^;\s]+)", td["title"]).groups()
+        assert other.small.text.replace("\xa0", " ") == f"{low} to {high}"
+    assert parsed(task_table(table(), "Table 2", intervals=True)).details is None
 
 
 def test_intervals_and_deviations_in_small_type():

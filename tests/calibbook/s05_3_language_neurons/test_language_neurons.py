@@ -224,6 +224,12 @@ def test_never_active_neurons_are_counted_and_those_that_fell_silent_apart(dense
     assert table["never active"].tolist() == [8, 10]
     assert table["active in the dense model"].tolist() == [0, 3]
     assert table["of all neurons"].tolist() == ["1.00%", "1.25%"]
+    assert table["model"].tolist() == ["Dense", "tiny, Wanda, 50%, calibrated in DE"]
+
+
+def test_a_row_of_several_says_what_tells_it_from_the_others(dense):
+    swept = [activations(cell("wanda", share, "de"), dense_probability()) for share in ("0.5", "0.7")]
+    assert grouped.never_active(in_groups(dense, *swept))["model"].tolist() == ["Dense", "50%", "70%"]
 
 
 def test_another_text_scatters_around_the_measured_probabilities_as_its_length_says(dense):

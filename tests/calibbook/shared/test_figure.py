@@ -30,13 +30,15 @@ def test_a_picture_embeds_its_description_and_has_the_same_bytes_each_time():
     assert not plt.get_fignums()
 
 
-def test_an_image_loses_nothing():
+def test_an_image_is_as_it_was_drawn_but_for_what_no_eye_sees():
     picture = Picture(fidelity_heatmap(tidy(), "perplexity", "chromium").figure, "words")
     exact = io.BytesIO()
     picture.figure.savefig(exact, format="png", dpi=LARGE)
     light, *_ = images_of(picture)
     with Image.open(exact) as wanted, light as shown:
-        assert shown.format == "WEBP" and np.array_equal(shown.convert("RGB"), wanted.convert("RGB"))
+        assert shown.format == "WEBP" and len(shown.convert("RGB").getcolors(256)) > 30
+        moved = np.abs(np.asarray(shown.convert("RGB"), float) - np.asarray(wanted.convert("RGB"), float))
+    assert moved.mean() < 0.5 and (moved > 16).mean() < 0.005
 
 
 def test_a_phone_is_shown_the_narrow_figure_in_both_modes():
