@@ -23,7 +23,7 @@ from calibbook.shared.words import as_given, in_caption, listed, number, uncapit
 EACH_UP_TO = 4
 """Results that a sentence gives one by one; of more it gives how many came out how."""
 LEVEL = f"{as_given(1 - ALPHA)}% interval"
-BRACKETS = f"In brackets: {LEVEL}s, and the verdict of a test where the words before them do not say it."
+BRACKETS = f"In brackets: {LEVEL}s, and a test's verdict where the words in bold do not tell it."
 WHY_UNDECIDED = "Why some are undecided"
 BOTH_WAYS = "the interval holds better and worse"
 HIGHER, POINTS = "% higher", "points higher"
