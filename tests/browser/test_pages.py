@@ -10,6 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 from calibbook import build as book
 from calibbook.checkout import ROOT
+from calibbook.shared.figure import LARGE
+from calibbook.shared.narrow import WIDTH
 
 PAGES = book.pages(ROOT / "_toc.yml")
 RESULTS = "executed/04_1_pruning_results"
@@ -229,6 +231,13 @@ def test_phone_never_scrolls_sideways(phone):
 def test_phone_reaches_all_that_is_wider_than_itself(phone):
     wide = "main :is(h1, h2, h3, p, table, pre, img, div.math, .prev-next-area a)"
     assert phone.page.eval_on_selector_all(wide, BEYOND_REACH) == []
+
+
+def test_a_figure_that_is_as_narrow_as_a_phone_fits_on_it(phone):
+    shown = """all => all.filter(e => e.getClientRects().length && !e.closest('picture')).map(
+        e => [e.getAttribute('width'), e.getBoundingClientRect().width, e.alt.slice(0, 60)])"""
+    images = phone.page.eval_on_selector_all("main .cell_output img", shown)
+    assert [image for image in images if int(image[0]) <= LARGE * WIDTH and image[1] > 390] == []
 
 
 def test_on_a_phone_the_panels_of_a_figure_stand_below_each_other(visiting):

@@ -12,10 +12,10 @@ from calibbook.first_page.sentences import block_name
 from calibbook.first_page.tables import ratios_of
 from calibbook.shared.figure import Picture, one_legend, panels
 from calibbook.shared.frames import BLOCK
+from calibbook.shared.narrow import WIDTH
 from calibbook.shared.palette import look
 from calibbook.shared.words import fixed, listed
 
-WIDTH = 6.5
 ROW = 0.16  # inches that one method takes in a row
 WHOLE_RANGE = ("pi", 100)
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from calibbook.shared.dark import in_the_dark
 from calibbook.shared.frames import METHODS, setting
-from calibbook.shared.narrow import on_a_phone
+from calibbook.shared.narrow import WIDTH, on_a_phone
 from calibprune.errors import ParameterError
 
 WIDE = 11.5  # inches from which on a figure scrolls
@@ -26,9 +26,10 @@ class Picture:
     """A figure and what it shows in words: an image with alternative text in a notebook, the words alone elsewhere.
 
     The same figure gives the same bytes. A wide one scrolls in its box rather than shrink until its labels cannot be
-    read. On a phone one that `folds`, whose panels are those of `panels` and can stand in other lines as well, has its
-    panels below each other; in place of one that cannot, `narrow` is shown. A page in the dark shows a dark one
-    instead; both have the classes of the book's theme for that. Raises ParameterError if there are no words.
+    read; one that is as narrow as a phone does not. On a phone one that `folds`, whose panels are those of `panels` and
+    can stand in other lines as well, has its panels below each other; in place of one that cannot, `narrow` is shown. A
+    page in the dark shows a dark one instead; both have the classes of the book's theme for that. Raises ParameterError
+    if there are no words.
     """
 
     figure: Figure
@@ -42,7 +43,7 @@ class Picture:
 
     def _repr_html_(self) -> str:
         width = self.figure.get_figwidth()
-        wide = f"min-width: {LEGIBLE * width:.0f}px; " if width > WIDE else ""
+        wide = f"min-width: {LEGIBLE * width:.0f}px; " if width > WIDE else "min-width: 0; " if width <= WIDTH else ""
         style = f"{wide}max-width: 100%; height: auto"
         modes = {
             "only-light": style,
