@@ -85,6 +85,8 @@
       show();
     });
     window.addEventListener("hashchange", follow);
+    // once more when the browser itself has gone to the table of that name, below
+    window.addEventListener("load", () => setTimeout(follow));
     form.hidden = false;
     show();
     follow();

@@ -76,6 +76,23 @@ def test_an_address_chooses_a_language(page):
     assert page.locator(ANSWER).inner_text() == held(page)["answers"][chosen(page)]["said"]
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_link_to_a_language_leads_to_the_chooser_with_that_language(browser, book_html, width):
+    """From another page: the browser goes to the table of that name by itself, and the answer is above it."""
+    context = browser.new_context(viewport={"width": width, "height": 844}, offline=True)
+    page = context.new_page()
+    page.goto(f"{(book_html / 'executed' / 'first_page').as_uri()}.html")
+    link = page.locator("main a[href*='i_have_a_language.html#']").last
+    anchor = link.get_attribute("href").partition("#")[2]
+    link.click()
+    page.wait_for_url(f"**#{anchor}")
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(500)
+    assert page.locator("select[name=language] option:checked").get_attribute("data-anchor") == anchor
+    assert 0 <= page.locator(".study-chooser form").first.bounding_box()["y"] < 844
+    context.close()
+
+
 def test_another_language_leads_to_the_worked_example(page):
     page.locator("select[name=language]").select_option("another")
     assert not page.locator(".study-chooser .chooser-result").is_visible()

@@ -60,6 +60,15 @@ def test_page_has_a_title_and_a_heading(desktop):
     assert desktop.page.locator("html").get_attribute("lang") == "en"
 
 
+def test_pages_are_described_by_their_own_words(book_html):
+    """But for redirections, and what has no text of its own."""
+    described = {}
+    for name in PAGES:
+        page = (book_html / f"{name}.html").read_text(encoding="utf-8")
+        (described[name],) = re.findall(r'<meta name="description" content="([^"]{20,})"', page)
+    assert len(set(described.values())) == len(described)
+
+
 def test_page_has_an_icon(desktop):
     address = desktop.page.locator("link[rel*=icon]").first.evaluate("link => link.href")
     assert Path(unquote(urlparse(address).path)).is_file()

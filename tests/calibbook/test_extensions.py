@@ -5,6 +5,7 @@ import io
 import struct
 
 import attachments
+import descriptions
 import notebook_sources
 import page_loads
 import pytest
@@ -78,6 +79,19 @@ def test_a_picture_becomes_a_file_and_keeps_its_size(tmp_path):
     assert (
         attachments.as_files(both, tmp_path, "x/{}".format) == f'<source srcset="x/{file.name}" width="30" height="20">'
     )
+
+
+def test_a_page_is_described_by_its_first_paragraph():
+    titles = '<h1>Title</h1><p class="admonition-title">In short</p><p> </p>'
+    page = f"{titles}<p><strong>What</strong> it\nsays &amp; <em>why</em>.</p>"
+    assert descriptions.first_paragraph(page) == "What it says & why."
+    assert descriptions.first_paragraph("<h1>Title</h1>") == ""
+    long = descriptions.shortened("word " * 100)
+    assert len(long) <= descriptions.LONGEST and long.endswith("word…")
+    context = {"body": page.replace("why", '"why"'), "metatags": "<meta>"}
+    descriptions._describe(None, "", "", context, None)
+    assert context["metatags"].startswith("<meta>")
+    assert "&quot;why&quot;" in context["metatags"]
 
 
 def test_a_notebook_keeps_its_source_and_parameters():

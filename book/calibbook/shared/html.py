@@ -165,7 +165,7 @@ class Cell(NamedTuple):
             text = f"<div>{text}<details><summary>{escape(self.fold)}</summary><ul>{lines}</ul></details></div>"
         kinds = {"best": best, "text": self.left and not best}
         if label:
-            kinds |= {"long": len(self.text) > LONG, "none": str(self) == NONE}
+            kinds |= {"long": len(self.text) > LONG, "none": str(self) in (NONE, "")}
         name = " ".join(kind for kind, so in kinds.items() if so)
         name = f' class="{name}"' if name else ""
         background, ink = ("", "") if math.isnan(self.shade) else colours(self.shade)
