@@ -53,7 +53,7 @@ def test_calls_end_where_the_process_that_waits_for_them_is_killed():
     waiting = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert waiting.stdout.readline() == "short\n"
     waiting.kill()
-    assert waiting.communicate(timeout=60)[0] == ""  # every process that holds the pipe has ended
+    assert waiting.communicate(timeout=300)[0] == ""  # every process that holds the pipe has ended
 
 
 def test_nothing_to_do():

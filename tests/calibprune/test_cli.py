@@ -605,7 +605,7 @@ cli.main()
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "calibprune: interrupted; the same command goes on where it was"
     assert "Traceback" not in errors

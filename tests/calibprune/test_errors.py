@@ -140,7 +140,7 @@ with ended_in_one_line("program", "nothing is left"):
     process.send_signal(signal.SIGINT)
     time.sleep(pause)
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=300)
     assert (process.returncode, out, errors) == (130, "ended\n", "program: interrupted; nothing is left\n")
     assert list(tmp_path.iterdir()) == []
 

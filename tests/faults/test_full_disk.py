@@ -112,12 +112,12 @@ def test_while_a_notebook_is_written(disk, tmp_path, monkeypatch):
         mount_disk(disk, 65_536)
         output = disk / "executed" / "page.ipynb"
         with pytest.raises(NotebookError) as caught:
-            execute(tmp_path / "page.ipynb", output, {"size": 200_000}, timeout=60)
+            execute(tmp_path / "page.ipynb", output, {"size": 200_000}, timeout=300)
         assert "page.ipynb was not written" in str(caught.value) and FULL in str(caught.value), caught.value
         assert "\n" not in str(caught.value)
         assert [path for path in disk.rglob("*") if path.is_file()] == []
         mount_disk(disk, 2**22, again=True)
-        assert execute(tmp_path / "page.ipynb", output, {"size": 200_000}, timeout=60)
+        assert execute(tmp_path / "page.ipynb", output, {"size": 200_000}, timeout=300)
         assert "the end" in output.read_text() and "hf_thisisnobodystoken" not in output.read_text()
 
     ended = in_a_child(in_child)

@@ -89,6 +89,6 @@ def test_a_notebook(tmp_path, monkeypatch):
 
     def in_child() -> None:
         mount_read_only(tmp_path / "disk")
-        execute(tmp_path / "page.ipynb", tmp_path / "disk" / "page.ipynb", {}, timeout=60)
+        execute(tmp_path / "page.ipynb", tmp_path / "disk" / "page.ipynb", {}, timeout=300)
 
     in_a_child(in_child).assert_one_line("notebook page.ipynb was not written", ONLY_READ)
