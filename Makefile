@@ -10,6 +10,7 @@
 
 PYTHON ?= python3
 PARAMS ?=
+# one more than the two cores of a small machine: some tests wait, for a hub, a browser or a kernel
 WORKERS ?= 3
 PROFILE ?= profiles/local
 BIN := .venv/bin

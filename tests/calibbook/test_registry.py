@@ -24,7 +24,7 @@ parameter.
 IN_WORDS = """from calibbook.shared.figure import Picture
 
 Picture._repr_html_ = Picture.__repr__"""
-"""What makes a figure show its alternative text alone: to draw them all takes a quarter of the time."""
+"""What makes a figure show its alternative text alone, which is all that is read of it here."""
 STUDY = {
     "methods": ["wanda", "random"],
     "sparsity": [0.5],

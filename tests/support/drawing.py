@@ -12,8 +12,8 @@ COARSE = 40
 
 
 def draw(picture: Picture) -> None:
-    """Draws a figure as a page has it and, where a phone has another, that: what cannot be drawn raises, and on a phone
-    nothing is too wide, nor cut off.
+    """Draws a figure as a page has it and, where a phone has another, that: what cannot be drawn raises. A figure made
+    for a phone alone is not too wide for it, and cuts nothing off.
     """
     picture.figure.savefig(io.BytesIO(), dpi=COARSE)
     if picture.folds:

@@ -45,10 +45,8 @@ class Picture:
         width = self.figure.get_figwidth()
         wide = f"min-width: {LEGIBLE * width:.0f}px; " if width > WIDE else "min-width: 0; " if width <= WIDTH else ""
         style = f"{wide}max-width: 100%; height: auto"
-        modes = {
-            "only-light": style,
-            "only-dark": f"display: none; {style}",
-        }  # the book's style sheet shows it in the dark
+        # the book's style sheet shows the second one in the dark
+        modes = {"only-light": style, "only-dark": f"display: none; {style}"}
         wide, narrow = _both(self.figure, LARGE), {}
         if self.folds:
             with on_a_phone(self.figure) as otherwise:  # before the dark, which turns the ink of what is there
