@@ -37,11 +37,7 @@ OWN = "file:{folder}/{language}.txt"
 FOURTEEN = ["ar", "bn", "de", "el", "en", "fa", "fi", "he", "ja", "ko", "ru", "sw", "th", "zh"]
 """More than a palette has colours, and more pairs than one figure shows."""
 OTHERS = {
-    "nothing is pruned": (
-        {"sparsity": [0]},
-        {"05_1_subspaces": "Nothing changed", "05_2_pruning_masks": "Nothing was removed"},
-    ),
-    "little is pruned, and nothing": (
+    "nothing is pruned, and little": (
         {"sparsity": [0, 0.025], "tasks": [], "bits": [], "calibration_mixtures": []},
         {"05_1_subspaces": "Nothing changed", "05_2_pruning_masks": "Nothing was removed"},
     ),

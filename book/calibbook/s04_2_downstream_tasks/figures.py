@@ -31,7 +31,7 @@ def _picture(rows: pd.DataFrame) -> Picture:
         axis.axvline(0, **ZERO)
     sentences = [f"Dot plot of the points gained, {GAIN}, with 95% intervals ({intervals}). {where}."]
     sentences += [f"{panel}: {sentence}" for panel, mine in found.items() for sentence in by_series(mine, names)]
-    return Picture(figure, " ".join(sentences))
+    return Picture(figure, " ".join(sentences), folds=True)
 
 
 def as_dots(rows: pd.DataFrame) -> pd.DataFrame:

@@ -43,7 +43,7 @@ def _picture(rows: pd.DataFrame) -> Picture:
         axis.axvline(0, **ZERO)
     sentences = [f"Dot plot of {label}; {questions}. {where}."]
     sentences += [f"{panel}: {words}" for panel, mine in found.items() for words in by_series(mine, names)]
-    return Picture(figure, " ".join(sentences))
+    return Picture(figure, " ".join(sentences), folds=True)
 
 
 def _panel(task: str, kind: str, rows: pd.DataFrame) -> str:

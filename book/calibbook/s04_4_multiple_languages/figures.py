@@ -71,7 +71,7 @@ def _picture(points: pd.DataFrame, scale: Scale) -> Picture:
         for one, mine in rows.groupby("series", sort=False):
             parts = [_in_words(part, scale) for _, part in mine.groupby("setup", sort=False)]
             sentences.append(f"{panel}, {one}: {'; '.join(parts)}.")
-    return Picture(figure, " ".join(sentences))
+    return Picture(figure, " ".join(sentences), folds=True)
 
 
 def _in_order(points: pd.DataFrame) -> pd.DataFrame:

@@ -82,6 +82,11 @@ def all_layers(rows: pd.DataFrame, part: str, value: str = "change") -> Picture:
     )
 
 
+def every_layer_of(rows: pd.DataFrame) -> str:
+    """What a fold with `all_layers` is called: `Every layer: gemma3-270m, Wanda, 50%`."""
+    return f"Every layer: {_block(rows)}"
+
+
 def _sizes(rows: pd.DataFrame, columns: int) -> tuple[float, int, float]:
     """(inches of a panel with its evaluation languages, panels side by side, inches of the title and the legend)."""
     width = max(2.65, 0.6 + ROOM * rows["language"].nunique())
@@ -150,11 +155,13 @@ def _title(rows: pd.DataFrame) -> str:
     first = rows.iloc[0]
     rank = int(rows["rank"].max())
     texts = "tokens" if first.part == TOKENS else "sentences"
-    about = (
-        f"{block_title((first.model, first.method, first.sparsity, first.pattern))}, {first.n:,} {texts} of "
-        f"{first.source} a language"
-    )
+    about = f"{_block(rows)}, {first.n:,} {texts} of {first.source} a language"
     return about + (f", rank {rank}" if rank else "")
+
+
+def _block(rows: pd.DataFrame) -> str:
+    first = rows.iloc[0]
+    return block_title((first.model, first.method, first.sparsity, first.pattern))
 
 
 def _stars(rows: pd.DataFrame, value: str) -> tuple[int, int]:

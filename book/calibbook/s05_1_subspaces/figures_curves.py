@@ -130,8 +130,9 @@ def _shares(axis, rows: pd.DataFrame) -> None:
     if rows["chance"].notna().all():
         label = "of a change in a random direction"
         axis.plot(rows["rank"], 100 * rows["chance"], color="#555555", linestyle=":", label=label)
-        axis.legend(fontsize=8)
     axis.set_ylim(bottom=0)
+    if axis.get_legend_handles_labels()[0]:
+        _legend_above(axis)
     axis.set_ylabel("language-specific share\nof the squared change (%)", fontsize=8)
 
 
@@ -144,7 +145,14 @@ def _advantages(axis, rows: pd.DataFrame) -> None:
         axis.errorbar(mine["rank"] + shift, mine["advantage"], reach, **style)
     axis.axhline(0, color="#777777", linewidth=0.8)
     axis.set_ylabel("less change when calibrated\nin the evaluation language (%)", fontsize=8)
-    axis.legend(fontsize=8)
+    _legend_above(axis)
+
+
+def _legend_above(axis) -> None:
+    """A legend in a line of its own above all that is drawn, whatever that is."""
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high + 0.2 * (high - low))
+    axis.legend(fontsize=8, loc="upper center", ncols=2, frameon=False)
 
 
 def _name(block: tuple) -> str:

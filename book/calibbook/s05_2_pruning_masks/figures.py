@@ -197,13 +197,13 @@ def _layers_by_components(axis: Axes, table: pd.DataFrame, size: float, left: bo
     layers = [str(int(layer)) for layer in table.index[::step]]
     axis.set_xticks(
         np.arange(table.shape[1]) + 0.5,
-        list(table.columns) if bottom else [""] * table.shape[1],
+        list(table.columns),
         rotation=90 if upright else 45,
         ha="center" if upright else "right",
         fontsize=size,
     )
-    axis.set_yticks(np.arange(0, len(table), step) + 0.5, layers if left else [""] * len(layers), fontsize=size)
-    axis.tick_params(length=2, pad=1)
+    axis.set_yticks(np.arange(0, len(table), step) + 0.5, layers, fontsize=size)
+    axis.tick_params(length=2, pad=1, labelleft=left, labelbottom=bottom)
 
 
 def _scale(tables: list[pd.DataFrame]) -> Normalize:

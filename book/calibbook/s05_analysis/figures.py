@@ -35,4 +35,4 @@ def agreement_picture(found: list[Named]) -> Picture:
     most = max(len(one.languages) for one in found)
     for axis in axes:
         axis.set_xlim(-most / 20, most * 21 / 20)
-    return Picture(figure, " ".join([f"{TITLE}.", *sentences]))
+    return Picture(figure, " ".join([f"{TITLE}.", *sentences]), folds=True)

@@ -21,6 +21,12 @@ def best_by_metric(one: Named) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def as_data(found: list[Named]) -> pd.DataFrame:
+    """All of `best_by_metric`, with text, model, method and setting beside each row."""
+    tables = [best_by_metric(one).assign(**one.names) for one in found]
+    return pd.concat([pd.DataFrame(), *tables], ignore_index=True)
+
+
 def agreement(found: list[Named]) -> pd.DataFrame:
     """One row two metrics, of each text, model, method and setting, as text: the evaluation languages in which they
     name the same best calibration, by chance how many, and the probability of as many. The model is a column where

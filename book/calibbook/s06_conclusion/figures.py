@@ -35,7 +35,7 @@ def _picture(frame: pd.DataFrame, model: str, found: list[Halves]) -> Picture:
         for name in series
         if (rows["series"] == name).any()
     ]
-    return Picture(figure, " ".join([f"Dot plot of the {GAIN}, {model}.", *sentences]))
+    return Picture(figure, " ".join([f"Dot plot of the {GAIN}, {model}.", *sentences]), folds=True)
 
 
 def _dots(frame: pd.DataFrame, one: Halves) -> pd.DataFrame:

@@ -59,6 +59,22 @@ def choice_table(frame: pd.DataFrame, found: list[Halves]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def as_data(frame: pd.DataFrame, found: list[Halves]) -> pd.DataFrame:
+    """Both tables as numbers: one row a model, method, setting, evaluation language and rule to choose by, with the
+    points gained, and of a guide its rank correlation and the ends of its interval.
+    """
+    lines = []
+    for one in found:
+        named = {name: correlations(guide, one.scores)[0] for name, guide in guides(frame, one).items()}
+        for name, gained in rules(frame, one).items():
+            ranks = named.get(name, np.full(len(one.languages), np.nan))
+            for language, points, rank in zip(one.languages, gained, ranks, strict=True):
+                low, high = rank_interval(rank, len(one.calibrations))
+                numbers = {"points_gained": points, "rank_correlation": rank, "low": low, "high": high}
+                lines.append(one.block._asdict() | {"evaluation": language, "chosen_by": name} | numbers)
+    return pd.DataFrame(lines)
+
+
 def rules(frame: pd.DataFrame, one: Halves) -> dict[str, np.ndarray]:
     """What a calibration can be chosen by -> points [languages] that it gains over the mean of all calibrations, NaN
     where the rule names none: each of the `guides`, the language itself, and English.

@@ -1,6 +1,4 @@
-"""Dot plots: a mark and its 95% interval for each row and series, panels below each other, so that a phone can show
-them.
-"""
+"""Dot plots: a mark and its 95% interval for each row and series, in panels that a phone can show below each other."""
 
 from collections.abc import Iterable, Mapping
 from textwrap import fill, wrap
@@ -15,7 +13,8 @@ from calibbook.shared.palette import Look
 from calibbook.shared.words import signed
 from calibprune.languages import describe
 
-WIDTH = 4.4  # inches: on a phone no label is smaller than 8 pixels
+WIDTH = 4.4  # inches of a panel: on a phone no label is smaller than 8 pixels
+COLUMNS = 2  # panels side by side, elsewhere
 SERIES, GAP, ROW = 0.11, 0.09, 0.26  # inches: one series in a row, between rows, and a row at the least
 AROUND, LINE = 0.45, 0.15  # inches of a panel's labels below, and of a line of its title
 TITLE, PANEL, LABEL, NAME = 56, 48, 56, 16  # letters that have room in a line of each
@@ -27,22 +26,24 @@ ZERO = {"color": "#777777", "linewidth": 0.9, "linestyle": "--", "zorder": 0}
 def dot_figure(
     found: Mapping[str, pd.DataFrame], styles: Mapping[str, Look], names: Mapping[str, str], title: str, label: str
 ) -> tuple[Figure, list[Axes]]:
-    """A panel of `dots` under each title, on one scale, with `label` below the last one and one legend. Lines that are
-    too long for a phone are broken.
+    """A panel of `dots` under each title, on one scale, with `label` below the last of each column and one legend below
+    all. Lines that are too long are broken. The figure folds (`figure.Picture`).
     """
     titles = [_broken(name, PANEL) for name in found]
-    above, below = _broken(title, TITLE), _broken(label, LABEL)
+    columns = min(COLUMNS, len(found))
+    above, below = _broken(title, TITLE * columns), _broken(label, LABEL)
     words = AROUND + LINE * max(name.count("\n") + 1 for name in titles)
     heights = [words + rows["row"].nunique() * row_height(len(styles)) for rows in found.values()]
     margin = 0.55 + LINE * (above.count("\n") + below.count("\n") + 2)
-    figure, axes = panels(len(found), 1, WIDTH, heights, margin=(0, margin), words=words, sharex=True)
+    figure, axes = panels(len(found), COLUMNS, WIDTH, heights, margin=(0, margin), words=words, sharex=True)
     for axis, name, rows in zip(axes, titles, found.values(), strict=True):
         dots(axis, rows, styles, names)
         axis.set_title(name, fontsize=9, pad=4)
         axis.tick_params(labelbottom=True)
-    axes[-1].set_xlabel(below, fontsize=8)
+    for axis in axes[-columns:]:
+        axis.set_xlabel(below, fontsize=8)
     figure.suptitle(above, fontsize=10)
-    one_legend(figure, axes)
+    one_legend(figure, axes, 2 * columns)
     return figure, axes
 
 

@@ -68,6 +68,10 @@ def on_a_phone(figure: Figure) -> Iterator[bool]:
 def _in_lines(legend: Legend, figure: Figure, undo: Undo) -> None:
     """Puts one in the place of a legend that is wider than the figure, with fewer columns."""
     shown, columns = legend, legend._ncols
+    labels = [text.get_text() for text in legend.get_texts()]
+    # of a mark with its interval a legend's own handle is the interval alone
+    whole = {one.get_label(): one for axis in figure.axes for one in axis.containers}
+    handles = [whole.get(*one) for one in zip(labels, legend.legend_handles, strict=True)]
     while _width(shown, figure) > figure.bbox.width and columns > 1:
         if shown is legend:
             for setter in (legend.set_visible, legend.set_in_layout):
@@ -77,8 +81,8 @@ def _in_lines(legend: Legend, figure: Figure, undo: Undo) -> None:
             shown.remove()
         columns -= 1
         shown = figure.legend(
-            legend.legend_handles,
-            [text.get_text() for text in legend.get_texts()],
+            handles,
+            labels,
             title=legend.get_title().get_text() or None,
             loc=f"outside {legend._outside_loc} center",
             ncols=columns,

@@ -49,6 +49,7 @@ def show_rerun(
     data: pd.DataFrame | None = None,
     leaving_out: Collection[str] = (),
     provenance: pd.DataFrame | None = None,
+    tested: pd.DataFrame | None = None,
 ) -> None:
     """The last section of a page of results: the box with the command, and folded parameters and provenance.
 
@@ -59,19 +60,18 @@ def show_rerun(
         data: what the page shows, as a frame that a reader can download.
         leaving_out: parameters that the page makes no use of although the parts it reads have them, such as `OF_TASKS`.
         provenance: of the cells that the page reads, where they are not all in the study's own store.
+        tested: the page's claims, as a frame that a reader can download as well.
     """
     if provenance is None:
         provenance = study.provenance(*parts)
     links = [Link("This notebook", f"../_sources/executed/{notebook}.ipynb", f"{notebook}.ipynb", NOTEBOOK)]
-    if data is not None and len(data):
-        links.append(
-            Link(
-                "The data of this page",
-                attached(data.to_csv(index=False, float_format=DIGITS), "text/csv"),
-                f"{notebook}.csv",
-                f"(CSV, {len(data):,} rows of {len(data.columns)} columns)",
-            )
-        )
+    for label, name, table in (
+        ("The data of this page", f"{notebook}.csv", data),
+        ("Its claims", f"{notebook}_claims.csv", tested),
+    ):
+        if table is not None and len(table):
+            address = attached(table.to_csv(index=False, float_format=DIGITS), "text/csv")
+            links.append(Link(label, address, name, f"(CSV, {len(table):,} rows of {len(table.columns)} columns)"))
     before = "In a checkout of the repository, once `make setup` has installed what it needs:"
     if _own_study(notebook) != OWN:
         before = f"The notebook reads the records of a study, which `calibprune study` computes. {before}"

@@ -14,6 +14,7 @@ from calibbook.s04_2_downstream_tasks.data import Column, compare
 from calibbook.s04_2_downstream_tasks.figures import gain_pictures
 from calibbook.s04_2_downstream_tasks.gains import target_gains
 from calibbook.shared.dots import MEAN, dot_figure
+from calibbook.shared.narrow import on_a_phone
 from calibbook.shared.palette import looks
 
 THREE = ("de", "en", "sw")
@@ -129,6 +130,20 @@ def test_a_method_that_nobody_has_heard_of_has_a_look_of_its_own():
     assert len({(line.get_color(), line.get_marker()) for line in lines}) == 2
 
 
+def assert_in_view(figure):
+    """No word beside the paper or on a panel's, no name of a row on another."""
+    width, height = figure.get_size_inches() * figure.dpi
+    (legend,) = figure.legends
+    labels = [axis.xaxis.label for axis in figure.axes if axis.get_xlabel()]
+    for text in [figure._suptitle, *(axis.title for axis in figure.axes), *labels]:
+        box = text.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, text.get_text()
+        assert not box.overlaps(legend.get_window_extent()), text.get_text()
+    for axis in figure.axes:
+        names = [label.get_window_extent() for label in axis.get_yticklabels()]
+        assert all(above.y0 >= below.y1 - 1 for above, below in pairwise(names))
+
+
 def test_a_phone_shows_panels_below_each_other_and_no_words_beside_the_paper():
     scores = item_scores(
         tasks=("continuation", "a_task_with_quite_a_long_name_of_its_own"),
@@ -138,14 +153,12 @@ def test_a_phone_shows_panels_below_each_other_and_no_words_beside_the_paper():
     (picture,) = gain_pictures(scores)
     figure = picture.figure
     figure.draw_without_rendering()
-    width, height = figure.get_size_inches() * figure.dpi
-    assert figure.get_figwidth() < 5 and len({round(axis.get_position().x0, 3) for axis in figure.axes}) == 1
-    for text in [figure._suptitle, *(axis.title for axis in figure.axes), figure.axes[-1].xaxis.label]:
-        box = text.get_window_extent()
-        assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, text.get_text()
-    for axis in figure.axes:
-        names = [label.get_window_extent() for label in axis.get_yticklabels()]
-        assert all(above.y0 >= below.y1 - 1 for above, below in pairwise(names))
+    assert len({round(axis.get_position().x0, 3) for axis in figure.axes}) == 2
+    assert_in_view(figure)
+    with on_a_phone(figure):
+        figure.draw_without_rendering()
+        assert figure.get_figwidth() < 5 and len({round(axis.get_position().x0, 3) for axis in figure.axes}) == 1
+        assert_in_view(figure)
     assert 'class="only-dark"' in picture._repr_html_() and picture.alt.split(":")[0] in picture._repr_html_()
 
 

@@ -1,6 +1,7 @@
 """The diagonal that three metrics share: counted, and beyond chance."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from drawing import draw
 from frames import SEVEN, tidy, with_value
@@ -9,7 +10,7 @@ from scipy.stats import binom
 from calibbook.s05_analysis.claims import agreeing, by_chance, pairs, section_5
 from calibbook.s05_analysis.data import named
 from calibbook.s05_analysis.figures import CHANCE, MEASURED, agreement_picture
-from calibbook.s05_analysis.tables import agreement, best_by_metric, where
+from calibbook.s05_analysis.tables import agreement, as_data, best_by_metric, where
 from calibbook.shared.frames import METRICS
 from calibbook.shared.statistics import ALPHA
 
@@ -71,6 +72,16 @@ def test_marks_are_what_was_measured_and_what_chance_gives():
     assert "7 of 7, by chance 1.0" in picture.alt
 
 
+def test_the_data_of_the_page_are_the_rows_of_its_tables():
+    found = list(named(tidy()))
+    data = as_data(found)
+    assert len(data) == sum(len(one.languages) for one in found)
+    for one in found:
+        mine = data[(data[list(one.names)] == pd.Series(one.names)).all(axis=1)]
+        best = best_by_metric(one)
+        assert mine[list(best)].to_numpy().tolist() == best.to_numpy().tolist()
+
+
 def test_what_cannot_be_compared_is_left_out():
     frame = tidy(languages=("de", "sw"))
     assert section_5(frame[frame["metric"] != "perplexity"]).empty
@@ -79,4 +90,4 @@ def test_what_cannot_be_compared_is_left_out():
     assert section_5(tidy(methods=("magnitude",))).empty
     two = section_5(frame[frame["metric"] != "snr_db"])
     assert set(two["verdict"]) == {"undecided"} and "SNR" not in two["metric"].iloc[0]
-    assert agreement([]).empty
+    assert agreement([]).empty and as_data([]).empty

@@ -12,10 +12,10 @@ from calibbook.s06_conclusion import claims as advice
 from calibbook.s06_conclusion.claims import english_costs, gains_by, section_6, shortfalls
 from calibbook.s06_conclusion.data import Halves, by_perplexity, chosen, correlations, halves_of, rank_interval
 from calibbook.s06_conclusion.figures import gain_pictures
-from calibbook.s06_conclusion.tables import MEAN, choice_table, correlation_table
+from calibbook.s06_conclusion.tables import MEAN, as_data, choice_table, correlation_table, rules
 from calibbook.shared.draws import ONE_DRAW
 from calibbook.shared.statistics import ALPHA, crossed_interval
-from calibbook.shared.words import signed
+from calibbook.shared.words import fixed, signed
 
 LANGUAGES = 7
 ONE = {"tasks": ("knowledge",), "methods": ("wanda",), "sparsity": ((0.5, "unstructured"),)}
@@ -187,6 +187,24 @@ def test_marks_of_the_picture_are_the_numbers_of_the_table():
                 assert f"{method}, chosen by {rule}: " in picture.alt
 
 
+def test_the_data_of_the_page_are_the_numbers_of_its_tables():
+    frame = tidy()
+    found = halves_of(item_scores(**ONE))
+    data, gained, ranks = as_data(frame, found), choice_table(frame, found), correlation_table(frame, found)
+    assert len(data) == sum(len(one.languages) * len(rules(frame, one)) for one in found)
+    for rule, mine in data.groupby("chosen_by", sort=False):
+        shown = ["–" if np.isnan(points) else signed(points) for points in mine["points_gained"]]
+        assert shown == gained.loc[gained["evaluation"] != "mean", rule].tolist()
+        if rule in ranks:
+            shown = [
+                f"{fixed(row.rank_correlation, 0, 2)} ({fixed(row.low, 0, 2)} to {fixed(row.high, 0, 2)})"
+                for row in mine.itertuples()
+            ]
+            assert shown == ranks.loc[ranks["evaluation"] != "mean", rule].tolist()
+        else:
+            assert mine["rank_correlation"].isna().all()
+
+
 def other_model(scores):
     return {column._replace(model="other"): by_text for column, by_text in scores.items()}
 
@@ -207,5 +225,6 @@ def test_small_studies_decide_nothing_and_fail_nowhere():
         nothing = section_6(frame[frame["metric"] != "perplexity"], scores)
         assert advice.NOT_BY_PERPLEXITY not in set(nothing["claim"])
         correlation_table(frame, halves_of(scores)), choice_table(frame, halves_of(scores))
+        as_data(frame, halves_of(scores))
         for picture in gain_pictures(frame, halves_of(scores)):
             draw(picture)

@@ -7,6 +7,8 @@ from bs4 import BeautifulSoup
 from drawing import outside
 from frames import tidy
 from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
+from PIL import Image
 
 from calibbook.s04_1_pruning_results.figures import fidelity_heatmap
 from calibbook.shared.dark import in_the_dark
@@ -70,6 +72,16 @@ def test_titles_and_legends_take_more_lines_and_say_the_same():
     assert len(figure.legends) == 1 and image(figure) == before
 
 
+def test_marks_with_intervals_stay_marks_in_a_legend_of_more_lines():
+    figure, axes = panels(2, 2, 4.0, 2.0)
+    for place in range(6):
+        axes[0].errorbar([0], [place], xerr=[1], fmt="o", label=f"a mark with an interval, {place}")
+    one_legend(figure, axes, columns=6)
+    with on_a_phone(figure):
+        assert len(figure.legends) == 2
+        assert [handle.get_marker() for handle in figure.legends[-1].findobj(Line2D) if handle.get_marker() != "None"]
+
+
 def test_labels_that_a_line_shared_are_on_each_of_its_panels():
     figure = drawn(sharey=True)
     with on_a_phone(figure):
@@ -109,10 +121,10 @@ def test_in_the_dark_a_legend_in_more_lines_is_as_dark_as_the_figure(monkeypatch
         axes[0].plot([0, place], label=f"a line that is calibrated in language {place}")
     one_legend(figure, axes, columns=6)
 
-    def address(figure, dpi):
+    def drawn(figure):
         seen.append(sum(to_rgb(figure.legends[-1].get_frame().get_facecolor())))
-        return "data:"
+        return Image.new("RGB", (1, 1))
 
-    monkeypatch.setattr("calibbook.shared.figure._address", address)
+    monkeypatch.setattr("calibbook.shared.figure.drawn", drawn)
     Picture(figure, "words", folds=True)._repr_html_()
     assert [value > 1.5 for value in seen] == [True, False, True, False]  # wide and narrow, each light and dark

@@ -88,7 +88,7 @@ def test_only_the_parameters_that_were_used_each_with_its_meaning():
     assert {"models", "languages", "calibration_samples", "parallel_source"} <= set(named)
     assert not {"bits", "group_size", "calibration_mixtures", "mask_seeds", "sweep_sparsity", "tasks"} & set(named)
     assert "evaluation_languages" not in named and "data_mirror" not in named
-    every = rerun.parameter_table(parameters(metrics=["perplexity"], evaluation_languages=["de"]))
+    every = rerun.parameter_table(parameters(metrics=["perplexity"], evaluation_languages=["de"], bits=[4, 8]))
     values = every.set_index("parameter")["value"]
     assert values["bits"] == "4, 8" and values["evaluation_samples"] == "chromium: 2, udhr: 2"
     assert values["evaluation_languages"] == "de" and values["chat_template"] == "false"
@@ -115,11 +115,13 @@ def test_the_box_has_the_command_and_downloads(monkeypatch):
     shown = []
     monkeypatch.setattr(rerun, "display", shown.append)
     data = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-    rerun.show_rerun(Study(), "04_9_none", ("languages",), data)
+    rerun.show_rerun(Study(), "04_9_none", ("languages",), data, tested=data[["b"]])
     box, listed, run = (BeautifulSoup(one.html, "html.parser") for one in shown)
     assert box.select_one(".highlight pre").text == rerun.command(Study.parameters, "04_9_none")
-    notebook, table = box.select("a[download]")
+    notebook, table, claims = box.select("a[download]")
     assert notebook["href"] == "../_sources/executed/04_9_none.ipynb" and table["download"] == "04_9_none.csv"
     assert base64.b64decode(table["href"].split(",")[1]).decode() == "a,b\n1,x\n2,y\n"
+    assert claims["download"] == "04_9_none_claims.csv"
+    assert base64.b64decode(claims["href"].split(",")[1]).decode() == "b\nx\ny\n"
     assert listed.details.summary.text == "Parameters of this run" and not listed.details.has_attr("open")
     assert run.details.summary.text == "What was run"
