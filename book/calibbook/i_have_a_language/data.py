@@ -3,6 +3,8 @@ memory, every choice that was measured, the best first.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +24,7 @@ from calibbook.s04_6_quantization.memory import bits_per_weight, size
 from calibbook.shared.frames import BLOCK, languages_of, method_label, setting
 from calibbook.shared.html import deviation
 from calibbook.shared.languages import text_label
-from calibbook.shared.statistics import ALPHA, normal_interval
+from calibbook.shared.statistics import ALPHA, NORMAL, normal_interval
 from calibbook.shared.words import fixed, number, percent
 from calibprune.study.parameters import Parameters
 
@@ -48,7 +50,8 @@ class Question(NamedTuple):
     how: str
 
 
-class Answer(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Answer:
     """The choices that answer a question.
 
     Attributes:
@@ -72,25 +75,25 @@ class Answer(NamedTuple):
     ranked: pd.DataFrame
     elsewhere: str = ""
 
-    @property
+    @cached_property
     def own(self) -> int | None:
         """The place of the language itself with the best's method and setting; None where that was not measured."""
         itself = self.ranked["calibration"].to_numpy() == self.question.language
         places = np.flatnonzero(_like_the_best(self.ranked) & itself)
         return int(places[0]) if len(places) else None
 
-    @property
+    @cached_property
     def texts(self) -> int:
         """How many other texts are compared with the language itself, with the best's method and setting."""
         return int(_like_the_best(self.ranked).sum()) - 1 if self.own is not None else 0
 
-    @property
+    @cached_property
     def clear(self) -> np.ndarray:
         """Which choices are better than the language itself by the corrected interval."""
         low, high = self.ranked["change_low"].to_numpy(), self.ranked["change_high"].to_numpy()
         return low > 0 if self.task else high < 0
 
-    @property
+    @cached_property
     def taken(self) -> int:
         """The place of the choice to take, of the best's method and setting: the best of the texts that are clearly
         better than the language itself; the language itself where none is, or that is not known; the best where the
@@ -98,7 +101,7 @@ class Answer(NamedTuple):
         """
         return int(self.clear.argmax()) if self.clear.any() else self.own or 0
 
-    @property
+    @cached_property
     def deciding(self) -> int | None:
         """The place of the text whose comparison with the language itself decides what to take: the one that is taken
         in its place, else the best of the others; None where there is none.
@@ -263,7 +266,7 @@ def _against(rows: pd.DataFrame, language: str) -> tuple[int, dict[int, float]]:
     others = np.flatnonzero(same & (rows["calibration"] != language).to_numpy())
     if not len(own) or not len(others):
         return 0, {}
-    return int(own[0]), dict.fromkeys(others.tolist(), float(norm.isf(ALPHA / 2 / len(others)) / norm.isf(ALPHA / 2)))
+    return int(own[0]), dict.fromkeys(others.tolist(), float(norm.isf(ALPHA / 2 / len(others)) / NORMAL))
 
 
 def _over_draws(scores: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """Answers for languages that a study does not measure, from the atlas, where its records are beside the study's."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -82,4 +83,4 @@ def _beside(one: Answer, found: list[Answer]) -> Answer:
             rows = other.ranked[CHOICE].itertuples(index=False, name=None)
             place = next((place for place, choice in enumerate(rows, 1) if choice == best), np.nan)
             places.append(f"By {other.question.measure} it is number {place} of {len(other.ranked)}.")
-    return one._replace(elsewhere=" ".join(places))
+    return replace(one, elsewhere=" ".join(places))

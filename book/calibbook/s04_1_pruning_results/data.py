@@ -20,7 +20,7 @@ from calibbook.shared.frames import (
     over_draws,
     square,
 )
-from calibbook.shared.statistics import ALPHA
+from calibbook.shared.statistics import ALPHA, student_reach
 from calibprune.errors import ParameterError
 
 
@@ -60,7 +60,7 @@ class Errors(NamedTuple):
         """How far two means lie apart before they differ at 5%, shared among `tests`."""
         if not self.freedom:
             return float("nan")
-        return float(t.isf(ALPHA / sided / tests, self.freedom)) * math.sqrt(2 * self.variance)
+        return student_reach(self.freedom, ALPHA / sided / tests) * math.sqrt(2 * self.variance)
 
     def p_value(self, difference: float) -> float:
         """The two-sided p value of no difference between two means; NaN where the variance is not known."""

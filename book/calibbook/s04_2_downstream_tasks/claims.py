@@ -4,7 +4,6 @@ others in claims_factors and claims_order.
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from calibbook.s04_2_downstream_tasks import claims_factors
 from calibbook.s04_2_downstream_tasks.claims_factors import squares
@@ -17,7 +16,7 @@ from calibbook.shared.draws import FEWEST_DRAWS, ONE_DRAW, language_p_value
 from calibbook.shared.frames import BLOCK, calibrated
 from calibbook.shared.languages import NO_TARGET
 from calibbook.shared.registered import wording
-from calibbook.shared.statistics import ALPHA, diagonal_p_value, least_p_value, share_interval
+from calibbook.shared.statistics import ALPHA, NORMAL, diagonal_p_value, least_p_value, share_interval
 from calibbook.shared.verdicts import judged
 from calibbook.shared.words import fixed, percent, signed
 
@@ -63,7 +62,7 @@ def seen_in(table: pd.DataFrame, block: tuple) -> str:
     """The difference between two calibrations that a column would show, in points, after Holm over the table."""
     rows = calibrated(table)
     mine = rows[(rows[BLOCK] == list(block)).all(axis=1)]
-    errors = (mine["difference_high"] - mine["difference_low"]) / 2 / norm.isf(ALPHA / 2)
+    errors = (mine["difference_high"] - mine["difference_low"]) / 2 / NORMAL
     return detectable(errors, max(int(rows["p"].notna().sum()), 1))
 
 

@@ -7,7 +7,6 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores, enough_resamples
 from calibbook.s04_2_downstream_tasks.effects import (
@@ -26,7 +25,7 @@ from calibbook.shared.draws import ONE_DRAW, language_variance, more_variance
 from calibbook.shared.frames import BLOCK, Block, blocks, calibrated, is_mixture
 from calibbook.shared.languages import SHARED, left_out
 from calibbook.shared.registered import wording
-from calibbook.shared.statistics import ALPHA, crossed_interval, related_advantage, share_interval
+from calibbook.shared.statistics import ALPHA, NORMAL, crossed_interval, related_advantage, share_interval
 from calibbook.shared.verdicts import ANY, GAIN, LOSS, NO_GAIN, TOO_FEW, Expected, decided, judged
 from calibbook.shared.words import fixed
 from calibprune.languages import NOT_KNOWN, describe
@@ -208,7 +207,7 @@ def methods(table: pd.DataFrame, scores: Scores) -> list[Claim]:
                 statistic=100 * ahead / len(gains),
                 p=float(p.min()),
                 n=languages_in(gains),
-                seen=detectable([(one.high - one.low) / 2 / norm.isf(ALPHA / 2) for one in compared.values()], len(p)),
+                seen=detectable([(one.high - one.low) / 2 / NORMAL for one in compared.values()], len(p)),
                 **judged(ahead > 0 and behind > 0, len(gains) in (ahead, behind)),
             )
         )

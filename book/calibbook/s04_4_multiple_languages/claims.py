@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from calibbook.s04_2_downstream_tasks.data import COLUMN, Scores, compare, enough_resamples
 from calibbook.s04_2_downstream_tasks.effects import draws_of, effect, languages_in
@@ -19,7 +18,7 @@ from calibbook.shared.draws import FEWEST_DRAWS, ONE_DRAW
 from calibbook.shared.frames import BLOCK, Block, is_mixture
 from calibbook.shared.languages import text_label
 from calibbook.shared.registered import wording
-from calibbook.shared.statistics import ALPHA
+from calibbook.shared.statistics import ALPHA, NORMAL
 from calibbook.shared.verdicts import GAIN, LOSS, UNDECIDED, decided, judged
 from calibbook.shared.words import signed
 
@@ -102,7 +101,7 @@ def sometimes_better(block: Block, differences: pd.DataFrame, scores: Scores) ->
             what=f"{better} of {len(rows)} values significantly better, {worse} worse",
             statistic=100 * better / len(rows),
             p=float(ahead.min()) if len(ahead) else math.nan,
-            seen=detectable((rows["high"] - rows["low"]) / 2 / norm.isf(ALPHA / 2), len(differences)),
+            seen=detectable((rows["high"] - rows["low"]) / 2 / NORMAL, len(differences)),
             n=rows["language"].nunique(),
             **_exists(better > 0, scores),
         )
@@ -184,7 +183,7 @@ def pair_without_target(block: Block, scores: Scores) -> list[Claim]:
             statistic=100 * better / len(columns),
             p=float(min(ahead.values(), default=math.nan)),
             n=languages_in(column.where for column in columns),
-            seen=detectable([(one.high - one.low) / 2 / norm.isf(ALPHA / 2) for one in found], len(pairs)),
+            seen=detectable([(one.high - one.low) / 2 / NORMAL for one in found], len(pairs)),
             **_exists(bool(clear), {column: scores[column] for column in columns}),
         )
     ]
@@ -210,7 +209,7 @@ def no_combination_best(block: Block, scores: Scores) -> list[Claim]:
             what=f"{text_label(wins.idxmax())} leads in {wins.max()} of {len(only)} columns",
             statistic=100 * wins.max() / len(only),
             n=languages_in(column.where for column in only),
-            seen=detectable((table["difference_high"] - table["difference_low"]) / 2 / norm.isf(ALPHA / 2), len(table)),
+            seen=detectable((table["difference_high"] - table["difference_low"]) / 2 / NORMAL, len(table)),
             **_exists(not left, only, note),
         )
     ]

@@ -13,7 +13,7 @@ from calibbook.shared.words import listed
 from calibprune.languages import describe
 
 DENSE = Look("#777777", "*", DASHES[1])
-COLUMNS = 2  # panels side by side that a phone can show
+COLUMNS = 3  # panels side by side, where there is room
 APART = 0.8  # bits between the marks of models of one size
 STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5))  # round numbers in a power of ten
 BAR = {"linewidth": 1.6, "marker": "_", "markersize": 7, "markeredgewidth": 1.6}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 
 from calibbook.s04_1_pruning_results.data import gains, squares
 from calibbook.s04_2_downstream_tasks.data import Scores
@@ -16,7 +16,7 @@ from calibbook.s04_2_downstream_tasks.effects import runs_of
 from calibbook.s04_2_downstream_tasks.tables import task_name
 from calibbook.shared.claims import names
 from calibbook.shared.frames import Block, measured, sources
-from calibbook.shared.statistics import ALPHA, UNKNOWN
+from calibbook.shared.statistics import NORMAL, UNKNOWN
 from calibbook.shared.words import listed
 
 FEWEST_CALIBRATIONS = 5
@@ -122,7 +122,7 @@ def rank_interval(correlation: float, calibrations: int) -> tuple[float, float]:
     """
     if calibrations < FEWEST_CALIBRATIONS or not abs(correlation) < 1:
         return UNKNOWN
-    reach = norm.isf(ALPHA / 2) * np.sqrt((1 + correlation**2 / 2) / (calibrations - 3))
+    reach = NORMAL * np.sqrt((1 + correlation**2 / 2) / (calibrations - 3))
     return tuple(map(float, np.tanh(np.arctanh(correlation) + np.array([-reach, reach]))))
 
 

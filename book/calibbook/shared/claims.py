@@ -14,6 +14,7 @@ from calibbook.shared.frames import setting
 from calibbook.shared.registered import corrected
 from calibbook.shared.statistics import (
     ALPHA,
+    NORMAL,
     crossed_interval,
     least_relabelling_p_value,
     share_interval,
@@ -99,7 +100,7 @@ def claims_frame(claims: list[Claim]) -> pd.DataFrame:
 
 def _seen(low: float, high: float, unit: str) -> str:
     """The effect whose interval, as wide as this one, leaves out zero four times in five; empty without an interval."""
-    reach = (high - low) / 2 * (1 + norm.isf(1 - POWER) / norm.isf(ALPHA / 2))
+    reach = (high - low) / 2 * (1 + norm.isf(1 - POWER) / NORMAL)
     end = "%" if unit in ("%", MORE_OR_LESS) else f" {unit}" if unit else ""
     end = DIRECTIONS[unit][0] if unit in DIRECTIONS else end
     return f"{number(reach)}{end}" if math.isfinite(reach) else ""

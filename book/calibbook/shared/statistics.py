@@ -15,6 +15,8 @@ EXACT_UP_TO = 8  # rows whose orders are all tried
 DRAWS = 20_000
 ROUNDING = 1e-12
 UNKNOWN = float("nan"), float("nan")
+NORMAL = float(norm.isf(ALPHA / 2))
+"""Half of a normal 95% interval, in standard errors."""
 
 
 def share_interval(hits: int, n: int, level: float = 1 - ALPHA) -> tuple[float, float]:
@@ -84,8 +86,14 @@ def jackknife_interval(value: float, left_out: np.ndarray) -> tuple[float, float
     return _student(value, error, n - 1)
 
 
+@cache
+def student_reach(freedom: float, alpha: float = ALPHA / 2) -> float:
+    """Half of a Student interval with so many degrees of freedom, in standard errors, with `alpha` beyond each end."""
+    return float(t.isf(alpha, freedom))
+
+
 def _student(value: float, error: float, freedom: float) -> tuple[float, float, float]:
-    reach = float(t.isf(ALPHA / 2, freedom)) * error
+    reach = student_reach(freedom) * error
     return value - reach, value + reach, float(2 * t.sf(abs(value) / error, freedom))
 
 
@@ -97,14 +105,14 @@ def mixed_interval(value: float, known: float, drawn: Iterable[tuple[float, int]
     the safe side: one Student interval with the degrees of freedom of Welch (1947) and Satterthwaite (1946) errs in up
     to 8% of cases where most of the noise is known from three draws.
     """
-    squares = known * norm.isf(ALPHA / 2) ** 2
-    squares += sum(variance * t.isf(ALPHA / 2, freedom) ** 2 for variance, freedom in drawn if variance > 0)
+    squares = known * NORMAL**2
+    squares += sum(variance * student_reach(freedom) ** 2 for variance, freedom in drawn if variance > 0)
     return value - math.sqrt(squares), value + math.sqrt(squares)
 
 
 def normal_interval(value: float, error: float) -> tuple[float, float]:
     """The 95% interval of a value with a normal error of this standard deviation."""
-    half = norm.isf(ALPHA / 2) * error
+    half = NORMAL * error
     return value - half, value + half
 
 

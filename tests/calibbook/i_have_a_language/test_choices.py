@@ -4,6 +4,7 @@ page embeds of them.
 
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -250,7 +251,7 @@ def test_a_ranking_is_cut_but_for_the_language_itself(found):
     assert places[: form.SHOWN] == list(range(form.SHOWN)) and len(one.ranked) > form.SHOWN
     own = [place for place, text in enumerate(one.ranked["calibration"]) if text == "sw"]
     assert own[0] in places
-    late = one._replace(ranked=pd.concat([one.ranked[one.ranked["calibration"] != "sw"], one.ranked.iloc[own[:1]]]))
+    late = replace(one, ranked=pd.concat([one.ranked[one.ranked["calibration"] != "sw"], one.ranked.iloc[own[:1]]]))
     assert form.listed_places(late) == [*range(form.SHOWN), len(late.ranked) - 1]
 
 
@@ -413,7 +414,7 @@ def test_the_box_says_of_which_tests_it_counts_the_verdicts(frame, found):
 
 def test_the_data_has_every_choice_of_every_run_and_which_is_taken(found, frame):
     german = [one for one in found if one.question.language == "de"]
-    further = run([one._replace(question=one.question._replace(language="th")) for one in german], frame)
+    further = run([replace(one, question=one.question._replace(language="th")) for one in german], frame)
     flat = data.flat([run(found, frame), further._replace(records="the atlas")])
     assert len(flat) == sum(len(one.ranked) for one in [*found, *german])
     assert set(flat.loc[flat["language"] == "th", "records"]) == {"the atlas"}

@@ -50,6 +50,7 @@ from calibbook.s04_6_quantization.tables import (
 from calibbook.shared.claim_tables import readable
 from calibbook.shared.comparison import holm
 from calibbook.shared.frames import participle, treatment
+from calibbook.shared.narrow import on_a_phone
 from calibbook.shared.statistics import share_interval, target_advantage
 from calibprune.errors import ParameterError
 from calibprune.schemes import Grid
@@ -517,7 +518,8 @@ def test_picture_has_a_panel_a_language_and_says_what_it_shows():
     pruned = (markers["Wanda"], markers["SparseGPT"])
     places = sorted(float(line.get_xdata()[0]) for line in lines if line.get_marker() in pruned)
     assert np.mean(places) == pytest.approx(9) and places[0] < 9 < places[1]
-    assert figure.get_size_inches()[0] < 6  # two panels side by side on a phone
+    with on_a_phone(figure):
+        assert figure.get_size_inches()[0] < 5
     assert (
         "7 evaluation languages" in alt
         and "GPTQ 8-bit, 8.125 bits: +" in alt
