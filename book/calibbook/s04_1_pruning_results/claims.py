@@ -6,12 +6,13 @@ part.
 """
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
 from calibbook.s04_1_pruning_results.claims_off_diagonal import russian_for_chinese
-from calibbook.s04_1_pruning_results.data import gained, gains, squares
+from calibbook.s04_1_pruning_results.data import Square, gained, gains, squares
 from calibbook.shared.claims import Claim, claims_frame, counted, targeted
 from calibbook.shared.draws import ONE_DRAW
 from calibbook.shared.frames import METRICS, measured, sources
@@ -26,15 +27,15 @@ TARGET_IS_BETTER = wording("4.1-target-better")
 NO_SINGLE_BEST = wording("4.1-no-single-best")
 
 
-def target_is_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]:
-    """How many evaluation languages are served best by calibration in themselves.
+def target_is_best(found: Iterable[Square]) -> list[Claim]:
+    """How many evaluation languages are served best by calibration in themselves; `found` are `squares` of a metric.
 
     Held: a majority of columns, and more than relabelled rows would give (permutation test). Not held: certainly no
     majority (by the interval of the share). Else undecided.
     """
     claims = []
-    for names, means, _ in squares(frame, metric, source):
-        table = gains(means, metric)
+    for names, means, _ in found:
+        table = gains(means, names["metric"])
         best = table.eq(table.max()).to_numpy()
         target = table.index.get_indexer(table.columns)
         n, hits = len(target), int(best[target, np.arange(len(target))].sum())
@@ -51,31 +52,32 @@ def target_is_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]
     return claims
 
 
-def target_is_better(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]:
+def target_is_better(found: Iterable[Square]) -> list[Claim]:
     """The mean advantage of the target language over the others, what a calibration is good for everywhere taken out
-    (`statistics.target_interval`), in those languages that are on both sides.
+    (`statistics.target_interval`), in those languages that are on both sides; `found` are `squares` of a metric.
 
     Perplexity and pruning error: percent by which they fall, from mean log ratios; SNR: dB.
     """
     claims = []
-    for names, means, _ in squares(frame, metric, source):
-        table = gains(means, metric).loc[means.columns]
-        found = targeted(table.to_numpy(), float, "")
-        shown = gained(found["statistic"], found["low"], found["high"], metric)
-        claims.append(Claim(TARGET_IS_BETTER, **names, **(found | shown)))
+    for names, means, _ in found:
+        table = gains(means, names["metric"]).loc[means.columns]
+        tested = targeted(table.to_numpy(), float, "")
+        shown = gained(tested["statistic"], tested["low"], tested["high"], names["metric"])
+        claims.append(Claim(TARGET_IS_BETTER, **names, **(tested | shown)))
     return claims
 
 
-def no_single_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]:
-    """Whether every calibration language loses at least one column, by more than draws of calibration text vary.
+def no_single_best(found: Iterable[Square]) -> list[Claim]:
+    """Whether every calibration language loses at least one column, by more than draws of calibration text vary;
+    `found` are `squares` of a metric with every column.
 
     The statistic is the largest share of columns that one language wins. A language counts as beaten in a column if it
     trails the best by more than a 5% bound, divided among the columns and the languages that could be ahead there. Not
     held: one leads all others in every column by as much. Undecided where draws are not known to vary how much.
     """
     claims = []
-    for names, means, noise in squares(frame, metric, source, every=True):
-        table = gains(means, metric)
+    for names, means, noise in found:
+        table = gains(means, names["metric"])
         rows, n = table.shape
         wins = table.eq(table.max()).sum(axis=1)
         reach = noise.reach(n * max(rows - 1, 1), sided=1)
@@ -95,8 +97,8 @@ def no_single_best(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]
         )
         alone = f" ({leader})" if (wins == wins.max()).sum() == 1 else ""
         what = f"none wins more than {wins.max()} of {n}{alone}"
-        found = counted(int(wins.max()), n) | {"seen": smallest(reach, metric)}
-        claims.append(Claim(NO_SINGLE_BEST, **names, what=what, **found, n=n, **verdict))
+        shown = counted(int(wins.max()), n) | {"seen": smallest(reach, names["metric"])}
+        claims.append(Claim(NO_SINGLE_BEST, **names, what=what, **shown, n=n, **verdict))
     return claims
 
 
@@ -107,10 +109,12 @@ def smallest(reach: float, metric: str) -> str:
     return f"{number(100 * math.expm1(reach))}%" if METRICS[metric].lower_is_better else f"{number(reach)} dB"
 
 
-def without_target(frame: pd.DataFrame, metric: str, source: str) -> list[Claim]:
-    """The claims about the diagonal where no evaluation language was calibrated in: undecided, and why."""
-    having = [names for names, _, _ in squares(frame, metric, source)]
-    lacking = [names for names, _, _ in squares(frame, metric, source, every=True) if names not in having]
+def without_target(found: Iterable[Square], every: Iterable[Square]) -> list[Claim]:
+    """The claims about the diagonal where no evaluation language was calibrated in: undecided, and why. `every` are
+    the squares with every column.
+    """
+    having = [names for names, _, _ in found]
+    lacking = [names for names, _, _ in every if names not in having]
     return [Claim(claim, **names, what=NO_TARGET) for claim in (TARGET_IS_BEST, TARGET_IS_BETTER) for names in lacking]
 
 
@@ -121,8 +125,9 @@ def section_4_1(frame: pd.DataFrame) -> pd.DataFrame:
     for source in sources(frame):
         metrics = measured(frame[frame["source"] == source], pruned=True)
         for metric in metrics:
-            for test in (target_is_best, target_is_better, without_target, no_single_best):
-                claims += test(frame, metric, source)
+            found, every = (list(squares(frame, metric, source, every=columns)) for columns in (False, True))
+            claims += [*target_is_best(found), *target_is_better(found), *without_target(found, every)]
+            claims += no_single_best(every)
         if "perplexity" in metrics:
             claims += russian_for_chinese(frame, source)
     return claims_frame(claims)

@@ -3,6 +3,7 @@ is read, and a metric through the layers.
 """
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -24,30 +25,6 @@ from calibbook.shared.statistics import ALPHA, student_reach
 from calibprune.errors import ParameterError
 
 
-def shown_here(frame: pd.DataFrame) -> pd.DataFrame:
-    """The records that the section's page shows: metrics on text of whole models, and by layer the one that is drawn
-    through the layers.
-    """
-    rows = frame[frame["metric"].isin(list(METRICS))]
-    return rows[rows["layer"].isna() | ((rows["metric"] == "snr_db") & (rows["component"] == ""))]
-
-
-def squares(frame: pd.DataFrame, metric: str, source: str, every: bool = False):
-    """Yield (names for a Claim, means, errors) of every calibrated block.
-
-    Means are [calibration, evaluation] over all single calibration languages (rows) and those of them that are
-    evaluation languages, or all evaluation languages if `every` (columns). The errors are those of the means, on the
-    scale of `gains`: see `errors`.
-    """
-    for block, rows in blocks(over_draws(frame, metric, source)):
-        rows = calibrated(rows)
-        rows = rows if every else rows[rows["language"].isin(rows["calibration"])]
-        if rows.empty:
-            continue
-        means = square(rows).dropna(axis=1, how="all")
-        yield names(block, source=source, metric=metric), means, errors(rows, metric)
-
-
 class Errors(NamedTuple):
     """The variance of one calibration's mean in one language over draws of its text, on the scale of `gains`, and the
     degrees of freedom that it is known with; NaN and 0 with one draw.
@@ -67,6 +44,34 @@ class Errors(NamedTuple):
         if not self.freedom or not self.variance:
             return float("nan")
         return float(2 * t.sf(abs(difference) / math.sqrt(2 * self.variance), self.freedom))
+
+
+Square = tuple[dict[str, str], pd.DataFrame, Errors]
+"""What `squares` yields."""
+
+
+def shown_here(frame: pd.DataFrame) -> pd.DataFrame:
+    """The records that the section's page shows: metrics on text of whole models, and by layer the one that is drawn
+    through the layers.
+    """
+    rows = frame[frame["metric"].isin(list(METRICS))]
+    return rows[rows["layer"].isna() | ((rows["metric"] == "snr_db") & (rows["component"] == ""))]
+
+
+def squares(frame: pd.DataFrame, metric: str, source: str, every: bool = False) -> Iterator[Square]:
+    """Yield (names for a Claim, means, errors) of every calibrated block.
+
+    Means are [calibration, evaluation] over all single calibration languages (rows) and those of them that are
+    evaluation languages, or all evaluation languages if `every` (columns). The errors are those of the means, on the
+    scale of `gains`: see `errors`.
+    """
+    for block, rows in blocks(over_draws(frame, metric, source)):
+        rows = calibrated(rows)
+        rows = rows if every else rows[rows["language"].isin(rows["calibration"])]
+        if rows.empty:
+            continue
+        means = square(rows).dropna(axis=1, how="all")
+        yield names(block, source=source, metric=metric), means, errors(rows, metric)
 
 
 def errors(rows: pd.DataFrame, metric: str) -> Errors:

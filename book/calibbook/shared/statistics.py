@@ -19,6 +19,7 @@ NORMAL = float(norm.isf(ALPHA / 2))
 """Half of a normal 95% interval, in standard errors."""
 
 
+@cache
 def share_interval(hits: int, n: int, level: float = 1 - ALPHA) -> tuple[float, float]:
     """Clopper-Pearson interval of a share (Clopper and Pearson, 1934); (nan, nan) for n = 0."""
     if n == 0:

@@ -37,12 +37,12 @@ def without_diagonal(winner: str):
 
 @pytest.mark.parametrize("metric", MEASURED)
 def test_a_full_diagonal_is_held(metric):
-    claim = one(target_is_best(tidy(), metric, "chromium"))
+    claim = one(target_is_best(squares(tidy(), metric, "chromium")))
     assert (claim.verdict, claim.what, claim.n) == ("held", "7 of 7 columns", 7)
     assert claim.p == pytest.approx(1 / factorial(7))
     assert (claim.low, claim.high) == (pytest.approx(100 * 0.025 ** (1 / 7)), 100.0)
-    assert one(target_is_better(tidy(), metric, "chromium")).verdict == "held"
-    single = one(no_single_best(tidy(seeds=THREE), metric, "chromium"))
+    assert one(target_is_better(squares(tidy(), metric, "chromium"))).verdict == "held"
+    single = one(no_single_best(squares(tidy(seeds=THREE), metric, "chromium", every=True)))
     assert single.verdict == "held" and single.seen.endswith("dB" if metric == "snr_db" else "%")
 
 
@@ -50,16 +50,16 @@ def test_a_full_diagonal_is_held(metric):
 def test_one_language_that_is_best_everywhere(metric):
     """One of seven columns does not refute a majority: its interval reaches to 58%."""
     frame = without_diagonal("sw")
-    claim = one(target_is_best(frame, metric, "chromium"))
+    claim = one(target_is_best(squares(frame, metric, "chromium")))
     assert (claim.verdict, claim.what, claim.p) == ("undecided", "1 of 7 columns", 1.0)
-    single = one(no_single_best(frame, metric, "chromium"))
+    single = one(no_single_best(squares(frame, metric, "chromium", every=True)))
     assert (single.verdict, single.statistic, single.note) == ("not held", 100.0, "sw is best everywhere")
 
 
 def test_a_reversed_diagonal_is_not_held():
     frame = tidy(gain=-0.5)
-    assert one(target_is_best(frame, "snr_db", "udhr")).what == "0 of 7 columns"
-    better = one(target_is_better(frame, "snr_db", "udhr"))
+    assert one(target_is_best(squares(frame, "snr_db", "udhr"))).what == "0 of 7 columns"
+    better = one(target_is_better(squares(frame, "snr_db", "udhr")))
     assert better.verdict == "not held" and better.high < 0
 
 
@@ -69,7 +69,7 @@ def test_two_languages_are_too_few(metric):
     verdicts = {
         claim.verdict
         for test in (target_is_best, target_is_better, no_single_best)
-        for claim in test(frame, metric, "udhr")
+        for claim in test(squares(frame, metric, "udhr"))
     }
     assert verdicts == {"undecided"}
 
@@ -78,10 +78,10 @@ def test_mixtures_magnitude_and_foreign_columns_take_no_part():
     frame = tidy(methods=("magnitude", "wanda"), mixtures=("ar+en", "+".join(SEVEN)))
     for metric in MEASURED:
         frame = with_value(frame, 100.0 if metric == "snr_db" else 1e-6, calibration="ar+en", metric=metric)
-    found = target_is_best(frame, "perplexity", "chromium")
+    found = target_is_best(squares(frame, "perplexity", "chromium"))
     assert [claim.method for claim in found] == ["wanda"] and found[0].what == "7 of 7 columns"
     fewer = frame[(frame.calibration != "zh")]
-    assert one(target_is_best(fewer, "perplexity", "chromium")).n == 6
+    assert one(target_is_best(squares(fewer, "perplexity", "chromium"))).n == 6
     assert section_4_1(tidy(methods=("magnitude",))).empty
     assert verdict_sentence(section_4_1(tidy(methods=("magnitude",)))) == NOTHING
 
@@ -98,7 +98,7 @@ def test_advantage_is_the_fall_of_perplexity_in_percent():
                 language=language,
                 metric="perplexity",
             )
-    claim = one(target_is_better(frame, "perplexity", "chromium"))
+    claim = one(target_is_better(squares(frame, "perplexity", "chromium")))
     assert [claim.statistic, claim.low, claim.high] == pytest.approx([25.0] * 3)
 
 
@@ -111,25 +111,25 @@ def test_a_lead_within_the_spread_of_draws_leaves_the_single_best_undecided():
     frame = without_diagonal("sw")
     close = with_value(frame, 0.9999e-6, metric="perplexity", calibration="de", language="de")
     clear = with_value(frame, 0.5e-6, metric="perplexity", calibration="de", language="de")
-    claim = one(no_single_best(close, "perplexity", "chromium"))
+    claim = one(no_single_best(squares(close, "perplexity", "chromium", every=True)))
     assert (claim.verdict, claim.note, claim.what) == (
         "undecided",
         "within the spread of draws: sw",
         "none wins more than 6 of 7 (sw)",
     )
-    assert one(no_single_best(clear, "perplexity", "chromium")).verdict == "held"
+    assert one(no_single_best(squares(clear, "perplexity", "chromium", every=True))).verdict == "held"
 
 
 def test_the_spread_of_draws_counts_as_uncertainty():
     once = without_diagonal("sw")[lambda frame: frame["seed"] == 0]
     lead = with_value(once, 150.0, metric="snr_db", calibration="de", language="de")
-    unknown = one(no_single_best(lead, "snr_db", "chromium"))
+    unknown = one(no_single_best(squares(lead, "snr_db", "chromium", every=True)))
     assert (unknown.verdict, unknown.note) == ("undecided", ONE_DRAW)
     spread = tidy(gain=0.0, seeds=(0, 1))
     for seed, found in ((0, 60.0), (1, 140.0)):
         spread = with_value(spread, found, metric="snr_db", calibration="sw", seed=seed)
         spread = with_value(spread, found + 1, metric="snr_db", calibration="de", language="de", seed=seed)
-    assert one(no_single_best(spread, "snr_db", "chromium")).verdict == "undecided"
+    assert one(no_single_best(squares(spread, "snr_db", "chromium", every=True))).verdict == "undecided"
 
 
 @pytest.mark.parametrize(("russian", "verdict"), [(50.0, "held"), (99.5, "undecided"), (200.0, "not held")])
@@ -210,9 +210,9 @@ def rectangle(evaluation, **options):
 
 def test_the_diagonal_is_that_of_the_languages_on_both_sides():
     frame = rectangle(("de", "vi"))
-    claim = one(target_is_best(frame, "perplexity", "chromium"))
+    claim = one(target_is_best(squares(frame, "perplexity", "chromium")))
     assert (claim.what, claim.n) == ("1 of 1 columns", 1)
-    assert one(no_single_best(frame, "perplexity", "chromium")).n == 2
+    assert one(no_single_best(squares(frame, "perplexity", "chromium", every=True))).n == 2
 
 
 def test_without_a_common_language_claims_about_the_target_are_undecided_and_say_why():
