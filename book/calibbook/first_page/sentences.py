@@ -14,6 +14,7 @@ from calibbook.first_page.relatives import ENGLISH, NEAREST, Relatives, change
 from calibbook.s04_4_multiple_languages import data as mixed
 from calibbook.shared.claim_tables import interval, verdict_sentence
 from calibbook.shared.claims import directed
+from calibbook.shared.draws import ONE_DRAW
 from calibbook.shared.frames import BLOCK, method_label, setting
 from calibbook.shared.languages import NO_TARGET, name_label
 from calibbook.shared.statistics import ALPHA
@@ -317,13 +318,18 @@ def _sizes(row, several: bool) -> str:
     return f"{f'{row.model}, ' * several}{quantized} than with {method_label(row.method)} {pruned}"
 
 
+def _why(row) -> str:
+    """The verdict on a result, and that one draw is why, where it is."""
+    return f"{row.verdict}, drawn once" if row.note == ONE_DRAW else row.verdict
+
+
 def _english_rounded(rows: pd.DataFrame) -> str:
     """What English in the target language's place changes where weights are rounded; `rows` of `english_costs`."""
     known = _higher(_known(rows))
     if known.empty or len(known) > EACH_UP_TO:
         return ""
     name = namer(known)
-    results = listed(f"{row.what} with {name(row)}{_bracket(interval(row), row.verdict)}" for row in known.itertuples())
+    results = listed(f"{row.what} with {name(row)}{_bracket(interval(row), _why(row))}" for row in known.itertuples())
     return (
         f"Where weights are rounded, calibrating in English instead of the target language makes perplexity {results}"
         f"{_languages(known['n'])}."

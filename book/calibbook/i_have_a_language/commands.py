@@ -1,10 +1,11 @@
 """How a choice is made on one's own machine: the command, and what it took when the study did the same."""
 
 import shlex
+from types import SimpleNamespace
 
 import pandas as pd
 
-from calibbook.i_have_a_language.data import CHOICE, NO_TEXT
+from calibbook.i_have_a_language.data import CHOICE, NO_TEXT, Run
 from calibbook.shared.frames import is_quantized
 from calibbook.shared.runs import computed_on
 from calibbook.shared.words import duration, fixed
@@ -29,6 +30,16 @@ def command(parameters: Parameters, model: str, choice) -> str:
         words += ["--samples", str(parameters.calibration_samples), "--length", str(parameters.calibration_length)]
         words += ["--seed", str(parameters.seeds[0])]
     return shlex.join(words)
+
+
+def quantizing(run: Run, model: str, calibration: str) -> str:
+    """The command that quantizes to 8 bits, about the memory of half of the weights, with the same text, below a
+    comment; empty where quantized models were measured, whose commands are known, or without text.
+    """
+    if not run.pruned_alone or calibration == NO_TEXT:
+        return ""
+    choice = SimpleNamespace(method="gptq", sparsity=0.0, pattern="8-bit", calibration=calibration)
+    return f"# to quantize, which was not measured in this language\n{command(run.parameters, model, choice)}\n"
 
 
 def cost(provenance: pd.DataFrame, model: str, choice) -> str:

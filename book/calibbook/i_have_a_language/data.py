@@ -121,6 +121,7 @@ class Run(NamedTuple):
         provenance: of its cells, as of `Study.provenance`.
         records: whose they are, for the data of the page.
         about: what a reader must know of these answers, in sentences; empty for those of the page's own study.
+        pruned_alone: whether it measured no quantized model, so that a reader who is to quantize gets that command too.
     """
 
     answers: list[Answer]
@@ -128,6 +129,7 @@ class Run(NamedTuple):
     provenance: pd.DataFrame
     about: str = ""
     records: str = "this study"
+    pruned_alone: bool = False
 
 
 def answers(study, frame: pd.DataFrame) -> list[Answer]:

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Sequence
 from html import escape
 
+import numpy as np
 import pandas as pd
 
-from calibbook.i_have_a_language.commands import command, cost
+from calibbook.i_have_a_language.commands import command, cost, quantizing
 from calibbook.i_have_a_language.data import BUDGET, CHOICE, Answer, Question, Run, behind, choice_name
 from calibbook.i_have_a_language.deciding import comparison, decision, verdict
 from calibbook.shared.html import STYLE, Html, folded, text_table
@@ -76,8 +77,10 @@ def payload(runs: Sequence[Run]) -> dict:
                 key = (number, model, *row[CHOICE])
                 if key not in known:
                     known[key] = len(choices)
-                    how = command(run.parameters, model, row), cost(run.provenance, model, row)
-                    choices.append([choice_name(row), *how])
+                    either = quantizing(run, model, row["calibration"])
+                    line = command(run.parameters, model, row)
+                    how = f"{either}# to prune, as measured\n{line}" if either else line
+                    choices.append([choice_name(row), how, cost(run.provenance, model, row)])
                 rows.append([known[key], row["value"], behind(row, one.task) if place else "–", place + 1])
             key = ".".join(str(options[part]) for options, part in zip(places, one.question, strict=True))
             take = known[number, model, *one.ranked.iloc[one.taken][CHOICE]]
@@ -116,7 +119,8 @@ def note(answer: Answer) -> str:
     held = "score" if answer.task else "perplexity over that of the model as it was"
     before = f" ({answer.before})" if answer.before else ""
     error = " and its standard error" if answer.ranked["value"].str.contains("±").any() else ""
-    return f"{held}{before}{error}; {len(answer.ranked)} choices were measured, and the interval of each is for itself."
+    intervals = ", and the interval of each is for itself" if np.isfinite(answer.ranked["low"]).any() else ""
+    return f"{held}{before}{error}; {len(answer.ranked)} choices were measured{intervals}."
 
 
 def plain_tables(runs: Sequence[Run]) -> list[Html]:
@@ -149,11 +153,13 @@ def plain_tables(runs: Sequence[Run]) -> list[Html]:
 def _commands(run: Run, model: str, mine: list[Answer]) -> str:
     """The command of every choice to take of a method, below a comment that says what it is for."""
     wanted: dict[str, list[str]] = {}
+    either: dict[str, None] = {}
     for one in mine:
         if one.method:
-            line = command(run.parameters, model, one.ranked.iloc[one.taken])
-            wanted.setdefault(line, []).append(one.question.measure)
-    return "\n".join(f"# {'; '.join(measures)}\n{line}" for line, measures in wanted.items())
+            taken = one.ranked.iloc[one.taken]
+            wanted.setdefault(command(run.parameters, model, taken), []).append(one.question.measure)
+            either.setdefault(quantizing(run, model, taken["calibration"]))
+    return "".join(either) + "\n".join(f"# {'; '.join(measures)}\n{line}" for line, measures in wanted.items())
 
 
 def by_name(codes: Iterable[str]) -> list[str]:

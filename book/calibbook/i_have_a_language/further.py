@@ -33,7 +33,8 @@ def from_the_atlas(study: Study, known: Collection[Answer]) -> Run | None:
     if not found:
         return None
     beside = [_beside(one, found) for one in found]
-    return Run(beside, atlas.parameters, atlas.provenance(*PARTS), about(frame, atlas), "the atlas")
+    said, alone = about(frame, atlas), pruned_alone(frame)
+    return Run(beside, atlas.parameters, atlas.provenance(*PARTS), said, "the atlas", alone)
 
 
 def without_guesses(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -55,11 +56,10 @@ def about(frame: pd.DataFrame, study: Study) -> str:
         f"{in_caption(calibrated['n'])} tokens of a text, in {in_caption(windows)} windows."
     )
     said += " The commands repeat that amount: take more text where you have it."
-    if not frame["pattern"].map(is_quantized).any():
+    if pruned_alone(frame):
         said += (
-            " It measured no quantization: whether to quantize rather than prune is what this page says first. To "
-            "quantize, put “quantize” in the place of “prune” in the command, and “--method gptq --bits 8” in that of "
-            "its method and sparsity."
+            " It measured no quantization: whether to quantize rather than prune is what this page says first, and "
+            "there is a command for either."
         )
     if max(windows) >= ENOUGH_WINDOWS:
         return said
@@ -67,6 +67,11 @@ def about(frame: pd.DataFrame, study: Study) -> str:
         f"{said} Of so few windows and draws there is no interval: that another text is better is not known, choices "
         "may well change places on other text, and the one to take is the language itself."
     )
+
+
+def pruned_alone(frame: pd.DataFrame) -> bool:
+    """Whether no model was quantized."""
+    return not frame["pattern"].map(is_quantized).any()
 
 
 def _windows(study: Study, source: str) -> int:

@@ -39,9 +39,10 @@ def in_short(section: str, claims: pd.DataFrame, beyond: pd.DataFrame | None = N
     more = claims if beyond is None else pd.concat([claims, beyond], ignore_index=True)
     paper = of_the_paper(more)
     claims, beyond = more[paper], more[~paper]
-    shown = [(about, first_case(more, about["claim"])) for about in text["shows"]]
+    shown = [(about, tests_of(more, about)) for about in text["shows"]]
     shown = [(about, rows) for about, rows in shown if len(rows)]
-    found = [f"{about['quantity']}{result(rows, more)}" for about, rows in shown]
+    results = [verdicts(rows) if "counted" in about else result(rows, more) for about, rows in shown]
+    found = [f"{about['quantity']}{numbers}" for (about, _), numbers in zip(shown, results, strict=True)]
     follows = [consequence(about["so"], rows) for about, rows in shown if "so" in about]
     sure = [verdict_sentence(claims)]
     if len(beyond):
@@ -55,20 +56,27 @@ def in_short(section: str, claims: pd.DataFrame, beyond: pd.DataFrame | None = N
     return box("In short", [said, *sentences], "Which claims these are", by_verdict(claims))
 
 
-def first_case(claims: pd.DataFrame, claim: str) -> pd.DataFrame:
-    """Tests of one claim on the first model, text and measure that it was tested on and that has a number: by every
-    method, at every setting.
+def tests_of(claims: pd.DataFrame, about: Mapping[str, Any]) -> pd.DataFrame:
+    """Tests of the claim of an entry of `shows` that have a number, by every method and at every setting: on the first
+    model, text and measure that it was tested on; all of them where they are only counted.
     """
-    rows = claims[(claims["claim"] == registered()[claim].claim) & claims["what"].ne("")]
-    if rows.empty:
+    rows = claims[(claims["claim"] == registered()[about["claim"]].claim) & claims["what"].ne("")]
+    if about.get("of") == "tasks":
+        rows = rows[~rows["metric"].isin(list(METRICS))]
+    if rows.empty or "counted" in about:
         return rows
     case = ["model", "source", "metric"]
     return rows[(rows[case] == rows.iloc[0][case]).all(axis=1)]
 
 
+def verdicts(rows: pd.DataFrame) -> str:
+    """`: 1 held, 3 undecided.`"""
+    return f": {tally(rows['verdict'].value_counts())}."
+
+
 def result(rows: pd.DataFrame, claims: pd.DataFrame) -> str:
     """` (perplexity on chromium): Wanda 36.6% lower (23.5 to 47.4% lower), held; SparseGPT …` of the rows of
-    `first_case`, whose model is named where the claims are about several.
+    `tests_of`, whose model is named where the claims are about several.
     """
     first = rows.iloc[0]
     measure = METRICS[first["metric"]].label.lower() if first["metric"] in METRICS else first["metric"]
@@ -76,7 +84,8 @@ def result(rows: pd.DataFrame, claims: pd.DataFrame) -> str:
     model = first["model"] if claims["model"].replace("", None).nunique() > 1 else ""
     where = ", ".join(filter(None, (f"{measure} {place}".strip(), model)))
     if len(rows) > FEW:
-        numbers = f"{uncapital(' '.join(extremes(rows)).rstrip('.'))}, {tally(rows['verdict'].value_counts())}"
+        ends = uncapital(" ".join(extremes(rows)).rstrip("."))
+        numbers = f"in {len(rows)} tests {ends}, {tally(rows['verdict'].value_counts())}"
     else:
         numbers = "; ".join(
             f"{label} {with_interval(row)}, {row.verdict}".strip()
@@ -99,7 +108,7 @@ def consequence(so: Mapping[str, str], rows: pd.DataFrame) -> str:
     names = labels(rows)
     if having.all():
         return f"{so[verdict]}."
-    if len(rows) > FEW or not all(names):
+    if len(rows) > FEW or not all(names) or len(set(names)) < len(names):  # tests of several tasks by one method
         return f"{so[verdict]} ({having.sum()} of {len(rows)} tests)."
     with_it = listed([name for name, has in zip(names, having, strict=True) if has])
     without = listed([name for name, has in zip(names, having, strict=True) if not has])

@@ -78,7 +78,7 @@ def _answer(found: Findings) -> list[Slide]:
         ]
     return [
         Slide("The answer", answer_table(found)._repr_html_()),
-        Slide("The same, language by language", image(answer_picture(found))),
+        Slide("The same, with a small mark for each language", image(answer_picture(found))),
     ]
 
 

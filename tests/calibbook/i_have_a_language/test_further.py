@@ -102,6 +102,11 @@ def test_the_chooser_offers_every_language_by_name_and_stays_small(runs):
     assert [one.startswith(data.BUDGET) for one in ways] == [True, False, False]
     held = json.loads(soup.find("script", type="application/json").string)
     assert held["about"] == ["", runs[1].about]
+    of_atlas = {held["choices"][one["take"]][1] for one in held["answers"].values() if one["run"] == 1}
+    for text in of_atlas:  # both ways, each below what it is for
+        assert [line.split()[1] for line in text.splitlines() if not line.startswith("#")] == ["quantize", "prune"]
+    of_study = {held["choices"][one["take"]][1] for one in held["answers"].values() if one["run"] == 0}
+    assert not any("\n" in text for text in of_study)
     place = {one.get("data-anchor"): one["value"] for one in options}
     by_language = {key.split(".")[1]: one["run"] for key, one in held["answers"].items()}
     assert by_language[place["language-de"]] == 0 and by_language[place["language-am"]] == 1
@@ -118,7 +123,9 @@ def test_commands_calibrate_as_the_run_did_that_answers(runs):
     assert "From the atlas" in portuguese.caption.text and "From the atlas" not in german.caption.text
     lines = [line for line in portuguese.pre.text.splitlines() if not line.startswith("#")]
     assert "It measured no quantization" in portuguese.caption.text
-    assert {line.split("--method ")[1].split()[0] for line in lines} == {"wanda", "sparsegpt"}
+    assert [line.split()[1] for line in lines] == ["quantize", "prune", "prune"]
+    assert "--method gptq --bits 8 --group-size" in lines[0] and "--output quantized" in lines[0]
+    assert {line.split("--method ")[1].split()[0] for line in lines[1:]} == {"wanda", "sparsegpt"}
     assert all("--calibration pt --source chromium --samples 49 --length 104 --seed 0" in line for line in lines)
     assert "--samples 49" not in german.pre.text
 
