@@ -110,6 +110,11 @@ def test_without_scripts_the_tables_are_there(browser, book_html):
     assert not table.locator("table").is_visible()
     table.locator("summary").click()
     assert table.locator("table").is_visible()
-    last = page.locator("select[name=language] option[data-anchor]").last
-    assert page.locator(f"details#{last.get_attribute('data-anchor')} table.study-table").count() == 1
+    last = page.locator("select[name=language] option[data-anchor]").last.get_attribute("data-anchor")
+    linked = page.locator(f"details#{last} table.study-table")
+    assert linked.count() == 1 and not linked.is_visible()
+    page.goto(f"{(book_html / PAGE).as_uri()}.html#{last}")
+    assert linked.is_visible()
+    bar = page.locator(".bd-header-article").evaluate("e => getComputedStyle(e).backgroundColor")
+    assert bar == "rgb(255, 255, 255)"  # the theme's own is see-through without scripts
     context.close()

@@ -178,7 +178,7 @@ def test_nothing_keeps_a_reader_out_on_a_phone(phone, mode):
     assert serious(phone.page, mode) == []
 
 
-IN_ORDER = """() => [...document.querySelectorAll('main h2, main img.only-light, main .study-table')]
+IN_ORDER = """() => [...document.querySelectorAll('article :is(h2, img.only-light, .study-table)')]
     .filter(e => !e.closest('details')).map(e => e.tagName)"""
 
 

@@ -70,7 +70,8 @@ def test_day_6_says_what_a_lot_would_win():
 def test_slides_are_those_that_the_plan_names():
     source = (ROOT / "book" / "calibbook" / "slides" / "content.py").read_text(encoding="utf-8")
     titles = re.findall(r'Slide\(\s*"(.+?)"', source[source.index("def slides(") : source.index("RULES =")])
-    of_the_answer = ["The answer", "The same, language by language"]  # two slides of a function, between 4 and 7
+    # two slides of a function, between 4 and 7
+    of_the_answer = ["The answer", "The same, with a small mark for each language"]
     assert titles[2:4] == ["The method in one picture", "How a claim is decided"]
     assert titles[4:6] == ["What we found: perplexity", "What we found: memory and tasks"]
     assert titles[7:] == ["What is undecided", "Exercises", "What to take home"]
