@@ -38,7 +38,7 @@ FOURTEEN = ["ar", "bn", "de", "el", "en", "fa", "fi", "he", "ja", "ko", "ru", "s
 """More than a palette has colours, and more pairs than one figure shows."""
 OTHERS = {
     "nothing is pruned, and little": (
-        {"sparsity": [0, 0.025], "tasks": [], "bits": [], "calibration_mixtures": []},
+        {"sparsity": [0, 0.025]},
         {"05_1_subspaces": "Nothing changed", "05_2_pruning_masks": "Nothing was removed"},
     ),
     "one language": (

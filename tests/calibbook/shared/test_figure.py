@@ -41,6 +41,13 @@ def test_an_image_is_as_it_was_drawn_but_for_what_no_eye_sees():
     assert moved.mean() < 0.5 and (moved > 16).mean() < 0.005
 
 
+def test_afterwards_a_figure_is_laid_out_and_as_fine_as_before():
+    figure, _ = panels(2, 2, 2.0, 2.0)
+    engine, fine = figure.get_layout_engine(), figure.dpi
+    Picture(figure, "words")._repr_html_()
+    assert figure.get_layout_engine() is engine and figure.dpi == fine
+
+
 def test_a_phone_is_shown_the_narrow_figure_in_both_modes():
     wide, narrow = (panels(1, 1, width, 2.0)[0] for width in (8.0, 4.0))
     html = BeautifulSoup(Picture(wide, "words", narrow=narrow)._repr_html_(), "html.parser")
